@@ -1,0 +1,317 @@
+import { readFileSync } from 'node:fs'
+import { Ajv, type ErrorObject } from 'ajv'
+import { Type, type Static } from 'typebox'
+import { parse, YAMLParseError } from 'yaml'
+import { DURATION_PATTERN } from './model/duration.ts'
+
+/**
+ * `gateway.yaml` (contract §1). The schema is the one source of the defaults, the checks, the names of the
+ * environment variables and the explanations; a test holds `gateway.example.yaml` against it.
+ */
+const strict = { additionalProperties: false } as const
+const Port = (port: number, description: string) =>
+  Type.Integer({
+    minimum: 0,
+    maximum: 65535,
+    default: port,
+    description: `${description}; 0 means any free port`,
+  })
+const Host = Type.Optional(
+  Type.String({ minLength: 1, description: 'address of this listener; `host` when absent' }),
+)
+const Duration = (text: string, description: string) =>
+  Type.String({ pattern: DURATION_PATTERN, default: text, description })
+const Section = <P extends Parameters<typeof Type.Object>[0]>(properties: P, description: string) =>
+  Type.Object(properties, { ...strict, default: {}, description })
+
+export const ConfigSchema = Type.Object(
+  {
+    dataDir: Type.String({
+      minLength: 1,
+      default: './data',
+      description: 'folder for the journal, the registry and keys',
+    }),
+    host: Type.String({
+      minLength: 1,
+      default: '127.0.0.1',
+      description: 'address that the listeners bind to',
+    }),
+    mqtt: Section(
+      {
+        port: Port(1883, 'MQTT over TCP'),
+        host: Host,
+        tls: Type.Optional(
+          Type.Object(
+            {
+              port: Port(8883, 'MQTT over TLS'),
+              cert: Type.String({ minLength: 1, description: 'file with the certificate chain, PEM' }),
+              key: Type.String({ minLength: 1, description: 'file with the private key, PEM' }),
+              ca: Type.Optional(
+                Type.String({
+                  minLength: 1,
+                  description:
+                    'file with the CA whose client certificates may sign in, PEM; their CN is the device id',
+                }),
+              ),
+            },
+            { ...strict, description: 'MQTT over TLS; off when absent' },
+          ),
+        ),
+        maxPacketBytes: Type.Integer({
+          minimum: 1024,
+          maximum: 16_777_216,
+          default: 524_288,
+          description:
+            'largest MQTT packet; a longer one closes the connection as soon as its header says so',
+        }),
+        connectTimeout: Duration('10s', 'a connection that has not signed in by then is closed'),
+        maxConnections: Type.Integer({
+          minimum: 1,
+          default: 50_000,
+          description: 'connections at once, all listeners together',
+        }),
+        connectionsPerDevice: Type.Integer({
+          minimum: 1,
+          default: 4,
+          description: 'connections at once for each device or user',
+        }),
+        messagesPerSecond: Type.Integer({
+          minimum: 1,
+          default: 1000,
+          description: 'messages a device may send each second; faster ones wait, unread, and are not lost',
+        }),
+        drainTimeout: Duration('1s', 'a subscriber that does not read for this long is dropped'),
+      },
+      'the MQTT broker',
+    ),
+    ws: Section({ port: Port(8083, 'MQTT over WebSocket'), host: Host }, 'MQTT over WebSocket'),
+    http: Section({ port: Port(8080, 'HTTP API and console'), host: Host }, 'HTTP API and console'),
+    hj212: Type.Optional(
+      Type.Object(
+        { port: Port(9212, 'HJ 212 over TCP') },
+        { ...strict, description: 'taken by the HJ 212 adapter; has no effect before it ships' },
+      ),
+    ),
+    admin: Section(
+      {
+        token: Type.Optional(
+          Type.String({
+            minLength: 16,
+            description:
+              'bearer token with every right; a random one is written to dataDir/admin.token when absent',
+          }),
+        ),
+      },
+      'the first key to the gateway',
+    ),
+    journal: Section(
+      {
+        keep: Duration(
+          '24h',
+          'how long a reading stays in the journal after every consumer has dealt with it',
+        ),
+        maxPendingBytes: Type.Integer({
+          minimum: 1_048_576,
+          default: 67_108_864,
+          description: 'readings that may wait in memory for the disk; beyond it nothing is taken in',
+        }),
+      },
+      'the durable log between intake and consumers',
+    ),
+    quarantine: Section(
+      {
+        keep: Type.Integer({
+          minimum: 1,
+          default: 100_000,
+          description: 'refused readings kept; the oldest go first',
+        }),
+      },
+      'refused readings',
+    ),
+    historian: Section(
+      {
+        type: Type.Union([Type.Literal('embedded'), Type.Literal('influx1'), Type.Literal('influx2')], {
+          default: 'embedded',
+          description:
+            'embedded (SQLite in dataDir), influx1 (InfluxDB 1.x) or influx2 (InfluxDB 2.x and 3.x)',
+        }),
+        url: Type.String({
+          minLength: 1,
+          default: 'http://127.0.0.1:8086',
+          description: 'address of InfluxDB',
+        }),
+        database: Type.String({
+          minLength: 1,
+          default: 'gridwhistle',
+          description: 'database, influx1; created when missing',
+        }),
+        username: Type.Optional(Type.String({ description: 'user, influx1' })),
+        password: Type.Optional(Type.String({ description: 'password, influx1' })),
+        org: Type.String({ minLength: 1, default: 'gridwhistle', description: 'organisation, influx2' }),
+        bucket: Type.String({
+          minLength: 1,
+          default: 'gridwhistle',
+          description: 'bucket, influx2; created when missing',
+        }),
+        token: Type.Optional(Type.String({ description: 'token, influx2' })),
+        gzip: Type.Boolean({
+          default: false,
+          description: 'compress writes; worth it only when InfluxDB is far away',
+        }),
+        batch: Type.Integer({
+          minimum: 1,
+          maximum: 50_000,
+          default: 5000,
+          description: 'readings in one write at most',
+        }),
+        keep: Duration('400d', 'how long the embedded historian keeps readings'),
+      },
+      'where readings are kept for years',
+    ),
+    rules: Section(
+      {
+        dir: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description: 'folder with rule files; the built-in packs when absent',
+          }),
+        ),
+        lateness: Duration('5m', "how far behind its device's newest a reading may come and still be judged"),
+        staleAfter: Duration('1h', 'a reading this far behind the clock raises alarms that open no case'),
+      },
+      'the rules that readings are judged by',
+    ),
+    district: Section(
+      {
+        file: Type.Optional(
+          Type.String({ minLength: 1, description: 'district file; the built-in Chongchuan when absent' }),
+        ),
+      },
+      'streets, grids and teams',
+    ),
+    log: Section(
+      {
+        level: Type.Union(
+          ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
+          { default: 'info', description: 'fatal, error, warn, info, debug, trace or silent' },
+        ),
+      },
+      'log lines on standard error',
+    ),
+  },
+  strict,
+)
+export type Config = Static<typeof ConfigSchema>
+
+/** The start ends with exit 2 and this one line: what, where, and what was expected. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+interface SchemaNode {
+  type?: string
+  anyOf?: { const?: unknown }[]
+  properties?: Record<string, SchemaNode>
+  minimum?: number
+  maximum?: number
+  minLength?: number
+  pattern?: string
+}
+
+/** Keys of the schema as paths, leaves only: `mqtt.tls.port` and so on. */
+export function configKeys(node: SchemaNode = ConfigSchema, path: string[] = []): string[][] {
+  if (node.properties === undefined) return [path]
+  return Object.entries(node.properties).flatMap(([key, child]) => configKeys(child, [...path, key]))
+}
+
+/** `mqtt.port` is GW_MQTT_PORT, `dataDir` is GW_DATA_DIR (GW_DATADIR is understood too). */
+export function environmentName(path: readonly string[]): string {
+  return `GW_${path.map((key) => key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()).join('_')}`
+}
+
+/** Validates file and environment together; throws {@link ConfigError}. */
+export function loadConfig(file: string | undefined, environment: NodeJS.ProcessEnv): Config {
+  const config = file === undefined ? {} : readConfigFile(file)
+  for (const path of configKeys()) {
+    const names = [environmentName(path), `GW_${path.join('_').toUpperCase()}`]
+    const name = names.find((candidate) => environment[candidate] !== undefined)
+    if (name !== undefined) assign(config, path, environment[name]!)
+  }
+  const validate = new Ajv({ useDefaults: true, allErrors: false, verbose: true, strict: false }).compile(
+    ConfigSchema,
+  )
+  if (!validate(config)) throw new ConfigError(explain(validate.errors![0]!, file))
+  return config
+}
+
+function readConfigFile(file: string): Record<string, unknown> {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new ConfigError(`${file}: cannot be read: ${(error as Error).message}`)
+  }
+  try {
+    const parsed: unknown = parse(text)
+    if (parsed === null || parsed === undefined) return {}
+    if (typeof parsed !== 'object' || Array.isArray(parsed)) {
+      throw new ConfigError(`${file}: is ${JSON.stringify(parsed)}; expected a mapping of keys`)
+    }
+    return parsed as Record<string, unknown>
+  } catch (error) {
+    if (error instanceof YAMLParseError) throw new ConfigError(`${file}: ${error.message.split('\n')[0]}`)
+    throw error
+  }
+}
+
+function schemaAt(path: readonly string[]): SchemaNode {
+  return path.reduce<SchemaNode>((node, key) => node.properties![key]!, ConfigSchema as SchemaNode)
+}
+
+/** Environment values are text: turned into what the schema expects where that is possible, else left to fail. */
+function assign(config: Record<string, unknown>, path: readonly string[], text: string): void {
+  const type = schemaAt(path).type
+  let value: unknown = text
+  if ((type === 'integer' || type === 'number') && text.trim() !== '' && Number.isFinite(Number(text)))
+    value = Number(text)
+  if (type === 'boolean' && (text === 'true' || text === 'false')) value = text === 'true'
+  let node = config
+  for (const key of path.slice(0, -1)) {
+    if (typeof node[key] !== 'object' || node[key] === null) node[key] = {}
+    node = node[key] as Record<string, unknown>
+  }
+  node[path.at(-1)!] = value
+}
+
+const secret = /(token|password)$/
+
+function explain(error: ErrorObject, file: string | undefined): string {
+  const where = file ?? 'configuration'
+  const path = error.instancePath.split('/').slice(1)
+  if (error.keyword === 'additionalProperties') {
+    const key = [...path, String(error.params['additionalProperty'])].join('.')
+    const known = Object.keys(schemaAt(path).properties ?? {}).join(', ')
+    return `${where}: ${key}: unknown key; expected one of ${known}`
+  }
+  if (error.keyword === 'required') {
+    const key = [...path, String(error.params['missingProperty'])].join('.')
+    return `${where}: ${key}: missing; expected ${expected(schemaAt(key.split('.')))}`
+  }
+  const key = path.join('.')
+  const value = secret.test(key) ? '(hidden)' : JSON.stringify(error.data)
+  return `${where}: ${key}: ${value} is not valid; expected ${expected(schemaAt(path))} (environment: ${environmentName(path)})`
+}
+
+function expected(node: SchemaNode): string {
+  if (node.anyOf !== undefined) return `one of ${node.anyOf.map((option) => String(option.const)).join(', ')}`
+  if (node.type === 'object') return `a mapping with ${Object.keys(node.properties ?? {}).join(', ')}`
+  if (node.type === 'integer') {
+    if (node.maximum !== undefined) return `a whole number from ${node.minimum} to ${node.maximum}`
+    return `a whole number, ${node.minimum} or more`
+  }
+  if (node.type === 'boolean') return 'true or false'
+  if (node.pattern === DURATION_PATTERN) return 'a duration such as 90s, 10m, 4h or 7d'
+  if (node.minLength !== undefined && node.minLength > 1)
+    return `text of at least ${node.minLength} characters`
+  return 'text'
+}

@@ -1,0 +1,77 @@
+import type { Severity } from './alarm.ts'
+import type { Position } from './reading.ts'
+
+export const CASE_STATES = [
+  'queued',
+  'dispatched',
+  'accepted',
+  'on_site',
+  'handled',
+  'verified',
+  'closed',
+  'suspended',
+  'void',
+] as const
+export type CaseState = (typeof CASE_STATES)[number]
+
+export const ACTIONS = [
+  'assign',
+  'accept',
+  'arrive',
+  'handle',
+  'verify',
+  'close',
+  'return',
+  'rework',
+  'void',
+  'suspend',
+  'resume',
+  'extend',
+  'supervise',
+] as const
+export type Action = (typeof ACTIONS)[number]
+
+export const CLOSE_CODES = ['confirmed', 'false_alarm', 'not_found', 'device_fault', 'duplicate'] as const
+export type CloseCode = (typeof CLOSE_CODES)[number]
+
+export const DEADLINE_COLOURS = ['none', 'blue', 'yellow', 'red'] as const
+export type DeadlineColour = (typeof DEADLINE_COLOURS)[number]
+
+export interface TimelineEntry {
+  readonly at: number
+  /** User name, or `gateway`. */
+  readonly actor: string
+  /** An action of contract §4, or what the gateway noted: `opened`, `alarm_joined`, `alarm_cleared`, `deadline_blue` … */
+  readonly action: string
+  readonly note: string | null
+  readonly position: Position | null
+  readonly files: readonly string[]
+}
+
+/** Contract §4. Times are epoch milliseconds. */
+export interface Case {
+  readonly id: string
+  readonly state: CaseState
+  readonly severity: Severity
+  readonly category: string
+  readonly title: string
+  readonly site: string
+  readonly street: string
+  readonly grid: string
+  readonly position: Position | null
+  readonly team: string | null
+  readonly alarms: readonly string[]
+  readonly queuedAt: number
+  readonly respondBy: number
+  readonly arriveBy: number
+  readonly resolveBy: number
+  readonly deadlineColour: DeadlineColour
+  readonly timeline: readonly TimelineEntry[]
+  readonly links: { readonly map: string | null; readonly console: string }
+  /** Rule family: at most one open case for each family and site. */
+  readonly family: string
+  readonly closeCode: CloseCode | null
+  /** Counts changes; an `expectedVersion` in an action guards against acting on an old picture. */
+  readonly version: number
+  readonly allowed: readonly Action[]
+}

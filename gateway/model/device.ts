@@ -1,0 +1,48 @@
+import { Type, type Static } from 'typebox'
+import { IDENTIFIER_PATTERN } from './identifier.ts'
+import type { Origin } from './reading.ts'
+
+const Identifier = Type.String({ pattern: IDENTIFIER_PATTERN })
+
+export const PositionSchema = Type.Array(Type.Number(), {
+  minItems: 2,
+  maxItems: 3,
+  description: 'WGS-84 [longitude, latitude, altitude?]',
+})
+
+/** A device as it is registered (contract §5, `/devices`). */
+export const DeviceSchema = Type.Object(
+  {
+    id: Identifier,
+    kind: Type.String({ minLength: 1, maxLength: 64 }),
+    site: Identifier,
+    street: Identifier,
+    grid: Identifier,
+    position: Type.Optional(PositionSchema),
+    attributes: Type.Optional(
+      Type.Record(
+        Type.String({ maxLength: 64 }),
+        Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 256 })]),
+      ),
+    ),
+    /** Other wires bound to the device, by protocol; checked by the adapter that owns the protocol. */
+    protocols: Type.Optional(Type.Record(Type.String({ maxLength: 32 }), Type.Unknown())),
+  },
+  { additionalProperties: false },
+)
+export type Device = Static<typeof DeviceSchema>
+
+/** Whether the device is there, from its `status` topic, its last will and its readings. */
+export interface Presence {
+  readonly online: boolean
+  /** When it last said so, epoch milliseconds of the gateway. */
+  readonly at: number
+}
+
+/** What the rest of the gateway may ask the registry of devices; in memory, so cheap on the hot path. */
+export interface DeviceDirectory {
+  get(id: string): Device | undefined
+  /** The device's current tags; the same object until the device is changed. */
+  origin(id: string): Origin | undefined
+  all(): Iterable<Device>
+}

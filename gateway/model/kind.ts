@@ -1,0 +1,32 @@
+import { Type, type Static } from 'typebox'
+import { IDENTIFIER_PATTERN } from './identifier.ts'
+
+/** One metric of a kind: its unit, its type and the range outside of which a value cannot be true. */
+export const MetricSchema = Type.Object(
+  {
+    type: Type.Union([Type.Literal('number'), Type.Literal('boolean')]),
+    unit: Type.String({ maxLength: 16 }),
+    title: Type.Object({ en: Type.String(), zh: Type.String() }, { additionalProperties: false }),
+    minimum: Type.Optional(Type.Number()),
+    maximum: Type.Optional(Type.Number()),
+    /** Decimals that a person is shown. */
+    decimals: Type.Optional(Type.Integer({ minimum: 0, maximum: 6 })),
+  },
+  { additionalProperties: false },
+)
+export type Metric = Static<typeof MetricSchema>
+
+/** A kind of device. Kinds are data: a new one is a file in `kinds/`, not code. */
+export const KindSchema = Type.Object(
+  {
+    id: Type.String({ pattern: IDENTIFIER_PATTERN }),
+    title: Type.Object({ en: Type.String(), zh: Type.String() }, { additionalProperties: false }),
+    /** Moving kinds send a position with each reading. */
+    moving: Type.Optional(Type.Boolean()),
+    metrics: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' }), MetricSchema),
+  },
+  { additionalProperties: false },
+)
+export type Kind = Static<typeof KindSchema>
+
+export type Kinds = ReadonlyMap<string, Kind>

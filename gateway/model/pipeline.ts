@@ -1,0 +1,146 @@
+import type { Delivery, Origin, Reading, Refusal } from './reading.ts'
+
+/** Something with a life: constructors only assign, `start()` and `stop()` do. `stop()` may be called twice. */
+export interface Part {
+  start(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** What a part says of itself on `/readyz`. */
+export interface Health {
+  readonly ready: boolean
+  /** One line for people: what is wrong and since when, or what it is doing. */
+  readonly detail: string
+}
+
+/** A message from a source, before anything is known about it. */
+export interface Message {
+  readonly device: string
+  /** JSON of one reading or of an array, as it came from the wire; or readings that a codec made. */
+  readonly payload: Uint8Array | readonly unknown[]
+  readonly receivedAt: number
+}
+
+/** What became of a message. Every reading of it is counted in exactly one of the three. */
+export interface Outcome {
+  readonly accepted: number
+  readonly duplicates: number
+  readonly refused: readonly Refusal[]
+}
+
+/**
+ * The one door for every source. Resolves when the message is durable (fsync): only then may the source
+ * acknowledge. Rejects only with {@link JournalUnavailable}: then it must not.
+ */
+export interface Intake {
+  accept(message: Message): Promise<Outcome>
+}
+
+/** The disk cannot take it: full, failing, or further behind than the memory bound allows. */
+export class JournalUnavailable extends Error {
+  override readonly name = 'JournalUnavailable'
+  readonly code = 'journal_unavailable'
+}
+
+/** One message on its way into the journal. All of it is committed together, or none of it. */
+export interface JournalWrite {
+  /** Absent when every reading was a duplicate or refused. */
+  readonly entry?: JournalEntry
+  readonly duplicates: number
+  readonly refusals: readonly Refusal[]
+  /** Quarantine entries that this write takes out again (a retry that succeeded). */
+  readonly released?: readonly number[]
+}
+
+export interface JournalEntry {
+  readonly origin: Origin
+  readonly receivedAt: number
+  /** JSON text of the accepted readings, one or an array: the bytes on disk. */
+  readonly body: Uint8Array
+  /** The same readings decoded, so that live consumers need not parse them again. */
+  readonly readings: readonly Reading[]
+}
+
+/** Exact at any moment: received = accepted + duplicates + quarantined, accepted = stored + pending. */
+export interface Ledger {
+  readonly received: number
+  readonly accepted: number
+  readonly duplicates: number
+  readonly quarantined: number
+  readonly stored: number
+  readonly pending: number
+}
+
+/** The durable log between intake and consumers. `gateway/journal/` documents the format on disk. */
+export interface Journal extends Part {
+  /**
+   * Resolves after the fsync of the commit that holds the write. Rejects with {@link JournalUnavailable};
+   * then nothing of it is on disk.
+   */
+  append(write: JournalWrite): Promise<void>
+  /** Called after each commit, in order, with what it held. Listeners must only take note, not work. */
+  onCommit(listener: (deliveries: readonly Delivery[]) => void): void
+  /** Number that the next reading will get: everything below is durable. */
+  head(): number
+  /** First reading that is still held. */
+  tail(): number
+  /** Deliveries from reading `from` on, about `limit` readings, and where to go on; for catching up. */
+  read(from: number, limit: number): { readonly deliveries: readonly Delivery[]; readonly next: number }
+  /** Where a consumer stands: it has dealt with everything below. Unknown consumers start at the tail. */
+  cursor(consumer: string): number
+  /**
+   * A consumer has dealt with everything below `next`. Not fsynced: after a crash a consumer may see the
+   * last stretch again. `rejected` are readings below `next` that the historian can never store.
+   */
+  advance(consumer: string, next: number, rejected?: readonly Refusal[]): Promise<void>
+  ledger(): Ledger
+  health(): Health
+}
+
+export interface Query {
+  readonly device: string
+  readonly kind: string
+  readonly metric: string
+  /** Epoch milliseconds, `from` inclusive, `to` exclusive. */
+  readonly from: number
+  readonly to: number
+  /** Roll-up: one value per `every` ms by `agg`. Raw points when absent. */
+  readonly every?: number
+  readonly agg?: 'mean' | 'min' | 'max' | 'sum' | 'count'
+  readonly limit: number
+}
+
+export type Point = readonly [ts: number, value: number | boolean | null]
+
+/** A reading that the store refuses for good: it goes to the quarantine, not to the floor. */
+export interface Reject {
+  readonly delivery: Delivery
+  readonly reading: Reading
+  readonly reason: string
+}
+
+/**
+ * Where readings are kept for years. Writing is idempotent: a point with the same tags and time overwrites
+ * itself, so the journal may be replayed at will.
+ */
+export interface Historian extends Part {
+  /** Identity of the store (type, address, database): the journal keeps one cursor for each. */
+  readonly target: string
+  /**
+   * Stores the deliveries; resolves with the readings it can never take. Rejects when the store cannot be
+   * reached or is failing: the caller keeps the batch and tries again.
+   */
+  write(deliveries: readonly Delivery[]): Promise<readonly Reject[]>
+  /** In time order. */
+  query(query: Query): Promise<readonly Point[]>
+  health(): Health
+}
+
+/** Sends to MQTT subscribers. Resolves when the broker has taken it (retained and queued copies on disk). */
+export interface Publisher {
+  publish(
+    topic: string,
+    payload: string,
+    options: { readonly qos: 0 | 1; readonly retain: boolean },
+  ): Promise<void>
+}

@@ -1,0 +1,27 @@
+export const ROLES = ['admin', 'district', 'street', 'team', 'viewer'] as const
+export type Role = (typeof ROLES)[number]
+
+/** A person or a program that signs in; what it may see follows from role, street and team (contract §5). */
+export interface User {
+  readonly name: string
+  readonly role: Role
+  /** Set for `street`. */
+  readonly street: string | null
+  /** Set for `team`. */
+  readonly team: string | null
+}
+
+/** Who is at the other end of a connection or request, once it has proved it. */
+export type Principal =
+  | { readonly type: 'device'; readonly device: string }
+  | { readonly type: 'user'; readonly user: User }
+
+/** Proof of identity, for every door (MQTT, HTTP). Slow hashes are cached behind it. */
+export interface SignIn {
+  /** Device id or user name with its secret; null when they do not match or the caller tries too fast. */
+  password(name: string, secret: Uint8Array, address: string): Promise<Principal | null>
+  /** A verified client certificate's common name: the device id. */
+  certificate(commonName: string): Principal | null
+  /** An HTTP bearer token: the admin token, a user's token, or `{device}:{secret}`. */
+  bearer(token: string, address: string): Promise<Principal | null>
+}

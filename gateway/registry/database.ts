@@ -1,0 +1,63 @@
+import { DatabaseSync } from 'node:sqlite'
+
+/**
+ * The second SQLite file (`registry.db`): devices, users, alarms, cases, rule state, audit. The repositories
+ * beside this file own its tables; PostgreSQL can later stand behind them.
+ *
+ * One connection on the main thread, WAL, `synchronous=FULL`: a transaction that has returned is on disk.
+ */
+export class Database {
+  readonly sql: DatabaseSync
+  #open = false
+  #afterCommit: (() => void)[] = []
+
+  constructor(file: string) {
+    this.sql = new DatabaseSync(file)
+    this.sql.exec(
+      'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000',
+    )
+    this.sql.exec('CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY) STRICT')
+  }
+
+  /** Runs each statement list once, ever. Name it after the repository and number it: `cases-1`. */
+  migrate(name: string, statements: string): void {
+    this.transaction(() => {
+      if (this.sql.prepare('SELECT 1 FROM migrations WHERE name = ?').get(name) !== undefined) return
+      this.sql.exec(statements)
+      this.sql.prepare('INSERT INTO migrations (name) VALUES (?)').run(name)
+    })
+  }
+
+  /** All or nothing, synchronous. A call inside another joins it. */
+  transaction<T>(work: () => T): T {
+    if (this.#open) return work()
+    this.sql.exec('BEGIN IMMEDIATE')
+    this.#open = true
+    let result: T
+    try {
+      result = work()
+      this.sql.exec('COMMIT')
+    } catch (error) {
+      this.#afterCommit = []
+      // A failed COMMIT (full disk) may have ended the transaction already.
+      if (this.sql.isTransaction) this.sql.exec('ROLLBACK')
+      throw error
+    } finally {
+      this.#open = false
+    }
+    const pending = this.#afterCommit
+    this.#afterCommit = []
+    for (const tell of pending) tell()
+    return result
+  }
+
+  /** Runs once the surrounding transaction is on disk (at once outside of one): nothing is told that may yet roll back. */
+  afterCommit(tell: () => void): void {
+    if (this.#open) this.#afterCommit.push(tell)
+    else tell()
+  }
+
+  close(): void {
+    if (this.sql.isOpen) this.sql.close()
+  }
+}
