@@ -13,8 +13,7 @@ export interface User {
 
 /** Who is at the other end of a connection or request, once it has proved it. */
 export type Principal =
-  | { readonly type: 'device'; readonly device: string }
-  | { readonly type: 'user'; readonly user: User }
+  { readonly type: 'device'; readonly device: string } | { readonly type: 'user'; readonly user: User }
 
 /** Proof of identity, for every door (MQTT, HTTP). Slow hashes are cached behind it. */
 export interface SignIn {
