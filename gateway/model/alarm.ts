@@ -1,3 +1,5 @@
+import type { Rule } from './rule.ts'
+
 /** Rising (contract §3). */
 export const SEVERITIES = ['blue', 'yellow', 'orange', 'red'] as const
 export type Severity = (typeof SEVERITIES)[number]
@@ -26,4 +28,12 @@ export interface Alarm {
   readonly peak: number | null
   readonly value: number | null
   readonly case: string | null
+}
+
+/** Where the judge puts what the rules say. Both calls are synchronous and join the caller's transaction. */
+export interface AlarmBook {
+  /** Records the alarm as it now is and opens, joins or annotates its case. The same call twice changes nothing. */
+  record(alarm: Omit<Alarm, 'case'>, rule: Rule, now: number): void
+  /** Alarms that are firing: what the judge resumes from. */
+  firing(): Iterable<Alarm>
 }
