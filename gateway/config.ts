@@ -257,11 +257,24 @@ function readConfigFile(file: string): Record<string, unknown> {
     if (typeof parsed !== 'object' || Array.isArray(parsed)) {
       throw new ConfigError(`${file}: is ${JSON.stringify(parsed)}; expected a mapping of keys`)
     }
-    return parsed as Record<string, unknown>
+    return withoutNulls(parsed as Record<string, unknown>)
   } catch (error) {
     if (error instanceof YAMLParseError) throw new ConfigError(`${file}: ${error.message.split('\n')[0]}`)
     throw error
   }
+}
+
+/** A key with nothing behind it (`admin:`) means its default, as a person who commented out the rest expects. */
+function withoutNulls(node: Record<string, unknown>): Record<string, unknown> {
+  const kept = Object.entries(node).filter(([, value]) => value !== null)
+  return Object.fromEntries(
+    kept.map(([key, value]) => [
+      key,
+      typeof value === 'object' && !Array.isArray(value)
+        ? withoutNulls(value as Record<string, unknown>)
+        : value,
+    ]),
+  )
 }
 
 function schemaAt(path: readonly string[]): SchemaNode {

@@ -1,0 +1,106 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { configKeys, environmentName, loadConfig } from './config.ts'
+
+let folder: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'gridwhistle-config-'))
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function load(yaml: string, environment: NodeJS.ProcessEnv = {}) {
+  const file = join(folder, 'gateway.yaml')
+  writeFileSync(file, yaml)
+  return loadConfig(file, environment)
+}
+
+describe('a configuration is complete without a file', () => {
+  test('every key has its default', () => {
+    const config = loadConfig(undefined, {})
+    expect(config.mqtt.port).toBe(1883)
+    expect(config.host).toBe('127.0.0.1')
+    expect(config.historian.type).toBe('embedded')
+    expect(config.journal.keep).toBe('24h')
+  })
+})
+
+describe('the environment wins over the file', () => {
+  test.each([
+    [['mqtt', 'port'], 'GW_MQTT_PORT'],
+    [['mqtt', 'tls', 'cert'], 'GW_MQTT_TLS_CERT'],
+    [['dataDir'], 'GW_DATA_DIR'],
+    [['historian', 'url'], 'GW_HISTORIAN_URL'],
+  ])('%j is %s', (path, name) => expect(environmentName(path)).toBe(name))
+
+  test('numbers, booleans and text become what the schema expects', () => {
+    const config = load('mqtt: { port: 1 }', {
+      GW_MQTT_PORT: '2',
+      GW_HISTORIAN_GZIP: 'true',
+      GW_ADMIN_TOKEN: '1234567890123456',
+      GW_DATADIR: '/somewhere',
+    })
+    expect(config.mqtt.port).toBe(2)
+    expect(config.historian.gzip).toBe(true)
+    expect(config.admin.token).toBe('1234567890123456')
+    expect(config.dataDir).toBe('/somewhere')
+  })
+})
+
+describe('a bad configuration is one line that names key, value and expectation', () => {
+  test.each([
+    ['mqtt: { prot: 1 }', /mqtt\.prot: unknown key; expected one of port, host/],
+    ['mqtt: { port: abc }', /mqtt\.port: "abc" is not valid; expected a whole number from 0 to 65535/],
+    ['mqtt: { port: 70000 }', /mqtt\.port: 70000 is not valid/],
+    [
+      'historian: { type: mongo }',
+      /historian\.type: "mongo" is not valid; expected one of embedded, influx1, influx2/,
+    ],
+    ['journal: { keep: forever }', /journal\.keep: "forever" is not valid; expected a duration/],
+    ['mqtt: { tls: { port: 1 } }', /mqtt\.tls\.cert: missing; expected text/],
+    ['http: 8080', /http: 8080 is not valid; expected a mapping/],
+    ['[1, 2]', /expected a mapping of keys/],
+    ['mqtt: {', /gateway\.yaml: /],
+  ])('%s', (yaml, message) => {
+    expect(() => load(yaml)).toThrow(message)
+    try {
+      load(yaml)
+    } catch (error) {
+      expect((error as Error).message).not.toContain('\n')
+    }
+  })
+
+  test('a secret is never repeated', () => {
+    expect(() => load('admin: { token: short }')).toThrow(
+      /admin\.token: \(hidden\) is not valid; expected text of at least 16/,
+    )
+  })
+
+  test('a section left empty means its defaults', () => {
+    expect(load('mqtt:\nadmin:\n').mqtt.port).toBe(1883)
+  })
+
+  test('a missing file is named', () => {
+    expect(() => loadConfig(join(folder, 'none.yaml'), {})).toThrow(/none\.yaml: cannot be read/)
+  })
+})
+
+describe('gateway.example.yaml', () => {
+  const text = readFileSync(new URL('../gateway.example.yaml', import.meta.url), 'utf8')
+
+  test('is accepted as it stands', () => {
+    expect(() => load(text)).not.toThrow()
+  })
+
+  test('explains every key', () => {
+    const uncommented = text.replace(/^( *)# ( *\w+:(?: \S+)?)$/gm, '$1$2')
+    const example: unknown = parse(uncommented)
+    for (const path of configKeys()) {
+      let node: unknown = example
+      for (const key of path) node = (node as Record<string, unknown> | undefined)?.[key]
+      expect(node, `${path.join('.')} is missing from gateway.example.yaml`).toBeDefined()
+    }
+  })
+})
