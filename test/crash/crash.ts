@@ -171,8 +171,11 @@ export async function crash(options: {
       kills: options.kills,
       ...outcome,
       slowestStart: Math.round(slowestStart),
-      alarmsWithoutCase: alarms.items.filter((alarm) => alarm.state === 'firing' && alarm.case === null)
-        .length,
+      alarms: found.length,
+      alarmsMissing: [...expected].filter((alarm) => !found.includes(alarm)).length,
+      alarmsUnexpected:
+        found.filter((alarm) => !expected.has(alarm)).length + found.length - new Set(found).size,
+      alarmsWithoutCase: alarms.filter((alarm) => alarm.case === null).length,
       openCases: cases.items.filter((item) => item.state !== 'closed' && item.state !== 'void').length,
       devices: devices.length,
       ledger,
