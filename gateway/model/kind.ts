@@ -1,12 +1,19 @@
 import { Type, type Static } from 'typebox'
 import { IDENTIFIER_PATTERN } from './identifier.ts'
 
+const Title = Type.Object(
+  { en: Type.String({ minLength: 1 }), zh: Type.String({ minLength: 1 }) },
+  { additionalProperties: false },
+)
+
 /** One metric of a kind: its unit, its type and the range outside of which a value cannot be true. */
 export const MetricSchema = Type.Object(
   {
     type: Type.Union([Type.Literal('number'), Type.Literal('boolean')]),
+    /** Empty for a count, a ratio or a boolean. */
     unit: Type.String({ maxLength: 16 }),
-    title: Type.Object({ en: Type.String(), zh: Type.String() }, { additionalProperties: false }),
+    title: Title,
+    /** What cannot be, not what is too much: a flood must pass to be judged. */
     minimum: Type.Optional(Type.Number()),
     maximum: Type.Optional(Type.Number()),
     /** Decimals that a person is shown. */
@@ -20,10 +27,13 @@ export type Metric = Static<typeof MetricSchema>
 export const KindSchema = Type.Object(
   {
     id: Type.String({ pattern: IDENTIFIER_PATTERN }),
-    title: Type.Object({ en: Type.String(), zh: Type.String() }, { additionalProperties: false }),
+    title: Title,
     /** Moving kinds send a position with each reading. */
     moving: Type.Optional(Type.Boolean()),
-    metrics: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' }), MetricSchema),
+    metrics: Type.Record(Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' }), MetricSchema, {
+      additionalProperties: false,
+      minProperties: 1,
+    }),
   },
   { additionalProperties: false },
 )
