@@ -1,3 +1,4 @@
+import type { Alarm } from './alarm.ts'
 import type { Delivery, Origin, Reading, Refusal } from './reading.ts'
 
 /** Something with a life: constructors only assign, `start()` and `stop()` do. `stop()` may be called twice. */
@@ -97,26 +98,51 @@ export interface Journal extends Part {
   health(): Health
 }
 
+export const AGGREGATES = ['mean', 'min', 'max', 'sum', 'count'] as const
+export type Aggregate = (typeof AGGREGATES)[number]
+
 export interface Query {
   readonly device: string
   readonly kind: string
+  /** A field of contract §6: a metric of the kind, `{metric}_flag`, or `lon`, `lat`, `alt` of a moving one. */
   readonly metric: string
   /** Epoch milliseconds, `from` inclusive, `to` exclusive. */
   readonly from: number
   readonly to: number
-  /** Roll-up: one value per `every` ms by `agg`. Raw points when absent. */
+  /**
+   * Roll-up: one value by `agg` for each window of `every` ms. Windows begin at multiples of `every` from the
+   * epoch and carry the time of their beginning (so the first may lie before `from`); empty ones are left out.
+   * Raw points when absent.
+   */
   readonly every?: number
-  readonly agg?: 'mean' | 'min' | 'max' | 'sum' | 'count'
+  /** `mean` when absent. What is no number can only be counted; its other aggregates are empty. */
+  readonly agg?: Aggregate
   readonly limit: number
 }
 
-export type Point = readonly [ts: number, value: number | boolean | null]
+/** Text only for a `{metric}_flag`. */
+export type Point = readonly [ts: number, value: number | boolean | string]
 
 /** A reading that the store refuses for good: it goes to the quarantine, not to the floor. */
 export interface Reject {
   readonly delivery: Delivery
   readonly reading: Reading
   readonly reason: string
+}
+
+/** An alarm as it was after one of its changes. */
+export interface AlarmChange {
+  /** Number of the change; rises, gaps allowed. */
+  readonly seq: number
+  /** When the change happened, event time, epoch milliseconds. */
+  readonly at: number
+  readonly alarm: Alarm
+}
+
+/** Where the historian learns of alarms. It may ask for the same stretch again, also after a restart. */
+export interface AlarmFeed {
+  /** Changes with a number above `cursor`, in order, at most `limit`. */
+  after(cursor: number, limit: number): readonly AlarmChange[]
 }
 
 /**
@@ -131,9 +157,10 @@ export interface Historian extends Part {
    * reached or is failing: the caller keeps the batch and tries again.
    */
   write(deliveries: readonly Delivery[]): Promise<readonly Reject[]>
+  /** Stores alarms beside the readings (contract §6); rejects like {@link write}. */
+  writeAlarms(changes: readonly AlarmChange[]): Promise<void>
   /** In time order. */
   query(query: Query): Promise<readonly Point[]>
-  health(): Health
 }
 
 /** Sends to MQTT subscribers. Resolves when the broker has taken it (retained and queued copies on disk). */
