@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs'
+import { Ajv } from 'ajv'
+import type { Static, TSchema } from 'typebox'
+import { parse, YAMLParseError } from 'yaml'
+
+/** A scenario or map that cannot be used: one line that names file, place and what was expected. */
+export class DocumentError extends Error {
+  override readonly name = 'DocumentError'
+}
+
+/** Reads a YAML file and checks it against its schema. */
+export function readDocument<S extends TSchema>(file: string, schema: S): Static<S> {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new DocumentError(`${file}: cannot be read: ${(error as Error).message}`)
+  }
+  return parseDocument(text, schema, file)
+}
+
+export function parseDocument<S extends TSchema>(text: string, schema: S, name: string): Static<S> {
+  let document: unknown
+  try {
+    document = parse(text)
+  } catch (error) {
+    if (error instanceof YAMLParseError) throw new DocumentError(`${name}: ${error.message.split('\n')[0]}`)
+    throw error
+  }
+  const validate = new Ajv({ allErrors: false, verbose: true, strict: false }).compile<Static<S>>(schema)
+  if (validate(document)) return document
+  const { instancePath, message, params, keyword, data } = validate.errors![0]!
+  const place = instancePath === '' ? 'the document' : instancePath.slice(1).replaceAll('/', '.')
+  const detail = keyword === 'additionalProperties' ? ` (${String(params['additionalProperty'])})` : ''
+  const value = typeof data === 'object' ? '' : `: ${JSON.stringify(data)}`
+  throw new DocumentError(`${name}: ${place}${value} ${message ?? 'is not valid'}${detail}`)
+}

@@ -1,0 +1,33 @@
+/**
+ * How device time runs against the wall clock. A device's clock must never be ahead of the gateway's
+ * (contract §2, `clock_ahead`), so a run that is faster than life begins in the past and has caught up with
+ * the present when it ends; a run at life's own speed, or slower, begins now.
+ */
+export class Pace {
+  readonly #startedAt: number
+  readonly #speed: number
+  readonly #firstTs: number
+
+  /** `length` is how much device time the run spans, ms; infinite only at speed 1 or slower. */
+  constructor(startedAt: number, speed: number, length: number) {
+    if (!(speed > 0)) throw new RangeError(`speed must be above 0, not ${speed}`)
+    if (speed > 1 && !Number.isFinite(length)) {
+      throw new RangeError(
+        'a speed above 1 needs a duration: the run must end before its clock passes the present',
+      )
+    }
+    this.#startedAt = startedAt
+    this.#speed = speed
+    this.#firstTs = Math.round(speed > 1 ? startedAt + length / speed - length : startedAt)
+  }
+
+  /** Device time of a moment of the run, epoch ms. */
+  ts(elapsed: number): number {
+    return this.#firstTs + elapsed
+  }
+
+  /** When the wall clock gets there, epoch ms. */
+  dueAt(elapsed: number): number {
+    return this.#startedAt + elapsed / this.#speed
+  }
+}
