@@ -1,0 +1,135 @@
+import { readingsOf } from '../model/body.ts'
+import type { JournalEntry } from '../model/pipeline.ts'
+import type { Delivery, Origin, Refusal } from '../model/reading.ts'
+import { BATCH_BYTES, BATCH_READINGS, RECORD_HEADER, type OriginRow } from './format.ts'
+import type { Commit, CursorMove } from './protocol.ts'
+
+/** A group commit as it fills up on the main thread. Everyone who put something in waits on the same promise. */
+export class Batch {
+  readonly first: number
+  count = 0
+  /** Memory that the batch accounts for, bytes. */
+  weight = 0
+  duplicates = 0
+  readonly deliveries: Delivery[] = []
+  readonly origins: OriginRow[] = []
+  readonly refusals: Refusal[] = []
+  readonly released: number[] = []
+  readonly moves: CursorMove[] = []
+  /** Epoch milliseconds; 0 until it is on its way to the writer. */
+  sentAt = 0
+  readonly #outcome = Promise.withResolvers<void>()
+  #buffer: ArrayBuffer
+  #bytes: Uint8Array
+  #view: DataView
+  #size = 0
+
+  constructor(first: number, buffer: ArrayBuffer) {
+    this.first = first
+    this.#buffer = buffer
+    this.#bytes = new Uint8Array(buffer)
+    this.#view = new DataView(buffer)
+    // Each waiting write has its own reaction; this one keeps a batch that nobody waits on from ending the process.
+    this.#outcome.promise.catch(() => {})
+  }
+
+  get done(): Promise<void> {
+    return this.#outcome.promise
+  }
+
+  /** A write larger than a batch gets one of its own. */
+  hasRoom(weight: number, readings: number): boolean {
+    return (
+      this.weight === 0 || (this.weight + weight <= BATCH_BYTES && this.count + readings <= BATCH_READINGS)
+    )
+  }
+
+  add(entry: JournalEntry, origin: number): void {
+    const { body, readings } = entry
+    const at = this.#size
+    const end = at + RECORD_HEADER + body.byteLength
+    if (end > this.#buffer.byteLength) this.#grow(end)
+    const view = this.#view
+    view.setUint32(at, origin, true)
+    view.setUint32(at + 4, readings.length, true)
+    view.setFloat64(at + 8, entry.receivedAt, true)
+    view.setUint32(at + 16, body.byteLength, true)
+    this.#bytes.set(body, at + RECORD_HEADER)
+    this.#size = end
+    this.deliveries.push({
+      seq: this.first + this.count,
+      origin: entry.origin,
+      receivedAt: entry.receivedAt,
+      readings,
+    })
+    this.count += readings.length
+  }
+
+  /** Hands the buffer over: nothing can be added any more. */
+  commit(time: number): Commit {
+    const { first, count, origins, duplicates, refusals, released, moves } = this
+    return {
+      first,
+      count,
+      time,
+      buffer: this.#buffer,
+      size: this.#size,
+      origins,
+      duplicates,
+      refusals,
+      released,
+      moves,
+    }
+  }
+
+  resolve(): void {
+    this.#outcome.resolve()
+  }
+
+  reject(error: Error): void {
+    this.#outcome.reject(error)
+  }
+
+  #grow(needed: number): void {
+    let size = this.#buffer.byteLength * 2
+    while (size < needed) size *= 2
+    this.#buffer = this.#buffer.transfer(size)
+    this.#bytes = new Uint8Array(this.#buffer)
+    this.#view = new DataView(this.#buffer)
+  }
+}
+
+/** Decodes the records of a batch from reading `from` on, into `deliveries`; throws when the body does not add up. */
+export function decodeBatch(
+  batch: { readonly first: number; readonly count: number; readonly body: Uint8Array },
+  origin: (id: number) => Origin,
+  from: number,
+  deliveries: Delivery[],
+): void {
+  const { body } = batch
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
+  let seq = batch.first
+  let at = 0
+  while (at < body.byteLength) {
+    const count = view.getUint32(at + 4, true)
+    const end = at + RECORD_HEADER + view.getUint32(at + 16, true)
+    if (end > body.byteLength) throw new Error(`a record at byte ${at} reaches beyond the end`)
+    if (seq + count > from) {
+      const receivedAt = view.getFloat64(at + 8, true)
+      const readings = readingsOf(body.subarray(at + RECORD_HEADER, end), receivedAt)
+      if (readings.length !== count)
+        throw new Error(`a record at byte ${at} says ${count} readings and holds ${readings.length}`)
+      const skipped = Math.max(0, from - seq)
+      deliveries.push({
+        seq: seq + skipped,
+        origin: origin(view.getUint32(at, true)),
+        receivedAt,
+        readings: skipped === 0 ? readings : readings.slice(skipped),
+      })
+    }
+    seq += count
+    at = end
+  }
+  if (seq !== batch.first + batch.count)
+    throw new Error(`its records hold ${seq - batch.first} readings instead of ${batch.count}`)
+}

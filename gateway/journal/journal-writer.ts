@@ -1,0 +1,264 @@
+import { statSync } from 'node:fs'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { crc32 } from 'node:zlib'
+import { RAW_LIMIT, type Refusal } from '../model/reading.ts'
+import { FORMAT_VERSION, PRAGMAS, SCHEMA, type OriginRow } from './format.ts'
+import type { Commit, CursorMove, Found, Retention, WriterSettings } from './protocol.ts'
+
+/** Longest stretch that tidying may hold up a commit, ms; a single large batch may take a little more. */
+const SLICE_MS = 2
+/** Rows of the quarantine that go at once. */
+const PRUNE_ROWS = 50
+/** Free pages are handed back to the disk, so many at a time, once they are both many and a quarter of the file. */
+const VACUUM_PAGES = 128
+const FREE_PAGES = 2048
+/** Result code of SQLite: someone else holds the lock. */
+const SQLITE_BUSY = 5
+
+/** The one connection that writes `journal.db`. Every call is synchronous and belongs on the writer's thread. */
+export class JournalWriter {
+  readonly #settings: WriterSettings
+  #lock!: DatabaseSync
+  #sql!: DatabaseSync
+  /** Device and inode of the file and its WAL, as opened. */
+  #place = ''
+  #quarantined = 0
+
+  #insertBatch!: StatementSync
+  #insertOrigin!: StatementSync
+  #insertRefusal!: StatementSync
+  #deleteRefusal!: StatementSync
+  #count!: StatementSync
+  #moveCursor!: StatementSync
+  #oldestBatches!: StatementSync
+  #deleteBatch!: StatementSync
+  #prune!: StatementSync
+
+  constructor(settings: WriterSettings) {
+    this.#settings = settings
+  }
+
+  /** Takes the lock, creates what is missing, recovers what a crash left in the WAL; throws with the reason. */
+  open(): Found {
+    const { file } = this.#settings
+    this.#takeLock(`${file}.lock`)
+    this.#sql = new DatabaseSync(file, { timeout: 1000 })
+    const sql = this.#sql
+    sql.exec(PRAGMAS)
+    const version = this.#number('PRAGMA user_version')
+    if (version === 0) this.#transaction(() => sql.exec(SCHEMA))
+    else if (version !== FORMAT_VERSION)
+      throw new Error(`${file} has format ${version}; this gateway reads format ${FORMAT_VERSION}`)
+    // A write, so that the WAL is there to be remembered, and an unwritable disk is known before the first message.
+    sql.exec('UPDATE ledger SET duplicates = duplicates')
+    this.#place = this.#placeNow()
+    this.#prepare()
+    this.#quarantined = this.#number('SELECT count(*) FROM quarantine')
+    return this.#found()
+  }
+
+  /** All of it or nothing; on disk when it returns. Answers how many released quarantine rows were still there. */
+  commit(commit: Commit): number {
+    const { duplicates, refusals, moves } = commit
+    let released = 0
+    this.#transaction(() => {
+      for (const { id, device, kind, site, street, grid } of commit.origins)
+        this.#insertOrigin.run(id, device, kind, site, street, grid)
+      if (commit.count > 0) {
+        const body = new Uint8Array(commit.buffer, 0, commit.size)
+        this.#insertBatch.run(commit.first, commit.count, commit.time, crc32(body), body)
+      }
+      this.#move(moves)
+      for (const refusal of refusals) this.#refuse(refusal)
+      for (const id of commit.released) released += Number(this.#deleteRefusal.run(id).changes)
+      if (duplicates > 0 || refusals.length > 0 || released > 0)
+        this.#count.run(duplicates, refusals.length - released)
+    })
+    const rejected = moves.reduce((sum, move) => sum + move.rejected.length, 0)
+    this.#quarantined += refusals.length + rejected - released
+    if (this.#settings.fsyncDelayMs > 0) pause(this.#settings.fsyncDelayMs)
+    return released
+  }
+
+  /** Cursors that moved. Not fsynced: a crash may take the last second of it back. */
+  move(moves: readonly CursorMove[]): void {
+    if (moves.length > 0) this.#unsynced(() => this.#move(moves))
+  }
+
+  /** Deletes a slice of what retention and the quarantine's bound allow; true when there is more to do. */
+  tidy(retention: Retention): boolean {
+    const deadline = performance.now() + SLICE_MS
+    let surplus = this.#quarantined - this.#settings.quarantineKeep
+    let more = false
+    this.#unsynced(() => {
+      do {
+        more = this.#deleteOldest(retention)
+        if (surplus > 0) surplus -= Number(this.#prune.run(Math.min(surplus, PRUNE_ROWS)).changes)
+      } while ((more || surplus > 0) && performance.now() < deadline)
+    })
+    this.#quarantined = Math.min(this.#quarantined, this.#settings.quarantineKeep + Math.max(0, surplus))
+    return more || surplus > 0 || this.#giveBack()
+  }
+
+  /** Writes as much as the disk last refused, and takes it out again. Throws while the disk is still unwell. */
+  probe(bytes: number): void {
+    // Room in the WAL is room as well; a checkpoint that fails for want of space must not keep the probe from trying.
+    try {
+      this.checkpoint()
+    } catch {}
+    this.#transaction(() => this.#sql.exec(`INSERT OR REPLACE INTO probe VALUES (1, zeroblob(${bytes}))`))
+    this.#transaction(() => this.#sql.exec('DELETE FROM probe'))
+    this.checkpoint()
+  }
+
+  /** Moves what it can from the WAL into the file without waiting for anyone. */
+  checkpoint(): void {
+    this.#sql.exec('PRAGMA wal_checkpoint(PASSIVE)')
+  }
+
+  /** First reading that is still held; the head of an empty journal. */
+  tail(): number {
+    return this.#number('SELECT coalesce(min(first), 0) FROM batches')
+  }
+
+  close(): void {
+    this.#sql.close()
+    this.#lock.close()
+  }
+
+  #takeLock(file: string): void {
+    try {
+      this.#lock = new DatabaseSync(file, { timeout: 0 })
+      this.#lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    } catch (error) {
+      const { errcode, message } = error as Error & { errcode?: number }
+      if (errcode === SQLITE_BUSY)
+        throw new Error('it is open already, most likely in another gateway', { cause: error })
+      throw new Error(`cannot lock ${file}: ${message}`, { cause: error })
+    }
+  }
+
+  #prepare(): void {
+    const sql = this.#sql
+    this.#insertBatch = sql.prepare(
+      'INSERT INTO batches (first, count, time, crc, body) VALUES (?, ?, ?, ?, ?)',
+    )
+    this.#insertOrigin = sql.prepare('INSERT OR IGNORE INTO origins VALUES (?, ?, ?, ?, ?, ?)')
+    this.#insertRefusal = sql.prepare(
+      'INSERT INTO quarantine (device, code, message, raw, raw_size, received_at) VALUES (?, ?, ?, ?, ?, ?)',
+    )
+    this.#deleteRefusal = sql.prepare('DELETE FROM quarantine WHERE id = ?')
+    this.#count = sql.prepare('UPDATE ledger SET duplicates = duplicates + ?, quarantined = quarantined + ?')
+    this.#moveCursor = sql.prepare(
+      `INSERT INTO cursors (consumer, next, rejected) VALUES (?, ?, ?)
+       ON CONFLICT (consumer) DO UPDATE SET
+         next = max(next, excluded.next), rejected = rejected + excluded.rejected`,
+    )
+    this.#oldestBatches = sql.prepare('SELECT first, count, time FROM batches ORDER BY first LIMIT 2')
+    this.#deleteBatch = sql.prepare('DELETE FROM batches WHERE first = ?')
+    this.#prune = sql.prepare(
+      'DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine ORDER BY id LIMIT ?)',
+    )
+  }
+
+  #found(): Found {
+    const sql = this.#sql
+    const ledger = sql.prepare('SELECT duplicates, quarantined FROM ledger').get() as {
+      duplicates: number
+      quarantined: number
+    }
+    return {
+      head: this.#number('SELECT coalesce(max(first), 0) FROM batches') + this.#lastCount(),
+      tail: this.tail(),
+      ...ledger,
+      cursors: sql
+        .prepare('SELECT consumer, next, rejected FROM cursors')
+        .all() as unknown as Found['cursors'],
+      origins: sql
+        .prepare('SELECT id, device, kind, site, street, grid FROM origins')
+        .all() as unknown as OriginRow[],
+    }
+  }
+
+  #lastCount(): number {
+    return this.#number('SELECT coalesce((SELECT count FROM batches ORDER BY first DESC LIMIT 1), 0)')
+  }
+
+  #move(moves: readonly CursorMove[]): void {
+    for (const { consumer, next, rejected } of moves) {
+      this.#moveCursor.run(consumer, next, rejected.length)
+      for (const refusal of rejected) this.#refuse(refusal)
+    }
+  }
+
+  #refuse({ device, code, message, raw, rawSize, receivedAt }: Refusal): void {
+    this.#insertRefusal.run(device, code, message, raw.subarray(0, RAW_LIMIT), rawSize, receivedAt)
+  }
+
+  #deleteOldest({ below, before }: Retention): boolean {
+    const [oldest, second] = this.#oldestBatches.all() as { first: number; count: number; time: number }[]
+    if (oldest === undefined || second === undefined) return false
+    if (oldest.first + oldest.count > below || oldest.time > before) return false
+    this.#deleteBatch.run(oldest.first)
+    return true
+  }
+
+  /** Pages that a drained backlog left behind go back to the disk; a few free ones stay for the next batches. */
+  #giveBack(): boolean {
+    const free = this.#number('PRAGMA freelist_count')
+    if (free < FREE_PAGES || free < this.#number('PRAGMA page_count') / 4) return false
+    this.#sql.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`)
+    return true
+  }
+
+  #transaction(work: () => void): void {
+    const sql = this.#sql
+    if (sql.isTransaction) sql.exec('ROLLBACK')
+    sql.exec('BEGIN IMMEDIATE')
+    try {
+      work()
+      this.#ensureInPlace()
+      sql.exec('COMMIT')
+    } catch (error) {
+      // A disk that fails the rollback as well leaves it to the next transaction, above.
+      try {
+        if (sql.isTransaction) sql.exec('ROLLBACK')
+      } catch {}
+      throw error
+    }
+  }
+
+  /** In WAL mode `synchronous=NORMAL` leaves the fsync to the next commit, which keeps the order on disk. */
+  #unsynced(work: () => void): void {
+    this.#sql.exec('PRAGMA synchronous = NORMAL')
+    try {
+      this.#transaction(work)
+    } finally {
+      this.#sql.exec('PRAGMA synchronous = FULL')
+    }
+  }
+
+  /**
+   * A file that was deleted or replaced still takes writes, through the descriptors that are open, and nobody
+   * would ever find them: so each commit looks. When the file is put back, all is well again.
+   */
+  #ensureInPlace(): void {
+    if (this.#place !== '' && this.#placeNow() !== this.#place)
+      throw new Error(`${this.#settings.file} or its WAL has been removed or replaced`)
+  }
+
+  #placeNow(): string {
+    const { file } = this.#settings
+    const main = statSync(file, { throwIfNoEntry: false })
+    const wal = statSync(`${file}-wal`, { throwIfNoEntry: false })
+    return `${main?.dev}:${main?.ino} ${wal?.dev}:${wal?.ino}`
+  }
+
+  #number(query: string): number {
+    return Object.values(this.#sql.prepare(query).get() ?? {})[0] as number
+  }
+}
+
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}

@@ -1,0 +1,93 @@
+import { DatabaseSync } from 'node:sqlite'
+import { crc32 } from 'node:zlib'
+import type { Delivery, Origin } from '../model/reading.ts'
+import { decodeBatch } from './batch.ts'
+import type { BatchRow, OriginRow } from './format.ts'
+
+/**
+ * The journal's batches over a read-only connection of its own, for any thread: it neither waits for commits
+ * nor holds them up. Calls are synchronous.
+ */
+export class JournalReader {
+  readonly #sql: DatabaseSync
+  readonly #origins = new Map<number, Origin>()
+
+  constructor(file: string) {
+    this.#sql = new DatabaseSync(file, { readOnly: true, timeout: 5000 })
+  }
+
+  /**
+   * Deliveries from reading `from` on (from the tail when that is no longer held), and where to go on. Whole
+   * batches: the first that has something, and more until there are `limit` readings. `below` hides the
+   * batches that begin at or after it. Throws when a batch is damaged, and names it.
+   */
+  read(
+    from: number,
+    limit: number,
+    below = Number.MAX_SAFE_INTEGER,
+  ): { deliveries: Delivery[]; next: number } {
+    const deliveries: Delivery[] = []
+    let next = from
+    let readings = 0
+    for (const row of this.#batches(from, below)) {
+      const end = row.first + row.count
+      if (end <= from) continue
+      this.#decode(row, from, deliveries)
+      readings += end - Math.max(from, row.first)
+      next = end
+      if (readings >= limit) break
+    }
+    return { deliveries, next }
+  }
+
+  /** First reading that is still held; the head when there is none. */
+  tail(): number {
+    const row = this.#sql.prepare('SELECT first FROM batches ORDER BY first LIMIT 1').get()
+    return (row?.['first'] ?? 0) as number
+  }
+
+  /** Number that the next reading will get. */
+  head(): number {
+    const row = this.#sql
+      .prepare('SELECT first + count AS head FROM batches ORDER BY first DESC LIMIT 1')
+      .get()
+    return (row?.['head'] ?? 0) as number
+  }
+
+  close(): void {
+    if (this.#sql.isOpen) this.#sql.close()
+  }
+
+  #batches(from: number, below: number): Iterable<BatchRow> {
+    return this.#sql
+      .prepare(
+        `SELECT first, count, crc, body FROM batches
+         WHERE first >= coalesce((SELECT max(first) FROM batches WHERE first <= ?), 0) AND first < ?
+         ORDER BY first`,
+      )
+      .iterate(from, below) as Iterable<unknown> as Iterable<BatchRow>
+  }
+
+  #decode(row: BatchRow, from: number, deliveries: Delivery[]): void {
+    const name = `journal batch ${row.first}–${row.first + row.count - 1}`
+    if (crc32(row.body) !== row.crc) throw new Error(`${name} is damaged: its checksum does not match`)
+    try {
+      decodeBatch(row, (id) => this.#origin(id), from, deliveries)
+    } catch (error) {
+      throw new Error(`${name} is damaged: ${(error as Error).message}`, { cause: error })
+    }
+  }
+
+  #origin(id: number): Origin {
+    const known = this.#origins.get(id)
+    if (known !== undefined) return known
+    const row = this.#sql
+      .prepare('SELECT id, device, kind, site, street, grid FROM origins WHERE id = ?')
+      .get(id) as OriginRow | undefined
+    if (row === undefined) throw new Error(`origin ${id} is missing`)
+    const { device, kind, site, street, grid } = row
+    const origin = Object.freeze({ device, kind, site, street, grid })
+    this.#origins.set(id, origin)
+    return origin
+  }
+}
