@@ -46,6 +46,13 @@ export interface TimelineEntry {
   readonly note: string | null
   readonly position: Position | null
   readonly files: readonly string[]
+  /** The team that the case went to with this entry. */
+  readonly team?: string
+  /** Metres from the site, where `position` is too far from it to be believed (contract §4). */
+  readonly offSite?: number
+  /** The deadline that an `extend` set, epoch milliseconds. */
+  readonly until?: number
+  readonly code?: CloseCode
 }
 
 /** Contract §4. Times are epoch milliseconds. */
@@ -59,7 +66,10 @@ export interface Case {
   readonly street: string
   readonly grid: string
   readonly position: Position | null
+  /** Who answers for it now; goes up with the deadline colours. */
   readonly team: string | null
+  /** The team that accepted it: it stays on the case, with its order and rights, when the case goes up. */
+  readonly crew: string | null
   readonly alarms: readonly string[]
   readonly queuedAt: number
   readonly respondBy: number
@@ -71,7 +81,10 @@ export interface Case {
   /** Rule family: at most one open case for each family and site. */
   readonly family: string
   readonly closeCode: CloseCode | null
+  /** Under supervision (督办) since somebody asked for it. */
+  readonly supervised: boolean
   /** Counts changes; an `expectedVersion` in an action guards against acting on an old picture. */
   readonly version: number
+  /** What the state allows; who may do it is a matter of rights. */
   readonly allowed: readonly Action[]
 }

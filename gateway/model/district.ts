@@ -10,18 +10,25 @@ export const StreetSchema = Type.Object(
     id: Identifier,
     title: Title,
     centre: PositionSchema,
+    /** How far `centre` may be off, metres; exact when absent. */
+    accuracy: Type.Optional(Type.Number({ minimum: 0 })),
     /** Grids are named `{street}-001` and on. */
     grids: Type.Integer({ minimum: 1, maximum: 999 }),
   },
   { additionalProperties: false },
 )
 
+/** Rising: a case starts at the lowest level that has a team for it and goes up from there. */
+export const LEVELS = ['grid', 'street', 'district'] as const
+export type Level = (typeof LEVELS)[number]
+const LevelSchema = Type.Union([Type.Literal('grid'), Type.Literal('street'), Type.Literal('district')])
+
 /** Who is sent: a grid crew, a street's team or the district's own. */
 export const TeamSchema = Type.Object(
   {
     id: Identifier,
     title: Title,
-    level: Type.Union([Type.Literal('grid'), Type.Literal('street'), Type.Literal('district')]),
+    level: LevelSchema,
     /** Streets it serves; all of them when absent. */
     streets: Type.Optional(Type.Array(Identifier)),
     /** Grids it serves; all of its streets' when absent. */
@@ -39,6 +46,8 @@ export const DistrictSchema = Type.Object(
     centre: PositionSchema,
     streets: Type.Array(StreetSchema, { minItems: 1 }),
     teams: Type.Array(TeamSchema, { minItems: 1 }),
+    /** Categories that no grid crew can deal with, and the level at which they start. */
+    starts: Type.Optional(Type.Record(Type.String({ maxLength: 64 }), LevelSchema)),
   },
   { additionalProperties: false },
 )

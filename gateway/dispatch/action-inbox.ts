@@ -1,0 +1,73 @@
+import type { Log } from '../log.ts'
+import type { Publisher } from '../model/pipeline.ts'
+import type { User } from '../model/user.ts'
+import { checkMessage, type ActionOutcome } from './actions.ts'
+import type { Queue } from './queue.ts'
+
+/** A payload beyond this, in bytes, is not read. */
+const PAYLOAD_LIMIT = 65_536
+
+/**
+ * Actions that teams publish to `dispatch/{team}/actions` (contract §2). The contract is silent on answers;
+ * each goes to `dispatch/{team}/results`, QoS 1:
+ * `{case, actionId, ok: true, state, version}` or
+ * `{case, actionId, ok: false, code, error, field?, state?, version?, allowed?}` with `code` one of `bad_json`,
+ * `too_large`, `invalid`, `not_found`, `forbidden`, `conflict`, `unavailable`. `case` and `actionId` are null
+ * where the message was too broken to tell.
+ */
+export class ActionInbox {
+  readonly #queue: Queue
+  readonly #publisher: Publisher
+  readonly #log: Log
+
+  constructor(queue: Queue, publisher: Publisher, log: Log) {
+    this.#queue = queue
+    this.#publisher = publisher
+    this.#log = log
+  }
+
+  /** Resolves when the answer is out. `team` is the one in the topic, which the broker has checked against the user. */
+  async take(team: string, user: User, payload: Uint8Array): Promise<void> {
+    const answer = this.#answer(user, payload)
+    try {
+      await this.#publisher.publish(`dispatch/${team}/results`, JSON.stringify(answer), {
+        qos: 1,
+        retain: false,
+      })
+    } catch (error) {
+      this.#log.warn({ err: error, team }, 'the answer to an action could not be sent')
+    }
+  }
+
+  #answer(user: User, payload: Uint8Array): Record<string, unknown> {
+    const nothing = { case: null, actionId: null, ok: false }
+    if (payload.byteLength > PAYLOAD_LIMIT) {
+      return { ...nothing, code: 'too_large', error: `at most ${PAYLOAD_LIMIT} bytes` }
+    }
+    let body: unknown
+    try {
+      body = JSON.parse(Buffer.from(payload).toString('utf8'))
+    } catch {
+      return { ...nothing, code: 'bad_json', error: 'not JSON' }
+    }
+    const checked = checkMessage(body)
+    if (!('value' in checked)) {
+      return { ...nothing, code: 'invalid', field: checked.field, error: checked.message }
+    }
+    const { case: caseId, ...request } = checked.value
+    const about = { case: caseId, actionId: request.actionId ?? null }
+    try {
+      return { ...about, ...told(this.#queue.act(caseId, user, request)) }
+    } catch (error) {
+      this.#log.error({ err: error, case: caseId }, 'an action could not be stored')
+      return { ...about, ok: false, code: 'unavailable', error: 'could not be stored, send it again' }
+    }
+  }
+}
+
+function told(outcome: ActionOutcome): Record<string, unknown> {
+  if (outcome.type === 'ok') return { ok: true, state: outcome.case.state, version: outcome.case.version }
+  if (outcome.type === 'not_found') return { ok: false, code: 'not_found', error: 'no such case of yours' }
+  const { type: code, message: error, ...more } = outcome
+  return { ok: false, code, error, ...more }
+}

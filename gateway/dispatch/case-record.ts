@@ -1,0 +1,73 @@
+import type { Severity } from '../model/alarm.ts'
+import type { Case, CaseState, CloseCode, DeadlineColour, TimelineEntry } from '../model/case.ts'
+import type { Level } from '../model/district.ts'
+import type { Position } from '../model/reading.ts'
+import { deadlines, type Clocks } from './clocks.ts'
+import { consoleLink, mapLink } from './links.ts'
+import { allowedIn, isOpen } from './transitions.ts'
+
+/** A case as the database holds it: what the public {@link Case} is made of. */
+export interface CaseRecord extends Clocks {
+  readonly id: string
+  readonly family: string
+  readonly site: string
+  readonly street: string
+  readonly grid: string
+  readonly category: string
+  readonly title: string
+  readonly position: Position | null
+  readonly severity: Severity
+  /** The state that a `resume` leads back to. */
+  readonly suspendedFrom: CaseState | null
+  /** How far up it has gone. */
+  readonly level: Level
+  readonly team: string
+  readonly crew: string | null
+  /** The highest that was announced for the clock that runs, or that ran last. */
+  readonly deadlineColour: DeadlineColour
+  readonly supervised: boolean
+  readonly closeCode: CloseCode | null
+  readonly version: number
+}
+
+/** The teams that hold an order for the case: the one that answers for it and the one that works on it. */
+export function holders(record: Pick<CaseRecord, 'state' | 'team' | 'crew'>): readonly string[] {
+  if (!isOpen(record.state)) return []
+  return [...new Set([record.team, record.crew])].filter((team) => team !== null)
+}
+
+/** The case as contract §4 shows it. */
+export function caseView(
+  record: CaseRecord,
+  alarms: readonly string[],
+  timeline: readonly TimelineEntry[],
+  consoleUrl: string,
+): Case {
+  return {
+    id: record.id,
+    state: record.state,
+    severity: record.severity,
+    category: record.category,
+    title: record.title,
+    site: record.site,
+    street: record.street,
+    grid: record.grid,
+    position: record.position,
+    team: record.team,
+    crew: record.crew,
+    alarms,
+    queuedAt: record.queuedAt,
+    ...deadlines(record),
+    deadlineColour: record.deadlineColour,
+    timeline,
+    links: {
+      map: record.position === null ? null : mapLink(record.position, record.title),
+      console: consoleLink(consoleUrl, record.id),
+    },
+    family: record.family,
+    closeCode: record.closeCode,
+    supervised: record.supervised,
+    version: record.version,
+    allowed: allowedIn(record.state),
+  }
+}

@@ -1,0 +1,269 @@
+import type { SQLInputValue, StatementSync } from 'node:sqlite'
+import type { Severity } from '../model/alarm.ts'
+import type { Action, Case, CaseState, TimelineEntry } from '../model/case.ts'
+import type { Database } from '../registry/database.ts'
+import { nextColour } from './clocks.ts'
+import { caseView, type CaseRecord } from './case-record.ts'
+import { Selection, type Page, type Place } from './selection.ts'
+
+export interface CaseFilter {
+  /** Any of these states. */
+  readonly states?: readonly CaseState[] | undefined
+  readonly open?: boolean | undefined
+  readonly severity?: Severity | undefined
+  readonly category?: string | undefined
+  readonly family?: string | undefined
+  readonly site?: string | undefined
+  /** Any of these; for who may see only a part of the district. */
+  readonly streets?: readonly string[] | undefined
+  /** Cases that the team answers for or works on. */
+  readonly team?: string | undefined
+  /** By `queuedAt`, epoch milliseconds: `from` inclusive, `to` exclusive. */
+  readonly from?: number | undefined
+  readonly to?: number | undefined
+}
+
+/** One open case per rule family and site (contract §4): `cases_one_open` makes the database itself refuse a second. */
+const TABLES = `
+  CREATE TABLE cases (
+    id TEXT PRIMARY KEY,
+    family TEXT NOT NULL, site TEXT NOT NULL, street TEXT NOT NULL, grid TEXT NOT NULL,
+    category TEXT NOT NULL, title TEXT NOT NULL, position TEXT,
+    severity TEXT NOT NULL, state TEXT NOT NULL, suspended_from TEXT,
+    level TEXT NOT NULL, team TEXT NOT NULL, crew TEXT,
+    queued_at INTEGER NOT NULL,
+    respond_ms INTEGER NOT NULL, arrive_ms INTEGER NOT NULL, resolve_ms INTEGER NOT NULL,
+    suspended_at INTEGER, suspended_ms INTEGER NOT NULL,
+    responded_at INTEGER, arrived_at INTEGER,
+    deadline_colour TEXT NOT NULL, next_colour_at INTEGER,
+    supervised INTEGER NOT NULL, close_code TEXT,
+    version INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX cases_one_open ON cases (family, site) WHERE state NOT IN ('closed', 'void');
+  CREATE INDEX cases_by_time ON cases (queued_at, id);
+  CREATE INDEX cases_by_street ON cases (street, queued_at, id);
+  CREATE INDEX cases_by_team ON cases (team, queued_at, id);
+  CREATE INDEX cases_by_crew ON cases (crew, queued_at, id) WHERE crew IS NOT NULL;
+  CREATE INDEX cases_open ON cases (queued_at, id) WHERE state NOT IN ('closed', 'void');
+  CREATE INDEX cases_due ON cases (next_colour_at) WHERE next_colour_at IS NOT NULL;
+  CREATE TABLE case_timeline (
+    case_id TEXT NOT NULL REFERENCES cases (id), number INTEGER NOT NULL, entry TEXT NOT NULL,
+    PRIMARY KEY (case_id, number)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE case_alarms (
+    number INTEGER PRIMARY KEY, case_id TEXT NOT NULL REFERENCES cases (id), alarm_id TEXT NOT NULL,
+    UNIQUE (case_id, alarm_id)
+  ) STRICT;
+  CREATE TABLE case_actions (
+    case_id TEXT NOT NULL REFERENCES cases (id), actor TEXT NOT NULL, action_id TEXT NOT NULL, action TEXT NOT NULL,
+    PRIMARY KEY (case_id, actor, action_id)
+  ) STRICT, WITHOUT ROWID;
+`
+
+const COLUMNS = `id, family, site, street, grid, category, title, position, severity, state,
+  suspended_from AS suspendedFrom, level, team, crew, queued_at AS queuedAt,
+  respond_ms AS respondMs, arrive_ms AS arriveMs, resolve_ms AS resolveMs,
+  suspended_at AS suspendedAt, suspended_ms AS suspendedMs, responded_at AS respondedAt, arrived_at AS arrivedAt,
+  deadline_colour AS deadlineColour, supervised, close_code AS closeCode, version`
+
+const OPEN = `state NOT IN ('closed', 'void')`
+
+/** Cases, their timelines and the actions that were counted. Every change goes through {@link save}. */
+export class Cases {
+  readonly #database: Database
+  readonly #consoleUrl: string
+  readonly #get: StatementSync
+  readonly #openFor: StatementSync
+  readonly #insert: StatementSync
+  readonly #update: StatementSync
+  readonly #addEntry: StatementSync
+  readonly #timeline: StatementSync
+  readonly #alarms: StatementSync
+  readonly #link: StatementSync
+  readonly #due: StatementSync
+  readonly #nextDue: StatementSync
+  readonly #action: StatementSync
+  readonly #addAction: StatementSync
+
+  /** `consoleUrl` is where people open the console, such as `https://grid.example.cn`; links are relative without it. */
+  constructor(database: Database, consoleUrl = '') {
+    database.migrate('cases-1', TABLES)
+    const sql = database.sql
+    this.#database = database
+    this.#consoleUrl = consoleUrl
+    this.#get = sql.prepare(`SELECT ${COLUMNS} FROM cases WHERE id = ?`)
+    this.#openFor = sql.prepare(`SELECT ${COLUMNS} FROM cases WHERE family = ? AND site = ? AND ${OPEN}`)
+    this.#insert = sql.prepare(
+      `INSERT INTO cases (severity, state, suspended_from, level, team, crew, respond_ms, arrive_ms, resolve_ms,
+        suspended_at, suspended_ms, responded_at, arrived_at, deadline_colour, next_colour_at, supervised,
+        close_code, version, id, family, site, street, grid, category, title, position, queued_at)
+        VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+    )
+    this.#update = sql.prepare(
+      `UPDATE cases SET severity = ?, state = ?, suspended_from = ?, level = ?, team = ?, crew = ?, respond_ms = ?,
+        arrive_ms = ?, resolve_ms = ?, suspended_at = ?, suspended_ms = ?, responded_at = ?, arrived_at = ?,
+        deadline_colour = ?, next_colour_at = ?, supervised = ?, close_code = ?, version = ? WHERE id = ?`,
+    )
+    this.#addEntry = sql.prepare(
+      `INSERT INTO case_timeline (case_id, number, entry)
+        SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM case_timeline WHERE case_id = ?1`,
+    )
+    this.#timeline = sql.prepare('SELECT entry FROM case_timeline WHERE case_id = ? ORDER BY number')
+    this.#alarms = sql.prepare('SELECT alarm_id FROM case_alarms WHERE case_id = ? ORDER BY number')
+    this.#link = sql.prepare('INSERT OR IGNORE INTO case_alarms (case_id, alarm_id) VALUES (?, ?)')
+    this.#due = sql.prepare(
+      `SELECT ${COLUMNS} FROM cases WHERE next_colour_at <= ? ORDER BY next_colour_at LIMIT ?`,
+    )
+    this.#nextDue = sql.prepare(
+      'SELECT min(next_colour_at) AS at FROM cases WHERE next_colour_at IS NOT NULL',
+    )
+    this.#action = sql.prepare(
+      'SELECT action FROM case_actions WHERE case_id = ? AND actor = ? AND action_id = ?',
+    )
+    this.#addAction = sql.prepare(
+      'INSERT INTO case_actions (case_id, actor, action_id, action) VALUES (?, ?, ?, ?)',
+    )
+  }
+
+  get(id: string): Case | undefined {
+    const record = this.record(id)
+    return record === undefined ? undefined : this.#view(record)
+  }
+
+  record(id: string): CaseRecord | undefined {
+    const row = this.#get.get(id)
+    return row === undefined ? undefined : recordOf(row)
+  }
+
+  /** The one open case of a rule family at a site. */
+  openFor(family: string, site: string): CaseRecord | undefined {
+    const row = this.#openFor.get(family, site)
+    return row === undefined ? undefined : recordOf(row)
+  }
+
+  /** Stores a new case. Throws when the family already has an open one at the site. */
+  insert(record: CaseRecord, entries: readonly TimelineEntry[]): void {
+    this.#database.transaction(() => {
+      this.#insert.run(
+        ...changing(record),
+        record.id,
+        record.family,
+        record.site,
+        record.street,
+        record.grid,
+        record.category,
+        record.title,
+        record.position === null ? null : JSON.stringify(record.position),
+        record.queuedAt,
+      )
+      this.#append(record.id, entries)
+    })
+  }
+
+  /** Stores what may change of a case, and its new timeline entries, together. */
+  save(record: CaseRecord, entries: readonly TimelineEntry[]): void {
+    this.#database.transaction(() => {
+      this.#update.run(...changing(record), record.id)
+      this.#append(record.id, entries)
+    })
+  }
+
+  /** The alarm belongs to the case, now and in its file for good. */
+  link(caseId: string, alarmId: string): void {
+    this.#link.run(caseId, alarmId)
+  }
+
+  /** Newest first. */
+  list(filter: CaseFilter, limit: number, after?: Place): Page<Case> {
+    const selection = new Selection()
+      .among('state', filter.states)
+      .and('severity = ?', filter.severity)
+      .and('category = ?', filter.category)
+      .and('family = ?', filter.family)
+      .and('site = ?', filter.site)
+      .among('street', filter.streets)
+      .and('(team = ? OR crew = ?)', filter.team, filter.team)
+      .and('queued_at >= ?', filter.from)
+      .and('queued_at < ?', filter.to)
+      .and('(queued_at, id) < (?, ?)', after?.at, after?.id)
+    if (filter.open !== undefined) selection.and(filter.open ? OPEN : `NOT (${OPEN})`)
+    const records = this.#database.sql
+      .prepare(`SELECT ${COLUMNS} FROM cases ${selection.where} ORDER BY queued_at DESC, id DESC LIMIT ?`)
+      .all(...selection.values, limit + 1)
+      .map(recordOf)
+    const items = records.slice(0, limit).map((record) => this.#view(record))
+    const last = items.at(-1)
+    if (records.length <= limit || last === undefined) return { items }
+    return { items, next: { at: last.queuedAt, id: last.id } }
+  }
+
+  openByState(): Readonly<Partial<Record<CaseState, number>>> {
+    const rows = this.#database.sql
+      .prepare(`SELECT state, count(*) AS count FROM cases WHERE ${OPEN} GROUP BY state`)
+      .all() as unknown as { state: CaseState; count: number }[]
+    return Object.fromEntries(rows.map((row) => [row.state, row.count]))
+  }
+
+  /** Cases whose next deadline colour is due, the longest due first. */
+  due(now: number, limit: number): readonly CaseRecord[] {
+    return this.#due.all(now, limit).map(recordOf)
+  }
+
+  /** When the next deadline colour of any case is due; null when no clock runs. */
+  nextDue(): number | null {
+    return this.#nextDue.get()!['at'] as number | null
+  }
+
+  /** The action that the actor has sent before under this id, if any. */
+  actionOf(caseId: string, actor: string, actionId: string): Action | undefined {
+    return this.#action.get(caseId, actor, actionId)?.['action'] as Action | undefined
+  }
+
+  countAction(caseId: string, actor: string, actionId: string, action: Action): void {
+    this.#addAction.run(caseId, actor, actionId, action)
+  }
+
+  #append(caseId: string, entries: readonly TimelineEntry[]): void {
+    for (const entry of entries) this.#addEntry.run(caseId, JSON.stringify(entry))
+  }
+
+  #view(record: CaseRecord): Case {
+    const alarms = this.#alarms.all(record.id).map((row) => row['alarm_id'] as string)
+    const timeline = this.#timeline
+      .all(record.id)
+      .map((row) => JSON.parse(row['entry'] as string) as TimelineEntry)
+    return caseView(record, alarms, timeline, this.#consoleUrl)
+  }
+}
+
+function recordOf(row: Record<string, unknown>): CaseRecord {
+  return {
+    ...(row as unknown as CaseRecord),
+    position: row['position'] === null ? null : JSON.parse(row['position'] as string),
+    supervised: row['supervised'] === 1,
+  }
+}
+
+/** In the order of both statements above. */
+function changing(record: CaseRecord): SQLInputValue[] {
+  return [
+    record.severity,
+    record.state,
+    record.suspendedFrom,
+    record.level,
+    record.team,
+    record.crew,
+    record.respondMs,
+    record.arriveMs,
+    record.resolveMs,
+    record.suspendedAt,
+    record.suspendedMs,
+    record.respondedAt,
+    record.arrivedAt,
+    record.deadlineColour,
+    nextColour(record, record.deadlineColour)?.at ?? null,
+    record.supervised ? 1 : 0,
+    record.closeCode,
+    record.version,
+  ]
+}

@@ -1,0 +1,136 @@
+import type { Action, CaseState, TimelineEntry } from '../model/case.ts'
+import type { District } from '../model/district.ts'
+import type { Position } from '../model/reading.ts'
+import type { User } from '../model/user.ts'
+import type { ActionRequest } from './actions.ts'
+import type { CaseRecord } from './case-record.ts'
+import { deadlines, extended, resumed, runningClock, suspended } from './clocks.ts'
+import { distanceMetres } from './distance.ts'
+import { levelAbove, servesStreet, teamFor, teamOf } from './routing.ts'
+
+/** A position further from the site than this, in metres, is kept and flagged (contract §4). */
+const ON_SITE_LIMIT = 300
+/** An extension beyond this from now, in milliseconds, is a typing error. */
+const EXTENSION_LIMIT = 366 * 86_400_000
+
+/** The case after a step of its life, and what the timeline says of it. */
+export interface Step {
+  readonly record: CaseRecord
+  readonly entry: TimelineEntry
+}
+
+export type Invalid = { readonly type: 'invalid'; readonly field: string; readonly message: string }
+
+/** What somebody wants done to a case, and what it takes to do it. */
+interface Wish {
+  readonly record: CaseRecord
+  readonly request: ActionRequest
+  readonly user: User
+  readonly district: District
+  readonly now: number
+}
+
+/** What an action does to a case whose state allows it; `next` is the state that it leads to. Pure. */
+export function takeStep(wish: Wish, next: CaseState): Step | Invalid {
+  const { position, action } = wish.request
+  if (position !== undefined && !isOnEarth(position)) {
+    return invalid('position', 'must be [longitude, latitude, altitude?] in degrees, WGS-84')
+  }
+  const missing = NEEDS[action]?.(wish) ?? null
+  if (missing !== null) return missing
+  const record = { ...EFFECTS[action](wish), state: next }
+  return { record, entry: entryFor(wish, record) }
+}
+
+/** What an action must bring along; checked before it does anything. */
+const NEEDS: Readonly<Partial<Record<Action, (wish: Wish) => Invalid | null>>> = {
+  arrive: ({ request }) =>
+    request.position === undefined ? invalid('position', 'is required to arrive') : null,
+  close: ({ request }) => (request.code === undefined ? invalid('code', 'is required to close') : null),
+  return: ({ request }) =>
+    (request.note ?? '').trim() === '' ? invalid('note', 'must give the reason to return') : null,
+  extend: ({ record, request: { until }, now }) => {
+    const by = deadlines(record)[`${runningClock(record)!}By`]
+    if (until === undefined) return invalid('until', 'is required to extend')
+    if (until <= by || until <= now) return invalid('until', 'must be later than the deadline and than now')
+    return until > now + EXTENSION_LIMIT ? invalid('until', 'must be within a year') : null
+  },
+  assign: ({ record, request, district }) => {
+    if (request.team === undefined) return null
+    const team = teamOf(district, request.team)
+    if (team === undefined) return invalid('team', 'is not a team of the district')
+    return servesStreet(team, record.street) ? null : invalid('team', `does not serve ${record.street}`)
+  },
+}
+
+/** All that an action changes of a case but its state. */
+const EFFECTS: Readonly<Record<Action, (wish: Wish) => CaseRecord>> = {
+  assign: ({ record, request, district }) => sentTo(record, request.team ?? record.team, district),
+  accept: ({ record, user, now }) => ({
+    ...record,
+    crew: user.role === 'team' ? user.team : record.team,
+    respondedAt: record.respondedAt ?? now,
+  }),
+  arrive: ({ record, now }) => ({ ...record, arrivedAt: record.arrivedAt ?? now }),
+  handle: ({ record }) => record,
+  verify: ({ record }) => record,
+  close: ({ record, request }) => ({ ...record, closeCode: request.code! }),
+  // Who cannot do it hands it up: it waits there to be assigned, so it never lies with nobody.
+  return: ({ record, district }) => ({ ...oneLevelUp(record, district), crew: null }),
+  // Back to those who did it, wherever it has gone since.
+  rework: ({ record, district }) => sentTo(record, record.crew ?? record.team, district),
+  void: ({ record }) => record,
+  suspend: ({ record, now }) => suspended({ ...record, suspendedFrom: record.state }, now),
+  resume: ({ record, now }) => resumed({ ...record, suspendedFrom: null }, now),
+  extend: ({ record, request }) => extended(record, request.until!),
+  supervise: ({ record }) => ({ ...record, supervised: true }),
+}
+
+function sentTo(record: CaseRecord, team: string, district: District): CaseRecord {
+  return { ...record, team, crew: null, level: teamOf(district, team)?.level ?? record.level }
+}
+
+/** The team of the next level answers for it from now on; at the top, the district's goes on. */
+function oneLevelUp(record: CaseRecord, district: District): CaseRecord {
+  const team = teamFor(district, record, levelAbove(record.level))
+  return { ...record, team: team.id, level: team.level }
+}
+
+/**
+ * A deadline colour has come up: the case goes one level up (contract §4). Who accepted it stays on it as
+ * `crew`; one that waits to be assigned is assigned by this.
+ */
+export function escalate(record: CaseRecord, district: District): CaseRecord {
+  const up = record.level === 'district' ? record : oneLevelUp(record, district)
+  return up.state === 'queued' ? { ...up, state: 'dispatched' } : up
+}
+
+function entryFor({ record: before, request, user, now }: Wish, after: CaseRecord): TimelineEntry {
+  const position = (request.position as Position | undefined) ?? null
+  const away = position === null || before.position === null ? 0 : distanceMetres(position, before.position)
+  return {
+    at: now,
+    actor: user.name,
+    action: request.action,
+    note: request.note ?? null,
+    position,
+    files: request.files ?? [],
+    ...(request.action === 'assign' || after.team !== before.team ? { team: after.team } : {}),
+    ...(away > ON_SITE_LIMIT ? { offSite: Math.round(away) } : {}),
+    ...(request.action === 'extend' ? { until: request.until! } : {}),
+    ...(request.action === 'close' ? { code: request.code! } : {}),
+  }
+}
+
+/** What the gateway itself writes into a timeline. */
+export function noted(at: number, action: string, more: Partial<TimelineEntry> = {}): TimelineEntry {
+  return { at, actor: 'gateway', action, note: null, position: null, files: [], ...more }
+}
+
+function isOnEarth(position: readonly number[]): boolean {
+  return Math.abs(position[0]!) <= 180 && Math.abs(position[1]!) <= 90
+}
+
+function invalid(field: string, message: string): Invalid {
+  return { type: 'invalid', field, message }
+}

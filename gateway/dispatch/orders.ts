@@ -1,0 +1,257 @@
+import type { StatementSync } from 'node:sqlite'
+import type { Log } from '../log.ts'
+import type { Publisher } from '../model/pipeline.ts'
+import type { Database } from '../registry/database.ts'
+import type { Alarms } from './alarms.ts'
+import type { Cases } from './cases.ts'
+import { holders, type CaseRecord } from './case-record.ts'
+
+/**
+ * `case_orders` is the outbox: a row for each team that holds, or has held, an order. It is written in the
+ * transaction that changes the case, so nothing can be forgotten: what has `announced < version` is due,
+ * now or after a restart. A row goes when the broker has taken the empty message that clears the order.
+ * `announcements` says how far the log of alarm changes has been told.
+ */
+const TABLES = `
+  CREATE TABLE case_orders (
+    case_id TEXT NOT NULL, team TEXT NOT NULL,
+    held INTEGER NOT NULL, version INTEGER NOT NULL, announced INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (case_id, team)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX case_orders_due ON case_orders (case_id) WHERE announced < version;
+  CREATE TABLE announcements (name TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+`
+
+/** Of a long story the order carries the end; all of it is at `GET /cases/{id}`. Bounds the MQTT packet. */
+const ORDER_ENTRIES = 50
+const ALARMS_AT_ONCE = 500
+const CASES_AT_ONCE = 200
+const RETRY_AFTER_MS = 1_000
+
+interface Order {
+  readonly caseId: string
+  readonly team: string
+  readonly held: boolean
+  readonly version: number
+}
+
+/**
+ * Tells teams and streets over MQTT (contract §2): `dispatch/{team}/orders/{case}`, QoS 1 and retained while
+ * the team holds the case, and `alarms/{street}/{device}` at each change of an alarm.
+ *
+ * The first publish leaves in the call that follows the commit. What the broker has taken is remembered in
+ * memory and written down once per turn of the event loop: a crash in between repeats an announcement of the
+ * same version, which changes nothing for whoever gets it.
+ */
+export class Orders {
+  readonly #database: Database
+  readonly #alarms: Alarms
+  readonly #cases: Cases
+  readonly #log: Log
+  readonly #release: StatementSync
+  readonly #hold: StatementSync
+  readonly #due: StatementSync
+  readonly #dueCases: StatementSync
+  readonly #markHeld: StatementSync
+  readonly #markCleared: StatementSync
+  readonly #markAlarms: StatementSync
+  #publisher: Publisher | undefined
+  /** Case → whether it changed again while it was being announced. */
+  readonly #announcing = new Map<string, boolean>()
+  /** Taken by the broker and not yet written down. */
+  readonly #taken = new Map<string, Order>()
+  #alarmsTold: number
+  #tellingAlarms = false
+  #writing: NodeJS.Immediate | undefined
+  #retrying: NodeJS.Timeout | undefined
+
+  constructor(database: Database, alarms: Alarms, cases: Cases, log: Log) {
+    database.migrate('orders-1', TABLES)
+    this.#database = database
+    this.#alarms = alarms
+    this.#cases = cases
+    this.#log = log
+    const sql = database.sql
+    this.#release = sql.prepare('UPDATE case_orders SET held = 0, version = ? WHERE case_id = ? AND held = 1')
+    this.#hold = sql.prepare(
+      `INSERT INTO case_orders (case_id, team, held, version) VALUES (?, ?, 1, ?)
+        ON CONFLICT DO UPDATE SET held = 1, version = excluded.version`,
+    )
+    this.#due = sql.prepare(
+      'SELECT team, held, version FROM case_orders WHERE case_id = ? AND announced < version',
+    )
+    this.#dueCases = sql.prepare(
+      `SELECT DISTINCT case_id FROM case_orders WHERE announced < version AND case_id > ?
+        ORDER BY case_id LIMIT ${CASES_AT_ONCE}`,
+    )
+    this.#markHeld = sql.prepare(
+      'UPDATE case_orders SET announced = max(announced, ?) WHERE case_id = ? AND team = ?',
+    )
+    this.#markCleared = sql.prepare(
+      'DELETE FROM case_orders WHERE case_id = ? AND team = ? AND held = 0 AND version = ?',
+    )
+    this.#markAlarms = sql.prepare(`INSERT OR REPLACE INTO announcements (name, seq) VALUES ('alarms', ?)`)
+    const told = sql.prepare(`SELECT seq FROM announcements WHERE name = 'alarms'`).get()
+    this.#alarmsTold = (told?.['seq'] as number | undefined) ?? 0
+  }
+
+  /** The broker is made after the queue; until it is given here, announcements wait in the outbox. */
+  publishThrough(publisher: Publisher): void {
+    this.#publisher = publisher
+  }
+
+  /** Notes in the case's own transaction who must be told of it. */
+  note(record: CaseRecord): void {
+    this.#release.run(record.version, record.id)
+    for (const team of holders(record)) this.#hold.run(record.id, team, record.version)
+  }
+
+  /** Everything that the last run did not get to tell. */
+  announceDue(): void {
+    this.announceAlarms()
+    void this.#announceDueCases()
+  }
+
+  async #announceDueCases(): Promise<void> {
+    try {
+      for (let last = ''; this.#publisher !== undefined;) {
+        const ids = this.#dueCases.all(last).map((row) => row['case_id'] as string)
+        if (ids.length === 0) return
+        await Promise.all(ids.map(async (id) => this.#announce(id)))
+        last = ids.at(-1)!
+      }
+    } catch (error) {
+      this.#log.error({ err: error }, 'orders could not be announced, trying again')
+      this.#retrySoon()
+    }
+  }
+
+  /** Call after the commit. */
+  announceCase(caseId: string): void {
+    void this.#announce(caseId)
+  }
+
+  async #announce(caseId: string): Promise<void> {
+    const publisher = this.#publisher
+    if (publisher === undefined) return
+    if (this.#announcing.has(caseId)) {
+      this.#announcing.set(caseId, true)
+      return
+    }
+    try {
+      // One at a time for each case, so that an older version can never overtake a newer one.
+      do {
+        this.#announcing.set(caseId, false)
+        const orders = this.#dueOf(caseId)
+        const payload = orders.some((order) => order.held) ? this.#payload(caseId) : ''
+        await Promise.all(
+          orders.map(async (order) =>
+            publisher.publish(`dispatch/${order.team}/orders/${caseId}`, order.held ? payload : '', {
+              qos: 1,
+              retain: true,
+            }),
+          ),
+        )
+        for (const order of orders) this.#taken.set(`${caseId} ${order.team}`, order)
+        this.#writeSoon()
+      } while (this.#announcing.get(caseId) === true && this.#publisher === publisher)
+    } catch (error) {
+      this.#log.error({ err: error, case: caseId }, 'an order could not be announced, trying again')
+      this.#retrySoon()
+    } finally {
+      this.#announcing.delete(caseId)
+    }
+  }
+
+  /** Call after the commit. */
+  announceAlarms(): void {
+    void this.#announceAlarms()
+  }
+
+  async #announceAlarms(): Promise<void> {
+    const publisher = this.#publisher
+    if (publisher === undefined || this.#tellingAlarms) return
+    this.#tellingAlarms = true
+    try {
+      while (this.#publisher === publisher) {
+        const changes = this.#alarms.after(this.#alarmsTold, ALARMS_AT_ONCE)
+        if (changes.length === 0) return
+        await Promise.all(
+          changes.map(async ({ alarm }) =>
+            publisher.publish(`alarms/${alarm.street}/${alarm.device}`, JSON.stringify(alarm), {
+              qos: 1,
+              retain: false,
+            }),
+          ),
+        )
+        this.#alarmsTold = changes.at(-1)!.seq
+        this.#writeSoon()
+      }
+    } catch (error) {
+      this.#log.error({ err: error }, 'an alarm could not be announced, trying again')
+      this.#retrySoon()
+    } finally {
+      this.#tellingAlarms = false
+    }
+  }
+
+  /** Writes down what was announced and stops trying. What is still due waits for the next start. */
+  stop(): void {
+    this.#publisher = undefined
+    clearTimeout(this.#retrying)
+    this.#retrying = undefined
+    if (this.#writing !== undefined) this.#write()
+  }
+
+  #dueOf(caseId: string): Order[] {
+    return this.#due
+      .all(caseId)
+      .map((row) => ({
+        caseId,
+        team: row['team'] as string,
+        held: row['held'] === 1,
+        version: row['version'] as number,
+      }))
+      .filter((order) => this.#taken.get(`${caseId} ${order.team}`)?.version !== order.version)
+  }
+
+  #payload(caseId: string): string {
+    const found = this.#cases.get(caseId)!
+    return JSON.stringify({
+      ...found,
+      alarms: found.alarms.slice(-ORDER_ENTRIES),
+      timeline: found.timeline.slice(-ORDER_ENTRIES),
+    })
+  }
+
+  #writeSoon(): void {
+    if (this.#publisher !== undefined) this.#writing ??= setImmediate(() => this.#write())
+  }
+
+  #write(): void {
+    clearImmediate(this.#writing)
+    this.#writing = undefined
+    try {
+      this.#database.transaction(() => {
+        for (const { caseId, team, held, version } of this.#taken.values()) {
+          if (held) this.#markHeld.run(version, caseId, team)
+          else this.#markCleared.run(caseId, team, version)
+        }
+        this.#markAlarms.run(this.#alarmsTold)
+      })
+      this.#taken.clear()
+    } catch (error) {
+      this.#log.error({ err: error }, 'announcements could not be noted, trying again')
+      this.#retrySoon()
+    }
+  }
+
+  #retrySoon(): void {
+    if (this.#publisher === undefined) return
+    this.#retrying ??= setTimeout(() => {
+      this.#retrying = undefined
+      this.#writeSoon()
+      this.announceDue()
+    }, RETRY_AFTER_MS)
+  }
+}

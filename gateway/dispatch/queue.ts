@@ -1,0 +1,311 @@
+import { createHash } from 'node:crypto'
+import { DateTime } from 'luxon'
+import type { Log } from '../log.ts'
+import { SEVERITIES, type Alarm, type AlarmBook, type Severity } from '../model/alarm.ts'
+import { DEADLINE_COLOURS, type Case, type TimelineEntry } from '../model/case.ts'
+import type { Clock } from '../model/clock.ts'
+import type { DeviceDirectory } from '../model/device.ts'
+import type { District } from '../model/district.ts'
+import { durationMs } from '../model/duration.ts'
+import type { Part, Publisher } from '../model/pipeline.ts'
+import type { Position } from '../model/reading.ts'
+import type { Rule } from '../model/rule.ts'
+import type { User } from '../model/user.ts'
+import type { Database } from '../registry/database.ts'
+import type { ActionOutcome, ActionRequest } from './actions.ts'
+import type { Alarms } from './alarms.ts'
+import type { CaseRecord } from './case-record.ts'
+import type { Cases } from './cases.ts'
+import { deadlineColour, nextColour } from './clocks.ts'
+import { escalate, noted, takeStep } from './life.ts'
+import { Orders } from './orders.ts'
+import { isInScope, mayDo } from './rights.ts'
+import { startLevel, teamFor } from './routing.ts'
+import { allowedIn, isOpen, nextState } from './transitions.ts'
+
+/** However far the next deadline is, look again after this, ms: the wall clock may have jumped. */
+const LOOK_AGAIN_MS = 10_000
+/** Cases in one go when many are due, so that the intake is never kept waiting. */
+const DUE_AT_ONCE = 100
+const TITLE_LIMIT = 200
+
+export interface QueueParts {
+  readonly database: Database
+  readonly alarms: Alarms
+  readonly cases: Cases
+  readonly district: District
+  readonly devices: DeviceDirectory
+  readonly clock: Clock
+  readonly log: Log
+}
+
+type Dispatch = NonNullable<Rule['dispatch']>
+/** An alarm as the judge has it: it knows nothing of cases. */
+type Finding = Omit<Alarm, 'case'>
+
+/**
+ * The dispatch queue: alarms go in, cases come out, people act on them, deadlines push them up. Everything
+ * that changes a case happens here, in one transaction with its timeline and with the note of who must be
+ * told; telling follows the commit.
+ */
+export class Queue implements AlarmBook, Part {
+  readonly #parts: QueueParts
+  readonly #orders: Orders
+  readonly #caseListeners: ((found: Case) => void)[] = []
+  readonly #alarmListeners: ((alarm: Alarm) => void)[] = []
+  #timer: NodeJS.Timeout | undefined
+  #running = false
+
+  constructor(parts: QueueParts) {
+    this.#parts = parts
+    this.#orders = new Orders(parts.database, parts.alarms, parts.cases, parts.log)
+  }
+
+  /** Where announcements go. Before `start()`; without it they wait. */
+  publishThrough(publisher: Publisher): void {
+    this.#orders.publishThrough(publisher)
+  }
+
+  /** Announces what the last run left unsaid and sets the clock for the next deadline. */
+  async start(): Promise<void> {
+    this.#running = true
+    this.#orders.announceDue()
+    this.#arm()
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false
+    clearTimeout(this.#timer)
+    this.#orders.stop()
+  }
+
+  /** Called after each commit with the case as it now is. */
+  onCase(listener: (found: Case) => void): void {
+    this.#caseListeners.push(listener)
+  }
+
+  /** Called after each commit with every change of an alarm but that of its values. */
+  onAlarm(listener: (alarm: Alarm) => void): void {
+    this.#alarmListeners.push(listener)
+  }
+
+  firing(): Iterable<Alarm> {
+    return this.#parts.alarms.firing()
+  }
+
+  record(alarm: Finding, rule: Rule, now: number): void {
+    const { database, alarms } = this.#parts
+    database.transaction(() => {
+      const before = alarms.get(alarm.id)
+      const caseId = this.#caseFor(alarm, before, rule, now)
+      const after: Alarm = { ...alarm, case: caseId }
+      if (alarms.upsert(after, now)) database.afterCommit(() => this.#tellAlarm(after))
+    })
+  }
+
+  /** The alarm's case: opened, joined or annotated as the change of the alarm demands. */
+  #caseFor(alarm: Finding, before: Alarm | undefined, rule: Rule, now: number): string | null {
+    const own = before?.case == null ? undefined : this.#parts.cases.record(before.case)
+    const begins = before?.state !== 'firing'
+    if (alarm.state === 'firing' && isForDispatch(alarm, rule)) {
+      if (own !== undefined && isOpen(own.state)) return this.#join(own, alarm, begins, now)
+      // A closed case is not opened again: what fires again or gets worse after it is a new matter.
+      if (own === undefined || begins || rank(alarm.severity) > rank(before.severity)) {
+        const family = rule.family ?? rule.id
+        const open = this.#parts.cases.openFor(family, alarm.site)
+        if (open !== undefined) return this.#join(open, alarm, true, now)
+        return this.#open(alarm, rule, rule.dispatch, family, now)
+      }
+    }
+    if (own !== undefined && alarm.state !== 'firing' && alarm.state !== before?.state) {
+      this.#save(own, [noted(now, `alarm_${alarm.state}`, { note: alarm.id })])
+    }
+    return own?.id ?? null
+  }
+
+  #open(alarm: Finding, rule: Rule, dispatch: Dispatch, family: string, now: number): string {
+    const { cases, district, devices } = this.#parts
+    const place = { category: dispatch.category, street: alarm.street, grid: alarm.grid }
+    const team = teamFor(district, place, startLevel(district, dispatch.category))
+    const record: CaseRecord = {
+      id: this.#newId(alarm, family),
+      family,
+      site: alarm.site,
+      ...place,
+      title: `${rule.title.zh} ${rule.title.en} · ${alarm.site}`.toWellFormed().slice(0, TITLE_LIMIT),
+      position: (devices.get(alarm.device)?.position as Position | undefined) ?? null,
+      severity: alarm.severity,
+      state: 'dispatched',
+      suspendedFrom: null,
+      level: team.level,
+      team: team.id,
+      crew: null,
+      queuedAt: now,
+      respondMs: durationMs(dispatch.respond),
+      arriveMs: durationMs(dispatch.arrive),
+      resolveMs: durationMs(dispatch.resolve),
+      suspendedAt: null,
+      suspendedMs: 0,
+      respondedAt: null,
+      arrivedAt: null,
+      deadlineColour: 'none',
+      supervised: false,
+      closeCode: null,
+      version: 1,
+    }
+    cases.insert(record, [noted(now, 'opened', { note: alarm.id }), noted(now, 'assign', { team: team.id })])
+    cases.link(record.id, alarm.id)
+    this.#afterSave(record)
+    return record.id
+  }
+
+  /** Readable, and the same whenever the same history is replayed; numbered when the alarm had a case before. */
+  #newId(alarm: Finding, family: string): string {
+    const date = DateTime.fromMillis(alarm.startedAt, { zone: 'Asia/Shanghai' }).toFormat('yyyyLLdd')
+    const hash = createHash('sha256').update(alarm.id).digest('hex').slice(0, 8)
+    const id = `${date}-${family}-${hash}`
+    for (let number = 1; ; number++) {
+      const candidate = number === 1 ? id : `${id}-${number}`
+      if (this.#parts.cases.record(candidate) === undefined) return candidate
+    }
+  }
+
+  #join(record: CaseRecord, alarm: Finding, begins: boolean, now: number): string {
+    const worse = rank(alarm.severity) > rank(record.severity)
+    const entry = noted(now, begins ? 'alarm_joined' : 'severity_raised', { note: alarm.id })
+    if (begins) this.#parts.cases.link(record.id, alarm.id)
+    if (begins || worse) this.#save(worse ? { ...record, severity: alarm.severity } : record, [entry])
+    return record.id
+  }
+
+  /** An action of a person, over whatever wire it came. The request has the shape of its schema. */
+  act(caseId: string, user: User, request: ActionRequest): ActionOutcome {
+    const { database, cases, district, clock } = this.#parts
+    return database.transaction(() => {
+      const record = cases.record(caseId)
+      if (record === undefined) return { type: 'not_found' }
+      const { action, actionId, expectedVersion } = request
+      // Before the rights: an action may have taken the case out of the sender's hands, and is sent again.
+      const counted = actionId === undefined ? undefined : cases.actionOf(caseId, user.name, actionId)
+      if (counted === action) return { type: 'ok', case: cases.get(caseId)! }
+      if (counted !== undefined) return invalid('actionId', `was used before, to ${counted}`)
+      if (!isInScope(user, record)) return { type: 'not_found' }
+      if (!mayDo(user, action))
+        return { type: 'forbidden', message: `the role ${user.role} may not ${action}` }
+      const next = nextState(record.state, action, record.suspendedFrom)
+      if (next === undefined) return conflict(record, user, `cannot ${action} a case that is ${record.state}`)
+      if (expectedVersion !== undefined && expectedVersion !== record.version)
+        return conflict(record, user, `the case is at version ${record.version} by now`)
+      const now = clock.now()
+      const step = takeStep({ record, request, user, district, now }, next)
+      if ('type' in step) return step
+      this.#save(withFreshColour(step.record, now), [step.entry])
+      if (actionId !== undefined) cases.countAction(caseId, user.name, actionId, action)
+      return { type: 'ok', case: cases.get(caseId)! }
+    })
+  }
+
+  /**
+   * Gives every case whose next deadline colour is due that colour and sends it one level up; several colours
+   * at once after a long pause. Called by the timer, and harmless at any other time.
+   */
+  checkDeadlines(): void {
+    const { database, cases, district, clock } = this.#parts
+    const now = clock.now()
+    database.transaction(() => {
+      for (const record of cases.due(now, DUE_AT_ONCE)) {
+        let current = record
+        const entries: TimelineEntry[] = []
+        let next = nextColour(current, current.deadlineColour)
+        while (next !== null && next.at <= now) {
+          const before = current
+          current = { ...escalate(current, district), deadlineColour: next.colour }
+          const moved = current.team === before.team ? {} : { team: current.team }
+          entries.push(noted(now, `deadline_${next.colour}`, moved))
+          next = nextColour(current, next.colour)
+        }
+        this.#save(current, entries)
+      }
+    })
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer)
+    const due = this.#running ? this.#parts.cases.nextDue() : null
+    if (due === null) return
+    const delay = Math.min(Math.max(0, due - this.#parts.clock.now()), LOOK_AGAIN_MS)
+    this.#timer = setTimeout(() => {
+      try {
+        this.checkDeadlines()
+        this.#arm()
+      } catch (error) {
+        this.#parts.log.error({ err: error }, 'deadlines could not be checked, trying again')
+        this.#timer = setTimeout(() => this.#arm(), LOOK_AGAIN_MS)
+      }
+    }, delay)
+  }
+
+  #save(record: CaseRecord, entries: readonly TimelineEntry[]): void {
+    const saved = { ...record, version: record.version + 1 }
+    this.#parts.cases.save(saved, entries)
+    this.#afterSave(saved)
+  }
+
+  #afterSave(record: CaseRecord): void {
+    this.#orders.note(record)
+    this.#parts.database.afterCommit(() => this.#tellCase(record))
+  }
+
+  /** After the commit nothing may throw: the caller's transaction is done and cannot be taken back. */
+  #tellCase({ id, version }: CaseRecord): void {
+    try {
+      // Changed again in the same transaction: the last change tells it.
+      if (this.#parts.cases.record(id)?.version !== version) return
+      this.#orders.announceCase(id)
+      this.#arm()
+      if (this.#caseListeners.length === 0) return
+      const found = this.#parts.cases.get(id)!
+      for (const listener of this.#caseListeners) listener(found)
+    } catch (error) {
+      this.#parts.log.error({ err: error, case: id }, 'a case was stored but not told to everyone')
+    }
+  }
+
+  #tellAlarm(alarm: Alarm): void {
+    try {
+      this.#orders.announceAlarms()
+      for (const listener of this.#alarmListeners) listener(alarm)
+    } catch (error) {
+      this.#parts.log.error({ err: error, alarm: alarm.id }, 'an alarm was stored but not told to everyone')
+    }
+  }
+}
+
+const rank = (severity: Severity) => SEVERITIES.indexOf(severity)
+
+/** Whether the rule wants a crew for the alarm as it is. */
+function isForDispatch(alarm: Finding, rule: Rule): rule is Rule & { dispatch: Dispatch } {
+  return (
+    rule.dispatch !== undefined && alarm.stale !== true && rank(alarm.severity) >= rank(rule.dispatch.from)
+  )
+}
+
+/**
+ * An action can start another clock, or give the running one more time: then the colour falls at once. It
+ * never rises here: that is for {@link Queue.checkDeadlines}, which sends the case up with it.
+ */
+function withFreshColour(record: CaseRecord, now: number): CaseRecord {
+  const colour = deadlineColour(record, now)
+  if (colour === null) return record
+  const falls = DEADLINE_COLOURS.indexOf(colour) < DEADLINE_COLOURS.indexOf(record.deadlineColour)
+  return falls ? { ...record, deadlineColour: colour } : record
+}
+
+function invalid(field: string, message: string): ActionOutcome {
+  return { type: 'invalid', field, message }
+}
+
+function conflict(record: CaseRecord, user: User, message: string): ActionOutcome {
+  const allowed = allowedIn(record.state).filter((action) => mayDo(user, action))
+  return { type: 'conflict', message, state: record.state, version: record.version, allowed }
+}

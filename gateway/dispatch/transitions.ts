@@ -1,0 +1,66 @@
+import { ACTIONS, type Action, type CaseState } from '../model/case.ts'
+
+/** Where a `resume` leads: the state that the case was suspended in. */
+type Next = CaseState | 'suspended from'
+
+/**
+ * The life of a case (contract §4), all of it. An action that is not in a state's row is refused there.
+ * A case can be suspended or extended while one of its clocks runs, that is until it is handled.
+ */
+export const TRANSITIONS: Readonly<Record<CaseState, Readonly<Partial<Record<Action, Next>>>>> = {
+  queued: {
+    assign: 'dispatched',
+    void: 'void',
+    suspend: 'suspended',
+    extend: 'queued',
+    supervise: 'queued',
+  },
+  dispatched: {
+    accept: 'accepted',
+    return: 'queued',
+    void: 'void',
+    suspend: 'suspended',
+    extend: 'dispatched',
+    supervise: 'dispatched',
+  },
+  accepted: {
+    arrive: 'on_site',
+    return: 'queued',
+    void: 'void',
+    suspend: 'suspended',
+    extend: 'accepted',
+    supervise: 'accepted',
+  },
+  on_site: {
+    handle: 'handled',
+    return: 'queued',
+    void: 'void',
+    suspend: 'suspended',
+    extend: 'on_site',
+    supervise: 'on_site',
+  },
+  handled: { verify: 'verified', rework: 'dispatched', void: 'void', supervise: 'handled' },
+  verified: { close: 'closed', rework: 'dispatched', void: 'void', supervise: 'verified' },
+  suspended: { resume: 'suspended from', void: 'void', supervise: 'suspended' },
+  closed: {},
+  void: {},
+}
+
+/** In the order of a case's life. */
+export function allowedIn(state: CaseState): Action[] {
+  return ACTIONS.filter((action) => TRANSITIONS[state][action] !== undefined)
+}
+
+/** The state that the action leads to, or undefined where it is not allowed. */
+export function nextState(
+  state: CaseState,
+  action: Action,
+  suspendedFrom: CaseState | null,
+): CaseState | undefined {
+  const next = TRANSITIONS[state][action]
+  return next === 'suspended from' ? (suspendedFrom ?? undefined) : next
+}
+
+export function isOpen(state: CaseState): boolean {
+  return state !== 'closed' && state !== 'void'
+}
