@@ -1,0 +1,216 @@
+import { gatewayNow } from './api.js'
+import { colourAt, runningClock } from './clocks.js'
+import { el, reconcile } from './element.js'
+import { clockTime, countdown, dayTime } from './time.js'
+import { locale, titleOf, wordFor, words } from './words.js'
+
+const SEVERITIES = ['blue', 'yellow', 'orange', 'red']
+/** In this order buttons come first that lead the case on. */
+const FORWARD = ['accept', 'arrive', 'handle', 'verify', 'close', 'resume', 'assign']
+
+/** Open cases as cards with countdowns, the most urgent first. */
+export class CasesPanel {
+  #act
+  #mayDo
+  #list = el('div', { class: 'cases', role: 'list' })
+  #count = el('span', { class: 'count' })
+  #empty = el('div', { class: 'empty' })
+  #news = el('p', { class: 'unseen', role: 'status' })
+  element = el('section', { class: 'panel cases-panel', 'aria-labelledby': 'cases-title' })
+
+  /**
+   * @param {Set<string>} mayDo actions that the user's role may do at all
+   * @param {(item: object, action: string, opener: HTMLElement) => void} act
+   */
+  constructor(mayDo, act) {
+    this.#mayDo = mayDo
+    this.#act = act
+    const w = words()
+    this.#empty.append(el('strong', {}, w.noCases), el('p', {}, w.noCasesHint))
+    this.element.append(
+      el('header', {}, el('h2', { id: 'cases-title' }, w.cases), this.#count),
+      el(
+        'div',
+        { class: 'scroll', tabindex: 0, role: 'region', 'aria-labelledby': 'cases-title' },
+        this.#empty,
+        this.#list,
+      ),
+      this.#news,
+    )
+  }
+
+  /** Said to screen readers. */
+  announce(item) {
+    this.#news.textContent = words().newCase(item.title)
+  }
+
+  /** @param {import('./live.js').Live} live */
+  draw(live) {
+    const cases = [...live.cases.values()].sort(byUrgency)
+    this.#count.textContent = String(cases.length)
+    this.#empty.hidden = cases.length > 0
+    reconcile(
+      this.#list,
+      cases,
+      (item) => item.id,
+      (item) => `${item.version} ${item.deadlineColour} ${item.alarms.length} ${live.district.teams.length}`,
+      (item) => this.#card(item, live),
+    )
+    this.tick(live)
+  }
+
+  /** Every second: only the texts and colours that the time changes. */
+  tick(live) {
+    const now = gatewayNow()
+    for (const card of this.#list.children) {
+      const item = live.cases.get(card.dataset.key)
+      const clock = item === undefined ? null : runningClock(item)
+      if (clock === null) continue
+      const left = clock.by - now
+      const face = card.querySelector('.countdown')
+      face.textContent = (left < 0 ? '+' : '') + countdown(left)
+      const colour = colourAt(clock, now)
+      card.dataset.colour = colour
+      card.querySelector('.late').hidden = left >= 0
+      const gone = Math.min(1, Math.max(0, (now - clock.from) / (clock.by - clock.from)))
+      card.querySelector('.track').style.setProperty('--gone', String(gone))
+    }
+  }
+
+  /** The card that a link named, brought before the reader. */
+  show(id) {
+    const card = [...this.#list.children].find((child) => child.dataset.key === id)
+    if (card === undefined) return
+    card.scrollIntoView({ block: 'center' })
+    card.querySelector('details').open = true
+    card.classList.add('shown')
+    setTimeout(() => card.classList.remove('shown'), 3000)
+  }
+
+  #card(item, live) {
+    const w = words()
+    const street = live.district.streets.find((known) => known.id === item.street)
+    const team = live.district.teams.find((known) => known.id === item.team)
+    const titleId = `case-${item.id}`
+    const allowed = item.allowed.filter((action) => this.#mayDo.has(action))
+    const main = FORWARD.find((action) => allowed.includes(action))
+    const button = (action) =>
+      el(
+        'button',
+        {
+          type: 'button',
+          class: action === main ? 'primary' : 'plain',
+          'data-action': action,
+          'aria-describedby': titleId,
+          onclick: (event) => this.#act(item, action, event.currentTarget),
+        },
+        wordFor('action', action),
+      )
+    const card = el(
+      'article',
+      { class: `case severity-${item.severity}`, role: 'listitem', 'aria-labelledby': titleId },
+      el(
+        'div',
+        { class: 'case-head' },
+        el('span', { class: `tag severity severity-${item.severity}` }, wordFor('severity', item.severity)),
+        el('span', { class: `tag state ${item.state}` }, wordFor('state', item.state)),
+        item.supervised && el('span', { class: 'tag supervised' }, w.action.supervise),
+        el('time', { class: 'opened', title: dayTime(item.queuedAt) }, clockTime(item.queuedAt)),
+      ),
+      el('h3', { id: titleId, title: item.title }, item.title),
+      el(
+        'p',
+        { class: 'where' },
+        el(
+          'span',
+          { class: 'clip', title: `${item.site} · ${item.grid}` },
+          `${titleOf(street?.title, item.street)} · ${item.site}`,
+        ),
+        el('span', { class: 'clip' }, item.team === null ? w.unassigned : titleOf(team?.title, item.team)),
+      ),
+      drawClocks(item),
+      allowed.length > 0 &&
+        el(
+          'div',
+          { class: 'actions' },
+          main !== undefined && button(main),
+          ...allowed.filter((action) => action !== main).map(button),
+        ),
+      el(
+        'details',
+        {},
+        el('summary', {}, `${w.timeline} (${item.timeline.length})`),
+        el('ol', { class: 'timeline' }, ...item.timeline.map(drawEntry)),
+        item.links.map !== null &&
+          isWeb(item.links.map) &&
+          el('a', { href: item.links.map, target: '_blank', rel: 'noopener noreferrer' }, w.map),
+      ),
+    )
+    card.dataset.colour = item.deadlineColour
+    return card
+  }
+}
+
+function drawClocks(item) {
+  const w = words()
+  const running = runningClock(item)
+  const names = ['respond', 'arrive', 'resolve']
+  const reached = running === null ? names.length : names.indexOf(running.name)
+  return el(
+    'div',
+    { class: 'clocks' },
+    el(
+      'div',
+      { class: 'face' },
+      el('span', { class: 'face-name' }, running === null ? wordFor('state', item.state) : w[running.name]),
+      // Not a live region: a screen reader must not read every second.
+      el('span', { class: 'countdown', role: 'timer', 'aria-live': 'off' }, running === null ? '—' : ''),
+      el('span', { class: 'tag late', hidden: true }, w.overdue),
+    ),
+    el('div', { class: 'track' }),
+    el(
+      'ol',
+      { class: 'steps' },
+      ...names.map((name, i) =>
+        el(
+          'li',
+          { class: i < reached && item.state !== 'suspended' ? 'done' : i === reached ? 'now' : '' },
+          el('span', {}, w[name]),
+          el('time', {}, i < reached && item.state !== 'suspended' ? w.done : clockTime(item[`${name}By`])),
+        ),
+      ),
+    ),
+  )
+}
+
+function drawEntry(entry) {
+  return el(
+    'li',
+    {},
+    el('time', { title: dayTime(entry.at) }, clockTime(entry.at)),
+    el('b', {}, wordFor('action', entry.action)),
+    el(
+      'span',
+      { class: 'quiet' },
+      [entry.actor, entry.team, entry.code && wordFor('code', entry.code)].filter(Boolean).join(' · '),
+    ),
+    entry.note !== null && el('p', {}, entry.note),
+  )
+}
+
+/** The longest overdue first, then by deadline; what has no running clock comes last. */
+function byUrgency(a, b) {
+  const share = (item) => runningClock(item)?.by ?? Infinity
+  const severity = (item) => SEVERITIES.indexOf(item.severity)
+  return (
+    Number(share(a) === Infinity) - Number(share(b) === Infinity) ||
+    severity(b) - severity(a) ||
+    share(a) - share(b) ||
+    a.id.localeCompare(b.id, locale())
+  )
+}
+
+/** Links come from the gateway, but an address is code when it says so. */
+function isWeb(address) {
+  return /^https?:\/\//.test(address)
+}

@@ -1,0 +1,190 @@
+import { call, list } from './api.js'
+
+/** Alarms shown; older ones are a question for the API. */
+const ALARMS_SHOWN = 100
+const CASES_SHOWN = 500
+const DEVICES_SHOWN = 5000
+/** How often the numbers that have no event of their own are asked for, ms. */
+const NUMBERS_EVERY = 2000
+
+/**
+ * What the page knows: loaded once, then kept up by events. `changed` names the parts that a panel must draw
+ * again; drawing happens at most once in a frame, however fast events come.
+ */
+export class Live {
+  /** @type {'connecting' | 'live' | 'lost'} */
+  connection = 'connecting'
+  /** @type {Map<string, object>} */ cases = new Map()
+  /** @type {Map<string, object>} */ alarms = new Map()
+  /** @type {Map<string, object>} */ devices = new Map()
+  /** @type {Map<string, object>} */ kinds = new Map()
+  /** @type {Map<string, object>} */ rules = new Map()
+  /** @type {{title?: object, streets: object[], teams: object[]}} */ district = { streets: [], teams: [] }
+  /** @type {object | null} */ ledger = null
+  /** Accepted readings in a second, from the last two looks at the ledger. */
+  rate = 0
+  /** @type {object | null} */ readiness = null
+
+  #draw
+  #signedOut
+  #announce
+  #pending = new Set()
+  #events = null
+  #timer = 0
+  #stopped = false
+
+  /**
+   * @param {(parts: Set<string>) => void} draw
+   * @param {() => void} signedOut
+   * @param {(item: object) => void} announce a case that was not there before
+   */
+  constructor(draw, signedOut, announce) {
+    this.#draw = draw
+    this.#signedOut = signedOut
+    this.#announce = announce
+  }
+
+  start() {
+    // Events first, lists second: nothing that happens in between is missed.
+    this.#listen()
+    void this.#load()
+    void this.#numbers()
+  }
+
+  stop() {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    this.#events?.close()
+  }
+
+  /** After an action of one's own: the answer is newer than any event. */
+  takeCase(item) {
+    this.#putCase(item)
+  }
+
+  #listen() {
+    const events = new EventSource('/api/v1/events')
+    this.#events = events
+    const on = (type, take) => events.addEventListener(type, (event) => take(JSON.parse(event.data)))
+    on('reading', (reading) => this.#putReading(reading))
+    on('alarm', (alarm) => this.#putAlarm(alarm))
+    on('case', (item) => this.#putCase(item))
+    on('device', (change) => this.#putDevice(change))
+    on('reset', () => void this.#load())
+    events.addEventListener('open', () => this.#connected('live'))
+    events.addEventListener('error', () => {
+      this.#connected('lost')
+      // The browser tries again by itself unless the gateway refused; then find out why, and begin anew.
+      if (events.readyState === EventSource.CLOSED) setTimeout(() => void this.#again(), 2000)
+    })
+  }
+
+  async #again() {
+    if (this.#stopped) return
+    try {
+      await call('GET', '/session')
+      await this.#load()
+    } catch (error) {
+      if (error.code === 'unauthenticated') return this.#signedOut()
+      setTimeout(() => void this.#again(), 2000)
+      return
+    }
+    this.#listen()
+  }
+
+  async #load() {
+    try {
+      const [cases, alarms, devices, kinds, rules, district] = await Promise.all([
+        list('/cases?open=true', CASES_SHOWN),
+        list('/alarms', ALARMS_SHOWN),
+        list('/devices', DEVICES_SHOWN),
+        list('/kinds', 1000),
+        list('/rules', 1000),
+        call('GET', '/district'),
+      ])
+      const byId = (items) => new Map(items.map((item) => [item.id, item]))
+      this.cases = byId(cases)
+      this.alarms = byId(alarms)
+      this.devices = byId(devices)
+      this.kinds = byId(kinds)
+      this.rules = byId(rules)
+      this.district = district
+      this.#change('cases', 'alarms', 'devices', 'district')
+    } catch (error) {
+      if (error.code === 'unauthenticated') this.#signedOut()
+      else if (!this.#stopped) setTimeout(() => void this.#load(), 2000)
+    }
+  }
+
+  async #numbers() {
+    try {
+      const [ledger, readiness] = await Promise.all([call('GET', '/ledger'), call('GET', '/readyz')])
+      const at = performance.now()
+      if (this.ledger !== null && at > this.ledger.at)
+        this.rate = Math.max(0, ((ledger.accepted - this.ledger.accepted) * 1000) / (at - this.ledger.at))
+      this.ledger = { ...ledger, at }
+      this.readiness = readiness
+      this.#change('numbers')
+    } catch (error) {
+      if (error.code === 'unauthenticated') return this.#signedOut()
+      this.#connected('lost')
+    }
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.#numbers(), NUMBERS_EVERY)
+  }
+
+  #connected(connection) {
+    this.connection = connection
+    this.#change('connection')
+  }
+
+  #putCase(item) {
+    const known = this.cases.get(item.id)
+    if (known !== undefined && known.version > item.version) return
+    if (item.state === 'closed' || item.state === 'void') this.cases.delete(item.id)
+    else {
+      this.cases.set(item.id, item)
+      if (known === undefined) this.#announce(item)
+    }
+    this.#change('cases')
+  }
+
+  #putAlarm(alarm) {
+    this.alarms.set(alarm.id, alarm)
+    if (this.alarms.size > 2 * ALARMS_SHOWN) {
+      const newest = [...this.alarms.values()].sort((a, b) => b.startedAt - a.startedAt)
+      this.alarms = new Map(newest.slice(0, ALARMS_SHOWN).map((kept) => [kept.id, kept]))
+    }
+    this.#change('alarms')
+  }
+
+  #putReading(reading) {
+    const device = this.devices.get(reading.device)
+    if (device === undefined) return
+    // A reading may carry some of the metrics only: the others keep their last value.
+    const last = device.last
+    const metrics = { ...last?.metrics, ...reading.metrics }
+    const flags = { ...last?.flags }
+    for (const metric of Object.keys(reading.metrics)) delete flags[metric]
+    device.last = { ...reading, metrics, flags: { ...flags, ...reading.flags } }
+    this.#change('devices')
+  }
+
+  #putDevice(change) {
+    if (change.deleted) this.devices.delete(change.id)
+    else this.devices.set(change.id, { ...this.devices.get(change.id), ...change })
+    this.#change('devices')
+  }
+
+  #change(...parts) {
+    if (this.#pending.size === 0) {
+      // A hidden page has no frames; a timer draws there too, only later.
+      const later = document.hidden ? (draw) => setTimeout(draw, 1000) : requestAnimationFrame
+      later(() => {
+        const pending = this.#pending
+        this.#pending = new Set()
+        if (!this.#stopped) this.#draw(pending)
+      })
+    }
+    for (const part of parts) this.#pending.add(part)
+  }
+}

@@ -1,0 +1,132 @@
+import type { FastifyRequest } from 'fastify'
+import type { District } from '../model/district.ts'
+import type { Role, SignIn, User } from '../model/user.ts'
+import { Problem } from './problem.ts'
+import type { Api } from './route.ts'
+import { Scope } from './scope.ts'
+import type { SessionStore } from './session-store.ts'
+
+/**
+ * Who may use a route. `public` needs no token; `loopback` lets processes of this machine in without one.
+ * A route that declares nothing stops the start, so forgetting is not a way in.
+ */
+export interface Access {
+  readonly public?: true
+  readonly loopback?: true
+  readonly roles?: readonly Role[]
+  /** Devices sign in too, to hand in their readings. */
+  readonly devices?: true
+}
+
+export const PUBLIC: Access = { public: true }
+export const ADMIN: Access = { roles: ['admin'] }
+/** Those who answer for the whole district. */
+export const DISTRICT: Access = { roles: ['admin', 'district'] }
+/** Everybody who reads, each within its {@link Scope}. */
+export const READERS: Access = { roles: ['admin', 'district', 'street', 'team', 'viewer'] }
+/** Those who move cases, each within its {@link Scope}. */
+export const ACTORS: Access = { roles: ['admin', 'district', 'street', 'team'] }
+
+/** Who sent the request, once it is proved. */
+export type Caller =
+  | { readonly type: 'device'; readonly device: string }
+  | { readonly type: 'user'; readonly user: User; readonly scope: Scope }
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    access?: Access
+  }
+  interface FastifyRequest {
+    /** Null on routes that anyone may use. */
+    caller: Caller | null
+  }
+}
+
+export const SESSION_COOKIE = 'gw_session'
+
+export interface Authority {
+  readonly signIn: SignIn
+  readonly sessions: SessionStore
+  readonly district: District
+  /** The user as it is now; undefined once it is deleted. */
+  userNow(user: User): User | undefined
+}
+
+/** Adds the check to every route, and refuses to start with a route that does not say who may use it. */
+export function denyByDefault(app: Api, authority: Authority): void {
+  const undeclared: string[] = []
+  app.decorateRequest('caller', null)
+  app.addHook('onRoute', (route) => {
+    // Looked at when all hooks of inner scopes have run, which may declare for a plugin's own routes.
+    queueMicrotask(() => {
+      if (route.config?.access === undefined) undeclared.push(`${String(route.method)} ${route.url}`)
+    })
+  })
+  app.addHook('onReady', (done) => {
+    done(undeclared.length === 0 ? undefined : new Error(`routes without access: ${undeclared.join(', ')}`))
+  })
+  app.addHook('onRequest', async (request) => {
+    if (request.is404) return
+    const access = request.routeOptions.config.access ?? {}
+    if (access.public === true || (access.loopback === true && isLocal(request))) return
+    request.caller = await identify(request, authority)
+    if (!may(request.caller, access)) throw new Problem('forbidden')
+  })
+}
+
+function may(caller: Caller, access: Access): boolean {
+  if (caller.type === 'device') return access.devices === true
+  return access.roles?.includes(caller.user.role) ?? false
+}
+
+async function identify(request: FastifyRequest, authority: Authority): Promise<Caller> {
+  const header = request.headers.authorization
+  if (header !== undefined) {
+    const token = /^Bearer +(\S{1,1024})$/i.exec(header)?.[1]
+    const principal = token === undefined ? null : await authority.signIn.bearer(token, request.ip)
+    if (principal === null) throw new Problem('unauthenticated', 'the token is not valid')
+    if (principal.type === 'device') return principal
+    return { ...principal, scope: new Scope(principal.user, authority.district) }
+  }
+  const key = request.cookies[SESSION_COOKIE]
+  if (key === undefined)
+    throw new Problem('unauthenticated', 'send a bearer token, or sign in at /api/v1/session')
+  const user = sessionUser(key, authority)
+  if (user === undefined) throw new Problem('unauthenticated', 'the session has ended')
+  if (changes(request)) refuseCrossSite(request)
+  return { type: 'user', user, scope: new Scope(user, authority.district) }
+}
+
+/** The session's user with the rights it has now, not those at sign-in. */
+export function sessionUser(key: string, { sessions, userNow }: Authority): User | undefined {
+  const user = sessions.find(key)
+  return user === undefined ? undefined : userNow(user)
+}
+
+function changes(request: FastifyRequest): boolean {
+  return request.method !== 'GET' && request.method !== 'HEAD'
+}
+
+/**
+ * A cookie travels by itself, so a changing request must prove that our own page sent it. Browsers state the
+ * origin of every such request; one that states none, or another, is refused. `SameSite=Strict` is the
+ * second lock on this door.
+ */
+function refuseCrossSite(request: FastifyRequest): void {
+  const { origin, host } = request.headers
+  if (origin !== undefined && URL.canParse(origin) && new URL(origin).host === host) return
+  throw new Problem('cross_site')
+}
+
+/** This machine itself and not somebody behind a proxy on it. */
+function isLocal(request: FastifyRequest): boolean {
+  const address = request.socket.remoteAddress ?? ''
+  const proxied = request.headers['x-forwarded-for'] ?? request.headers['forwarded']
+  return proxied === undefined && (/^(::ffff:)?127\./.test(address) || address === '::1')
+}
+
+/** The user of a request on a route that takes users only. */
+export function userOf(request: FastifyRequest): { readonly user: User; readonly scope: Scope } {
+  if (request.caller?.type !== 'user') throw new Problem('forbidden')
+  return request.caller
+}

@@ -1,0 +1,20 @@
+import { join } from 'node:path'
+import staticFiles from '@fastify/static'
+import { PUBLIC } from './auth.ts'
+import type { Api } from './route.ts'
+
+const FOLDER = join(import.meta.dirname, '../../dashboards/console')
+
+/**
+ * The live page at `/`. Its files are public, what it shows is not. Each file becomes a route at the start,
+ * so no address can reach any other file.
+ */
+export async function serveConsole(api: Api): Promise<void> {
+  await api.register(async (pages) => {
+    pages.addHook('onRoute', (route) => {
+      route.config = { ...route.config, access: PUBLIC }
+      route.schema = { ...route.schema, hide: true }
+    })
+    await pages.register(staticFiles, { root: FOLDER, wildcard: false, cacheControl: false })
+  })
+}

@@ -1,0 +1,164 @@
+import { Type, type Static } from 'typebox'
+import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify'
+import { JournalUnavailable } from '../model/pipeline.ts'
+
+/**
+ * Every refusal of the HTTP API, by its stable code: the status and the title that go with it. Programs
+ * branch on the code; titles and details are for people and may change.
+ */
+export const PROBLEMS = {
+  bad_request: [400, 'The request is not valid'],
+  bad_json: [400, 'The body is not valid JSON'],
+  bad_cursor: [400, 'The cursor is not one that this list gave out'],
+  unknown_metric: [400, 'The kind of this device has no such metric'],
+  unknown_kind: [400, 'There is no such kind of device'],
+  unknown_street: [400, 'The district has no such street'],
+  unauthenticated: [401, 'Sign in first'],
+  forbidden: [403, 'Your role may not do this'],
+  cross_site: [403, 'The request came from another site'],
+  not_found: [404, 'There is nothing here'],
+  method_not_allowed: [405, 'This address does not take the method'],
+  conflict: [409, 'The present state does not allow this'],
+  action_not_allowed: [409, 'The state of the case does not allow this action'],
+  version_conflict: [409, 'The case has changed since you looked'],
+  too_large: [413, 'The body is too large'],
+  unsupported_media_type: [415, 'The body must be JSON'],
+  too_many_requests: [429, 'Too many requests; wait a little'],
+  internal: [500, 'The gateway failed; its log says why'],
+  journal_unavailable: [503, 'The journal cannot take readings now; nothing was accepted, try again'],
+  historian_unavailable: [503, 'The historian cannot answer now; try again'],
+  overloaded: [503, 'The gateway has no room for this now; try again'],
+} as const satisfies Record<string, readonly [status: number, title: string]>
+export type ProblemCode = keyof typeof PROBLEMS
+
+/** RFC 9457 §3, with `code`, and where they apply what was wrong with the input and what would be right. */
+export const ProblemSchema = Type.Object(
+  {
+    type: Type.String({ description: 'urn:gridwhistle:problem:{code}' }),
+    title: Type.String(),
+    status: Type.Integer(),
+    code: Type.String({ description: 'stable; what programs branch on' }),
+    detail: Type.Optional(Type.String()),
+    errors: Type.Optional(
+      Type.Array(
+        Type.Object({
+          where: Type.String({ description: 'part of the request and path in it: body/0/ts' }),
+          what: Type.String(),
+          expected: Type.Optional(Type.Unknown()),
+        }),
+      ),
+    ),
+    known: Type.Optional(Type.Array(Type.String(), { description: 'what would have been understood' })),
+    allowed: Type.Optional(
+      Type.Array(Type.String(), { description: 'actions that the state of the case allows' }),
+    ),
+  },
+  { $id: 'Problem', description: 'RFC 9457 problem document' },
+)
+export type ProblemDocument = Static<typeof ProblemSchema>
+type Members = Partial<Pick<ProblemDocument, 'errors' | 'known' | 'allowed'>>
+
+/** Thrown by routes; the error handler writes the document. */
+export class Problem extends Error {
+  override readonly name = 'Problem'
+  readonly code: ProblemCode
+  readonly members: Members
+
+  constructor(code: ProblemCode, detail?: string, members: Members = {}) {
+    super(detail ?? '')
+    this.code = code
+    this.members = members
+  }
+
+  document(): ProblemDocument {
+    const [status, title] = PROBLEMS[this.code]
+    return {
+      type: `urn:gridwhistle:problem:${this.code}`,
+      title,
+      status,
+      code: this.code,
+      ...(this.message === '' ? {} : { detail: this.message }),
+      ...this.members,
+    }
+  }
+}
+
+/** The only place where a failed request is logged and answered; no stack trace leaves it. */
+export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = problemOf(error)
+  if (problem.code === 'internal')
+    request.log.error({ err: error, route: request.routeOptions.url }, 'request failed')
+  return sendProblem(reply, problem)
+}
+
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  const document = problem.document()
+  if (problem.code === 'unauthenticated') reply.header('www-authenticate', 'Bearer realm="gridwhistle"')
+  if (document.status === 503) reply.header('retry-after', '1')
+  // Serialised here: the route's response schemas describe its answers, not its failures.
+  return reply
+    .code(document.status)
+    .type('application/problem+json')
+    .serializer((body: unknown) => JSON.stringify(body))
+    .send(document)
+}
+
+function problemOf(error: unknown): Problem {
+  if (error instanceof Problem) return error
+  if (error instanceof JournalUnavailable) return new Problem('journal_unavailable')
+  if (!(error instanceof Error)) return new Problem('internal')
+  const { code, statusCode, validation, validationContext } = error as FastifyError
+  if (validation !== undefined) return invalid(validation, validationContext ?? 'request')
+  switch (code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new Problem('too_large')
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new Problem('unsupported_media_type', 'send content-type: application/json')
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+    case 'FST_ERR_CTP_INVALID_JSON_BODY':
+      return new Problem('bad_json')
+  }
+  if (error instanceof SyntaxError) return new Problem('bad_json', error.message)
+  if (statusCode === 404) return new Problem('not_found')
+  if (statusCode === 413) return new Problem('too_large')
+  if (statusCode === 415) return new Problem('unsupported_media_type')
+  if (statusCode === 429) return new Problem('too_many_requests')
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return new Problem('bad_request')
+  return new Problem('internal')
+}
+
+/** What, where, expected: the three things that a person needs to mend a request. */
+function invalid(failures: readonly FastifySchemaValidationError[], part: string): Problem {
+  const errors = failures.map((failure) => {
+    const missing = failure.params['missingProperty']
+    const extra = failure.params['additionalProperty']
+    const where = [part + failure.instancePath, missing ?? extra]
+      .filter((step) => step !== undefined)
+      .join('/')
+    const expected = expectation(failure)
+    return { where, what: failure.message ?? 'is not valid', ...(expected === undefined ? {} : { expected }) }
+  })
+  const first = errors[0]
+  return new Problem('bad_request', first === undefined ? undefined : `${first.where}: ${first.what}`, {
+    errors,
+  })
+}
+
+function expectation({ keyword, params }: FastifySchemaValidationError): unknown {
+  switch (keyword) {
+    case 'type':
+      return params['type']
+    case 'enum':
+      return params['allowedValues']
+    case 'const':
+      return params['allowedValue']
+    case 'pattern':
+      return params['pattern']
+    case 'required':
+      return 'to be present'
+    case 'additionalProperties':
+      return 'to be absent'
+    default:
+      return params['limit']
+  }
+}
