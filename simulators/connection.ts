@@ -59,10 +59,26 @@ export class DeviceConnection {
     client.on('message', (topic, payload) => {
       if (topic.endsWith('/errors')) onRefused?.(codeOf(payload))
     })
-    await new Promise<void>((resolve, reject) => {
-      client.once('connect', () => resolve())
-      signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
-    })
+    await this.#connected(client, signal)
+  }
+
+  async #connected(client: MqttClient, signal: AbortSignal | undefined): Promise<void> {
+    const { url, device } = this.#options
+    let problem = 'no answer'
+    const remember = (error: Error): void => {
+      problem = error.message
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const give = (): void => reject(new Error(`${device} could not sign in at ${url}: ${problem}`))
+    client.on('error', remember)
+    client.once('connect', () => resolve())
+    signal?.addEventListener('abort', give, { once: true })
+    try {
+      await promise
+    } finally {
+      client.off('error', remember)
+      signal?.removeEventListener('abort', give)
+    }
   }
 
   /** Resolves when the gateway has acknowledged it, on this connection or a later one. */

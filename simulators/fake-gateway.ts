@@ -1,0 +1,112 @@
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server as HttpServer,
+  type ServerResponse,
+} from 'node:http'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { Aedes } from 'aedes'
+import type { Reading, Registration } from './reading.ts'
+
+/**
+ * The contract's other side, as far as simulators see it, for their tests: MQTT that acknowledges from memory
+ * and remembers what came, and the two registry routes.
+ */
+export class FakeGateway {
+  readonly token = 'a-token-for-tests'
+  readonly registered = new Map<string, Registration>()
+  readonly secrets = new Map<string, string>()
+  readonly readings = new Map<string, Reading[]>()
+  readonly statuses: string[] = []
+  readonly #sockets = new Set<Socket>()
+  #broker: Aedes | undefined
+  #mqtt: Server | undefined
+  #http: HttpServer | undefined
+
+  get mqttUrl(): string {
+    return `mqtt://127.0.0.1:${(this.#mqtt!.address() as AddressInfo).port}`
+  }
+
+  get httpUrl(): string {
+    return `http://127.0.0.1:${(this.#http!.address() as AddressInfo).port}`
+  }
+
+  async start(mqttPort = 0): Promise<void> {
+    const broker = await Aedes.createBroker()
+    broker.authenticate = (_client, name, password, done) => {
+      done(null, this.secrets.size === 0 || this.secrets.get(name ?? '') === password?.toString())
+    }
+    broker.on('publish', (packet, client) => {
+      if (client === null) return
+      const [, device, what] = packet.topic.split('/')
+      if (what === 'status') this.statuses.push(`${device} ${packet.payload.toString()}`)
+      if (what !== 'readings') return
+      const parsed = JSON.parse(packet.payload.toString()) as Reading | Reading[]
+      const readings = this.readings.get(device!) ?? []
+      this.readings.set(device!, readings.concat(parsed))
+    })
+    this.#broker = broker
+    this.#mqtt = createServer((socket) => {
+      this.#sockets.add(socket)
+      broker.handle(socket)
+    })
+    this.#mqtt.listen(mqttPort, '127.0.0.1')
+    await once(this.#mqtt, 'listening')
+    this.#http ??= await this.#serveHttp()
+  }
+
+  /** As by a kill: every connection is cut and nothing more is acknowledged. */
+  async cut(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    this.#sockets.clear()
+    const closed = this.#mqtt === undefined ? undefined : once(this.#mqtt, 'close')
+    this.#mqtt?.close()
+    await closed
+    this.#mqtt = undefined
+    await new Promise<void>((resolve) =>
+      this.#broker === undefined ? resolve() : this.#broker.close(resolve),
+    )
+    this.#broker = undefined
+  }
+
+  async stop(): Promise<void> {
+    if (this.#mqtt !== undefined) await this.cut()
+    this.#http?.closeAllConnections()
+    this.#http?.close()
+  }
+
+  async #serveHttp(): Promise<HttpServer> {
+    const server = createHttpServer((request, response) => {
+      void this.#answer(request, response)
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return server
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { status, body } = this.#route(
+      request.url ?? '',
+      request.headers.authorization,
+      JSON.parse(await text(request)),
+    )
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  }
+
+  #route(url: string, authorization: string | undefined, sent: unknown): { status: number; body: unknown } {
+    if (authorization !== `Bearer ${this.token}`) return { status: 401, body: { title: 'Unauthorized' } }
+    const renewed = /^\/api\/v1\/devices\/([^/]+)\/secret$/.exec(url)?.[1]
+    if (renewed !== undefined) return { status: 200, body: { secret: this.#secret(renewed) } }
+    const device = sent as Registration & { secret?: string }
+    if (this.registered.has(device.id)) return { status: 409, body: { title: 'Conflict' } }
+    this.registered.set(device.id, device)
+    return { status: 201, body: { ...device, secret: this.#secret(device.id, device.secret) } }
+  }
+
+  #secret(device: string, secret = `secret-of-${device}-${this.secrets.size}`): string {
+    this.secrets.set(device, secret)
+    return secret
+  }
+}

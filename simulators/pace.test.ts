@@ -1,0 +1,25 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Pace } from './pace.ts'
+
+test('a device clock is never ahead of the wall clock, and the run ends in the present', () => {
+  fc.assert(
+    fc.property(
+      fc.double({ min: 0.01, max: 1000, noNaN: true }),
+      fc.integer({ min: 1, max: 90 * 86_400_000 }),
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      (speed, length, share) => {
+        const pace = new Pace(1_700_000_000_000, speed, length)
+        const elapsed = Math.floor(length * share)
+        // Half a millisecond of rounding.
+        expect(pace.ts(elapsed)).toBeLessThanOrEqual(pace.dueAt(elapsed) + 0.5)
+        if (speed >= 1) expect(Math.abs(pace.ts(length) - pace.dueAt(length))).toBeLessThanOrEqual(0.5)
+      },
+    ),
+  )
+})
+
+test('a run without an end cannot be faster than life', () => {
+  expect(() => new Pace(0, 2, Infinity)).toThrow('needs a duration')
+  expect(new Pace(1000, 1, Infinity).ts(5)).toBe(1005)
+})

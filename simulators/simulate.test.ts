@@ -1,0 +1,138 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { District } from './district.ts'
+import { FakeGateway } from './fake-gateway.ts'
+import type { Measurement, Reading } from './reading.ts'
+import { parseScenario } from './scenario.ts'
+import { Secrets } from './secrets.ts'
+import { runSimulation } from './simulate.ts'
+
+const scenario = parseScenario(
+  `
+id: three
+title: { en: Three, zh: 三 }
+begins: 2026-06-18T18:20:00+08:00
+backlog: 5m
+every: { cooking_fume: 10s, drone: 2s }
+devices:
+  - { id: fume-a, kind: cooking_fume, site: a, street: qinzao, grid: qinzao-001, position: [120.9, 32.1] }
+  - { id: fume-b, kind: cooking_fume, site: b, street: qinzao, grid: qinzao-001, position: [120.9, 32.1] }
+  - { id: drone-c, kind: drone, site: c, street: qinzao, grid: qinzao-001, position: [120.9, 32.1] }
+`,
+  'three',
+)
+
+let gateway: FakeGateway
+let folder: string
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'simulate-'))
+  gateway = new FakeGateway()
+  await gateway.start()
+})
+afterEach(async () => {
+  await gateway.stop()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+function options() {
+  const { mqttUrl, httpUrl, token } = gateway
+  return { scenario, seed: 7, mqttUrl, httpUrl, token, secrets: new Secrets(join(folder, 'secrets.json')) }
+}
+
+function withoutTime(reading: Reading): Measurement {
+  const { ts: _ts, ...measurement } = reading
+  return measurement
+}
+
+test('a run hands over every beat once, in order, from the backlog to its end', async () => {
+  const before = Date.now()
+  const result = await runSimulation({ ...options(), speed: 60, duration: 60_000 })
+  const after = Date.now()
+  for (const device of new District(scenario, 7).devices) {
+    const expected: unknown[] = []
+    for (let beat = device.beatFrom(-300_000); beat < 60_000; beat = device.beatFrom(beat + 1)) {
+      expected.push(device.measure(beat))
+    }
+    const came = gateway.readings.get(device.registration.id) ?? []
+    expect(came.map(withoutTime)).toEqual(expected)
+    expect(came.map(({ ts }) => ts)).toEqual(came.map(({ ts }) => ts).sort((a, b) => a - b))
+    expect(came.at(-1)!.ts).toBeLessThanOrEqual(after)
+    expect(came[0]!.ts).toBeGreaterThan(before - 360_000)
+  }
+  expect(result).toMatchObject({ devices: 3, registered: 3, connected: 3, refused: 0, forgotten: 0 })
+  expect(result.acknowledged).toBe(result.taken)
+  for (const id of ['fume-a', 'fume-b', 'drone-c']) {
+    expect(gateway.registered.get(id)).toMatchObject({ street: 'qinzao', attributes: { simulated: true } })
+    expect(gateway.statuses.filter((status) => status.startsWith(id))).toEqual([
+      `${id} {"online":true}`,
+      `${id} {"online":false}`,
+    ])
+  }
+})
+
+test('secrets are kept where only their owner may read them, and serve the next run', async () => {
+  await runSimulation({ ...options(), speed: 60, duration: 1000 })
+  const file = join(folder, 'secrets.json')
+  expect(statSync(file).mode & 0o777).toBe(0o600)
+  const secrets = readFileSync(file, 'utf8')
+  const known = new Map(gateway.secrets)
+  await runSimulation({ ...options(), speed: 60, duration: 1000 })
+  expect(gateway.secrets).toEqual(known)
+  expect(readFileSync(file, 'utf8')).toBe(secrets)
+})
+
+test('a device that is registered but whose secret is unknown gets a new one', async () => {
+  gateway.registered.set('fume-a', { ...scenario.devices[0]!, attributes: {} })
+  gateway.secrets.set('fume-a', 'forgotten')
+  const result = await runSimulation({ ...options(), speed: 60, duration: 1000 })
+  expect(result.connected).toBe(3)
+  expect(gateway.secrets.get('fume-a')).not.toBe('forgotten')
+})
+
+test('a broken connection loses no reading: it is sent again when the gateway is back', async () => {
+  const port = Number(new URL(gateway.mqttUrl).port)
+  const stop = new AbortController()
+  let broken: Promise<void> | undefined
+  const result = await runSimulation({
+    ...options(),
+    speed: 20,
+    duration: 60_000,
+    signal: stop.signal,
+    onProgress: ({ taken }) => {
+      if (taken > 0) broken ??= gateway.cut().then(async () => await gateway.start(port))
+    },
+  })
+  await broken
+  expect(broken).toBeDefined()
+  expect(result.acknowledged).toBe(result.taken)
+  for (const device of new District(scenario, 7).devices) {
+    const came = new Set(
+      gateway.readings.get(device.registration.id)?.map((reading) => JSON.stringify(withoutTime(reading))),
+    )
+    for (let beat = device.beatFrom(-300_000); beat < 60_000; beat = device.beatFrom(beat + 1)) {
+      expect(came).toContain(JSON.stringify(device.measure(beat)))
+    }
+  }
+})
+
+test('a wrong token ends the run with the gateway’s own words', async () => {
+  await expect(runSimulation({ ...options(), token: 'wrong', speed: 1 })).rejects.toThrow(
+    'Unauthorized (401)',
+  )
+})
+
+test('a signal ends an endless run', async () => {
+  const stop = new AbortController()
+  const result = await runSimulation({
+    ...options(),
+    speed: 1,
+    signal: stop.signal,
+    onProgress: ({ acknowledged }) => {
+      if (acknowledged > 0) stop.abort()
+    },
+  })
+  expect(result.connected).toBe(3)
+})
