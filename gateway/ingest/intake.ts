@@ -1,0 +1,236 @@
+import { stampMissing } from '../model/body.ts'
+import type { Clock } from '../model/clock.ts'
+import type { DeviceDirectory } from '../model/device.ts'
+import type { Kinds } from '../model/kind.ts'
+import type { Intake, Journal, JournalEntry, JournalWrite, Message, Outcome } from '../model/pipeline.ts'
+import type { Origin, Reading, Refusal, RefusalCode } from '../model/reading.ts'
+import { Duplicates, NEW } from './duplicates.ts'
+import { rawOf, readingsIn } from './payload.ts'
+import { readingChecks, type Fault, type ReadingCheck } from './reading-check.ts'
+
+export interface IntakeOptions {
+  readonly kinds: Kinds
+  readonly devices: Pick<DeviceDirectory, 'origin'>
+  readonly journal: Pick<Journal, 'append' | 'head' | 'tail' | 'read'>
+  readonly clock: Clock
+  /** A longer payload is refused as a whole. */
+  readonly maxMessageBytes: number
+  readonly duplicates?: Duplicates
+}
+
+/** What became of an entry of the quarantine that was tried again. */
+export type RetryOutcome =
+  | { readonly released: true; readonly outcome: Outcome }
+  | {
+      readonly released: false
+      readonly code: RefusalCode | 'cut_off' | 'in_progress'
+      readonly message: string
+    }
+
+/**
+ * The one door for every source: decode → validate → identify → recognise duplicates → one append to the
+ * journal for each message. What does not pass goes to the quarantine with the same append, so the ledger
+ * adds up at any moment.
+ *
+ * A duplicate is acknowledged only after the commit of its original: while that one is in flight, the
+ * message that repeats it waits for it and shares its failure.
+ *
+ * Readings that a codec hands over are taken as they are, not copied, and get their `ts` here.
+ */
+export class ReadingIntake implements Intake {
+  readonly #options: IntakeOptions
+  readonly #checks: ReadonlyMap<string, ReadingCheck>
+  readonly #duplicates: Duplicates
+  /** Messages on their way to the disk, by number. */
+  readonly #inFlight = new Map<number, Promise<void>>()
+  readonly #retrying = new Set<number>()
+  #lastMessage = 0
+
+  constructor(options: IntakeOptions) {
+    this.#options = options
+    this.#checks = readingChecks(options.kinds)
+    this.#duplicates = options.duplicates ?? new Duplicates()
+  }
+
+  /** Learns the started journal's newest readings, so that a redelivery across a restart is recognised. */
+  restore(): number {
+    return this.#duplicates.restore(this.#options.journal)
+  }
+
+  accept(message: Message): Promise<Outcome> {
+    const { device, payload, receivedAt } = message
+    const readings = readingsIn(payload, this.#options.maxMessageBytes)
+    if ('code' in readings) {
+      const refusals = [refuse(message, readings, payload)]
+      return this.#options.journal
+        .append({ duplicates: 0, refusals })
+        .then(() => ({ accepted: 0, duplicates: 0, refused: refusals }))
+    }
+    const origin = this.#options.devices.origin(device)
+    const accepted: Reading[] = []
+    const refusals: Refusal[] = []
+    const originals: number[] = []
+    const number = this.#nextMessage()
+    for (const reading of readings) {
+      const fault = this.#fault(device, origin, reading, receivedAt)
+      if (fault !== null) {
+        const alone = readings.length === 1 && payload instanceof Uint8Array
+        refusals.push(refuse(message, fault, alone ? payload : reading))
+        continue
+      }
+      const original = this.#note(device, reading as Reading, receivedAt, number)
+      if (original === NEW) accepted.push(reading as Reading)
+      else originals.push(original)
+    }
+    const duplicates = originals.length
+    if (accepted.length === 0) return this.#commit(number, originals, { duplicates, refusals })
+    const whole = accepted.length === readings.length && payload instanceof Uint8Array
+    const entry = entryOf(origin!, receivedAt, accepted, whole ? payload : undefined)
+    return this.#commit(number, originals, { entry, duplicates, refusals })
+  }
+
+  /**
+   * Judges an entry of the quarantine again: all of it passes and it is released, or nothing changes.
+   * Rejects with JournalUnavailable like {@link accept}.
+   */
+  async retry(entry: Refusal & { readonly id: number }): Promise<RetryOutcome> {
+    if (this.#retrying.has(entry.id)) {
+      return { released: false, code: 'in_progress', message: 'this entry is being tried already' }
+    }
+    this.#retrying.add(entry.id)
+    try {
+      return await this.#tryAgain(entry)
+    } finally {
+      this.#retrying.delete(entry.id)
+    }
+  }
+
+  async #tryAgain(entry: Refusal & { readonly id: number }): Promise<RetryOutcome> {
+    const { device, raw, rawSize, receivedAt } = entry
+    if (rawSize > raw.length) {
+      const message = `only ${raw.length} of ${rawSize} bytes were kept: the device must send it again`
+      return { released: false, code: 'cut_off', message }
+    }
+    const readings = readingsIn(raw, raw.length)
+    if ('code' in readings) return { released: false, ...readings }
+    const origin = this.#options.devices.origin(device ?? '')
+    // What the historian could not take had been accepted: it bears its stamp, and is its own duplicate.
+    const again = entry.code === 'historian_rejected'
+    for (const reading of readings) {
+      const stamped = again && takeStamp(reading)
+      const fault = this.#fault(device ?? '', origin, reading, this.#options.clock.now())
+      if (fault !== null) return { released: false, ...fault }
+      if (stamped) (reading as { clock?: 'gateway' }).clock = 'gateway'
+    }
+    const number = this.#nextMessage()
+    const accepted: Reading[] = []
+    const originals: number[] = []
+    for (const reading of readings as Reading[]) {
+      const original = this.#note(origin!.device, reading, receivedAt, number)
+      if (original === NEW || again) accepted.push(reading)
+      else originals.push(original)
+    }
+    const outcome = await this.#commit(number, originals, {
+      ...(accepted.length === 0 ? {} : { entry: entryOf(origin!, receivedAt, accepted) }),
+      duplicates: originals.length,
+      refusals: [],
+      released: [entry.id],
+    })
+    return { released: true, outcome }
+  }
+
+  #fault(device: string, origin: Origin | undefined, reading: unknown, now: number): Fault | null {
+    if (origin === undefined) {
+      return { code: 'unknown_device', message: `device: ${shortName(device)} is not registered` }
+    }
+    const check = this.#checks.get(origin.kind)
+    if (check === undefined) {
+      return { code: 'unknown_device', message: `device: its kind ${shortName(origin.kind)} is not known` }
+    }
+    return check.fault(reading, now)
+  }
+
+  /** Stamps a checked reading and answers the message that brought it first. */
+  #note(device: string, reading: Reading, receivedAt: number, number: number): number {
+    stampMissing(reading, receivedAt)
+    return reading.clock === undefined ? this.#duplicates.add(device, reading, number) : NEW
+  }
+
+  #commit(number: number, originals: readonly number[], write: JournalWrite): Promise<Outcome> {
+    const committed = this.#appendAfter(this.#inFlightOf(originals, number), write)
+    const { entry, duplicates, refusals } = write
+    if (entry === undefined) return committed.then(() => ({ accepted: 0, duplicates, refused: refusals }))
+    this.#inFlight.set(number, committed)
+    return committed.then(
+      () => {
+        this.#inFlight.delete(number)
+        return { accepted: entry.readings.length, duplicates, refused: refusals }
+      },
+      (error: unknown) => {
+        this.#inFlight.delete(number)
+        this.#forget(entry)
+        throw error
+      },
+    )
+  }
+
+  #inFlightOf(originals: readonly number[], number: number): Promise<void>[] {
+    const awaited: Promise<void>[] = []
+    for (const original of originals) {
+      const commit = original === number ? undefined : this.#inFlight.get(original)
+      if (commit !== undefined) awaited.push(commit)
+    }
+    return awaited
+  }
+
+  #appendAfter(awaited: readonly Promise<void>[], write: JournalWrite): Promise<void> {
+    if (awaited.length === 0) return this.#options.journal.append(write)
+    return Promise.all(awaited).then(() => this.#options.journal.append(write))
+  }
+
+  #forget({ origin, readings }: JournalEntry): void {
+    for (const reading of readings) {
+      if (reading.clock === undefined) this.#duplicates.forget(origin.device, reading)
+    }
+  }
+
+  /** 32 bits, never 0; when it wraps after 4e9 messages, the early ones have long been committed. */
+  #nextMessage(): number {
+    this.#lastMessage = (this.#lastMessage + 1) >>> 0 || 1
+    return this.#lastMessage
+  }
+}
+
+/** The bytes of the wire where all of them were accepted, so that nothing is written that need not be. */
+function entryOf(
+  origin: Origin,
+  receivedAt: number,
+  readings: readonly Reading[],
+  payload?: Uint8Array,
+): JournalEntry {
+  return { origin, receivedAt, body: payload ?? Buffer.from(JSON.stringify(readings)), readings }
+}
+
+function refuse(message: Message, fault: Fault, refused: unknown): Refusal {
+  return {
+    device: message.device.slice(0, NAME_LIMIT),
+    ...fault,
+    ...rawOf(refused),
+    receivedAt: message.receivedAt,
+  }
+}
+
+function takeStamp(reading: unknown): boolean {
+  if (typeof reading !== 'object' || reading === null) return false
+  const open = reading as { clock?: unknown }
+  if (open.clock !== 'gateway') return false
+  delete open.clock
+  return true
+}
+
+/** Longest id (contract §2); a longer name is nobody's. */
+const NAME_LIMIT = 64
+
+function shortName(name: string): string {
+  return JSON.stringify(name.slice(0, NAME_LIMIT))
+}
