@@ -1,7 +1,14 @@
 import { setImmediate as yieldToOthers } from 'node:timers/promises'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Log } from '../log.ts'
-import type { Aggregate, Historian, Point, Query, Reject } from '../model/pipeline.ts'
+import {
+  AGGREGATES,
+  type Aggregate,
+  type Historian,
+  type Point,
+  type Query,
+  type Reject,
+} from '../model/pipeline.ts'
 import type { Delivery, MetricValue, Origin, Reading } from '../model/reading.ts'
 
 /**
@@ -51,6 +58,13 @@ const AGGREGATE_SQL: Record<Aggregate, string> = {
 
 type FieldType = 'number' | 'boolean' | 'string'
 
+/** As InfluxQL has it. */
+const AGGREGATES_OF: Record<FieldType, readonly Aggregate[]> = {
+  number: AGGREGATES,
+  boolean: ['count', 'min', 'max'],
+  string: ['count'],
+}
+
 interface Field {
   readonly id: number
   readonly type: FieldType
@@ -60,7 +74,7 @@ interface Field {
 type SeriesOf = Map<string, { readonly id: number; readonly type: FieldType }>
 
 export class EmbeddedHistorian implements Historian {
-  readonly target = 'embedded'
+  readonly target: string
   readonly #file: string
   readonly #keepMs: number
   readonly #log: Log
@@ -70,7 +84,8 @@ export class EmbeddedHistorian implements Historian {
   #series = new WeakMap<Origin, SeriesOf>()
   #sweeper: NodeJS.Timeout | undefined
 
-  constructor(file: string, keepMs: number, log: Log) {
+  constructor(target: string, file: string, keepMs: number, log: Log) {
+    this.target = target
     this.#file = file
     this.#keepMs = keepMs
     this.#log = log
@@ -124,7 +139,7 @@ export class EmbeddedHistorian implements Historian {
     const field = this.#field(query.kind, query.metric)
     if (field === undefined) return []
     const agg = query.every === undefined ? undefined : (query.agg ?? 'mean')
-    if (field.type !== 'number' && agg !== undefined && agg !== 'count') return []
+    if (agg !== undefined && !AGGREGATES_OF[field.type].includes(agg)) return []
     const series = sql
       .prepare('SELECT id FROM series WHERE field = ? AND device = ?')
       .all(field.id, query.device)
@@ -135,7 +150,7 @@ export class EmbeddedHistorian implements Historian {
       const points = sql.prepare(`SELECT ts, value FROM points WHERE ${where} ORDER BY ts LIMIT ?`)
       points.setReturnArrays(true)
       const rows = points.all(from, to, limit) as unknown as [number, number | string][]
-      return field.type === 'boolean' ? rows.map(([ts, value]) => [ts, value === 1]) : rows
+      return field.type === 'boolean' ? rows.map(asBoolean) : rows
     }
     // Rounded down also before 1970: SQLite's % takes the sign of the dividend.
     const points = sql.prepare(
@@ -143,7 +158,8 @@ export class EmbeddedHistorian implements Historian {
        WHERE series IN (${series.join(',')}) AND ts >= :from AND ts < :to GROUP BY start ORDER BY start LIMIT :limit`,
     )
     points.setReturnArrays(true)
-    return points.all({ every, from, to, limit }) as unknown as [number, number][]
+    const rows = points.all({ every, from, to, limit }) as unknown as [number, number][]
+    return field.type === 'boolean' && agg !== 'count' ? rows.map(asBoolean) : rows
   }
 
   /** Deletes what has passed its age, a slice at a time; resolves with the number of points. */
@@ -244,6 +260,10 @@ export class EmbeddedHistorian implements Historian {
 }
 
 type FieldValue = MetricValue | string
+
+function asBoolean([ts, value]: readonly [number, number | string]): Point {
+  return [ts, value === 1]
+}
 
 /** What a reading stores (contract §6). */
 function fieldsOf(reading: Reading): readonly (readonly [name: string, value: FieldValue])[] {

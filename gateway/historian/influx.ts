@@ -7,11 +7,9 @@ import { LineProtocol, Unwritable } from './line-protocol.ts'
 
 /** What differs between the generations of InfluxDB. All of it rejects when the server is away or failing. */
 export interface Wire {
-  /** Identity of the database: type, address and name, without credentials. */
-  readonly target: string
   /** Rejects with {@link StoreMissing} when the database or bucket is not there. */
   post(lines: string): Promise<Answer>
-  /** Creates the database or bucket; no harm when it is there. */
+  /** Creates the database or bucket; no harm when it is there. Rejects with {@link CreationRefused} when it may not. */
   create(): Promise<void>
   /** The answer of `/query` with times in milliseconds. */
   ask(influxql: string): Promise<unknown>
@@ -22,6 +20,11 @@ export class StoreMissing extends Error {
   override readonly name = 'StoreMissing'
 }
 
+/** The server has answered, but does not let us create the database or bucket. */
+export class CreationRefused extends Error {
+  override readonly name = 'CreationRefused'
+}
+
 /** Without an answer in this time a request has failed, ms; a batch takes 30 ms on an idle machine. */
 export const REQUEST_TIMEOUT_MS = 10_000
 
@@ -29,17 +32,27 @@ export const REQUEST_TIMEOUT_MS = 10_000
 export class InfluxHistorian implements Historian {
   readonly target: string
   readonly #wire: Wire
+  readonly #batch: number
   readonly #log: Log
   readonly #protocol = new LineProtocol()
 
-  constructor(wire: Wire, log: Log) {
-    this.target = wire.target
+  /** `batch` is the most lines in one request. */
+  constructor(target: string, wire: Wire, batch: number, log: Log) {
+    this.target = target
     this.#wire = wire
+    this.#batch = batch
     this.#log = log
   }
 
-  /** Nothing to open: the server may well be away, and the database is created by the first write that misses it. */
-  async start(): Promise<void> {}
+  /** Rejects while the server is away. One that lets us write but not create is as good as any. */
+  async start(): Promise<void> {
+    try {
+      await this.#wire.create()
+    } catch (error) {
+      if (!(error instanceof CreationRefused)) throw error
+      this.#log.warn({ target: this.target }, `${error.message}; taking it as given`)
+    }
+  }
 
   async stop(): Promise<void> {}
 
@@ -57,10 +70,14 @@ export class InfluxHistorian implements Historian {
         }
       }
     }
-    if (lines.length === 0) return rejects
-    const refused = await isolate(lines, (part) => this.#post(part.map(({ text }) => text).join('\n')))
-    for (const { line, reason } of refused) {
-      rejects.push({ delivery: line.delivery, reading: line.reading, reason })
+    // One after another: of two points with the same tags and time the later one must win.
+    for (let at = 0; at < lines.length; at += this.#batch) {
+      const refused = await isolate(lines.slice(at, at + this.#batch), (part) =>
+        this.#post(part.map(({ text }) => text).join('\n')),
+      )
+      for (const { line, reason } of refused) {
+        rejects.push({ delivery: line.delivery, reading: line.reading, reason })
+      }
     }
     return rejects
   }

@@ -1,8 +1,8 @@
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import { InfluxDB } from 'influx'
+import { InfluxDB, ResultError } from 'influx'
 import type { Config } from '../config.ts'
-import { addressOf, refusal, REQUEST_TIMEOUT_MS, type Wire } from './influx.ts'
+import { addressOf, CreationRefused, refusal, REQUEST_TIMEOUT_MS, type Wire } from './influx.ts'
 import type { Answer } from './isolate.ts'
 
 const compress = promisify(gzip)
@@ -13,7 +13,6 @@ const compress = promisify(gzip)
  * throws the body of a 5xx away, which is where InfluxDB says that its disk is full.
  */
 export class Influx1 implements Wire {
-  readonly target: string
   readonly #client: InfluxDB
   readonly #database: string
   readonly #writeUrl: string
@@ -23,9 +22,8 @@ export class Influx1 implements Wire {
   constructor(config: Config['historian']) {
     const address = addressOf(config.url)
     const url = new URL(address)
-    this.target = `influx1:${address}/${config.database}`
     this.#database = config.database
-    this.#writeUrl = `${address}/write?${new URLSearchParams({ db: config.database, precision: 'ms' })}`
+    this.#writeUrl = `${address}/write?${new URLSearchParams({ db: config.database, precision: 'ms' }).toString()}`
     this.#headers = { 'content-type': 'text/plain; charset=utf-8' }
     if (config.username !== undefined) {
       const credentials = Buffer.from(`${config.username}:${config.password ?? ''}`)
@@ -61,7 +59,16 @@ export class Influx1 implements Wire {
   }
 
   async create(): Promise<void> {
-    await this.#client.createDatabase(this.#database)
+    try {
+      await this.#client.createDatabase(this.#database)
+    } catch (error) {
+      const { message } = error as Error
+      // The library does not export the class of its 4xx errors; they all begin like this.
+      if (!(error instanceof ResultError) && !/^A 4\d\d /.test(message)) throw error
+      throw new CreationRefused(`database ${this.#database} could not be created: ${message}`, {
+        cause: error,
+      })
+    }
   }
 
   async ask(influxql: string): Promise<unknown> {
@@ -73,7 +80,7 @@ const noBackoff = { getDelay: () => 0, next: () => noBackoff, reset: () => noBac
 
 function messageOf(body: string): string {
   try {
-    return String((JSON.parse(body) as { error?: unknown }).error ?? body)
+    return (JSON.parse(body) as { error?: string }).error ?? body
   } catch {
     return body
   }

@@ -1,7 +1,7 @@
 import { HttpError, InfluxDB, type Transport } from '@influxdata/influxdb-client'
 import { BucketsAPI, OrgsAPI } from '@influxdata/influxdb-client-apis'
 import type { Config } from '../config.ts'
-import { addressOf, refusal, REQUEST_TIMEOUT_MS, type Wire } from './influx.ts'
+import { addressOf, CreationRefused, refusal, REQUEST_TIMEOUT_MS, type Wire } from './influx.ts'
 import type { Answer } from './isolate.ts'
 
 /**
@@ -10,7 +10,6 @@ import type { Answer } from './isolate.ts'
  * InfluxDB 3 says that it has left some lines out.
  */
 export class Influx2 implements Wire {
-  readonly target: string
   readonly #client: InfluxDB
   readonly #transport: Transport
   readonly #org: string
@@ -18,10 +17,8 @@ export class Influx2 implements Wire {
   readonly #gzip: boolean
 
   constructor(config: Config['historian']) {
-    const address = addressOf(config.url)
-    this.target = `influx2:${address}/${config.org}/${config.bucket}`
     this.#client = new InfluxDB({
-      url: address,
+      url: addressOf(config.url),
       timeout: REQUEST_TIMEOUT_MS,
       ...(config.token === undefined ? {} : { token: config.token }),
     })
@@ -32,11 +29,11 @@ export class Influx2 implements Wire {
   }
 
   async post(lines: string): Promise<Answer> {
-    const path = `/api/v2/write?${new URLSearchParams({ org: this.#org, bucket: this.#bucket, precision: 'ms' })}`
+    const where = new URLSearchParams({ org: this.#org, bucket: this.#bucket, precision: 'ms' }).toString()
     let status = 0
     try {
       const body: unknown = await this.#transport.request(
-        path,
+        `/api/v2/write?${where}`,
         lines,
         {
           method: 'POST',
@@ -61,16 +58,18 @@ export class Influx2 implements Wire {
     try {
       const { orgs } = await new OrgsAPI(this.#client).getOrgs({ org: this.#org })
       const orgID = orgs?.[0]?.id
-      if (orgID === undefined) throw new Error(`InfluxDB has no organisation ${JSON.stringify(this.#org)}`)
+      if (orgID === undefined) throw new CreationRefused(`InfluxDB has no organisation ${this.#org}`)
       await new BucketsAPI(this.#client).postBuckets({
         body: { orgID, name: this.#bucket, retentionRules: [] },
       })
     } catch (error) {
-      // 422: someone else has just created it.
-      if (error instanceof HttpError && error.statusCode === 422) return
-      // 404: no such organisation, or a server that takes writes but manages no buckets (VictoriaMetrics).
-      throw new Error(
-        `bucket ${JSON.stringify(this.#bucket)} is missing and could not be created: ${(error as Error).message}`,
+      if (!(error instanceof HttpError) || error.statusCode >= 500) throw error
+      // 422: it is there already.
+      if (error.statusCode === 422) return
+      // 404: no such organisation, or a server that takes writes and knows no buckets (VictoriaMetrics).
+      // 401, 403: a token for this bucket's data and nothing else.
+      throw new CreationRefused(
+        `bucket ${this.#bucket} could not be created: ${error.statusCode} ${messageOf(error)}`,
         { cause: error },
       )
     }
@@ -78,7 +77,7 @@ export class Influx2 implements Wire {
 
   async ask(influxql: string): Promise<unknown> {
     return (await this.#transport.request(
-      `/query?${new URLSearchParams({ db: this.#bucket, epoch: 'ms' })}`,
+      `/query?${new URLSearchParams({ db: this.#bucket, epoch: 'ms' }).toString()}`,
       new URLSearchParams({ q: influxql }).toString(),
       {
         method: 'POST',

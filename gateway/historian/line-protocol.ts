@@ -70,7 +70,7 @@ export class Unwritable extends Error {
 
 /**
  * A backslash only escapes what follows it and cannot be escaped itself, so it must not end a name; a line
- * feed always ends the line; and InfluxDB takes a line that begins with # for a comment.
+ * feed always ends the line.
  */
 function writable(name: string): string {
   if (name === '' || name.endsWith('\\') || /[\n\r\0]/.test(name)) {
@@ -84,8 +84,9 @@ function escapeTag(name: string): string {
 }
 
 function escapeMeasurement(name: string): string {
-  if (name.startsWith('#'))
-    throw new Unwritable(`${JSON.stringify(name)} would be a comment in line protocol`)
+  // A comment, and a tabulator that InfluxDB skips.
+  if (/^[#\t]/.test(name))
+    throw new Unwritable(`${JSON.stringify(name)} cannot begin a line of line protocol`)
   return writable(name).replaceAll(/[, ]/g, '\\$&')
 }
 

@@ -115,7 +115,8 @@ export interface Query {
    * Raw points when absent.
    */
   readonly every?: number
-  /** `mean` when absent. What is no number can only be counted; its other aggregates are empty. */
+  /** `mean` when absent. Of booleans there are only
+   * `count`, `min` and `max`, of text only `count`: the other aggregates are empty. */
   readonly agg?: Aggregate
   readonly limit: number
 }
