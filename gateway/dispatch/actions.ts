@@ -73,7 +73,8 @@ export type ActionOutcome =
 
 export type Checked<T> = { readonly value: T } | { readonly field: string; readonly message: string }
 
-const ajv = new Ajv({ strict: false })
+// JSON's 1e999 is Infinity in JavaScript: no number of ours.
+const ajv = new Ajv({ strict: false, strictNumbers: true })
 const validateRequest = ajv.compile<ActionRequest>(ActionRequestSchema)
 const validateMessage = ajv.compile<ActionMessage>(ActionMessageSchema)
 

@@ -13,6 +13,8 @@ export interface AlarmFilter {
   /** Any of these; for who may see only a part of the district. */
   readonly streets?: readonly string[] | undefined
   readonly grids?: readonly string[] | undefined
+  /** All that ever belonged to the case, also those that have another one by now. */
+  readonly case?: string | undefined
   /** By `startedAt`, epoch milliseconds: `from` inclusive, `to` exclusive. */
   readonly from?: number | undefined
   readonly to?: number | undefined
@@ -101,6 +103,7 @@ export class Alarms {
       .and('device = ?', filter.device)
       .and('site = ?', filter.site)
       .and('kind = ?', filter.kind)
+      .and('id IN (SELECT alarm_id FROM case_alarms WHERE case_id = ?)', filter.case)
       .among('street', filter.streets)
       .among('grid', filter.grids)
       .and('started_at >= ?', filter.from)

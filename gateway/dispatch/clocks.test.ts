@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { CASE_STATES, DEADLINE_COLOURS, type CaseState, type DeadlineColour } from '../model/case.ts'
 import {

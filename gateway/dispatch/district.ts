@@ -7,7 +7,7 @@ import { isIdentifier } from '../model/identifier.ts'
 
 const BUILT_IN = new URL('districts/chongchuan.yaml', import.meta.url)
 
-const validate = new Ajv({ strict: false }).compile<District>(DistrictSchema)
+const validate = new Ajv({ strict: false, strictNumbers: true }).compile<District>(DistrictSchema)
 
 /** Reads and checks a district file, the built-in Chongchuan when none is given; throws {@link ConfigError}. */
 export function loadDistrict(file?: string): District {

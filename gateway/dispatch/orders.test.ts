@@ -1,0 +1,245 @@
+import * as fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Case } from '../model/case.ts'
+import { holders } from './case-record.ts'
+import { admin, alarm, crew, device, MINUTE, NOON, rule, Stage } from './test-stage.ts'
+
+let stage: Stage
+beforeEach(() => {
+  stage = new Stage()
+})
+afterEach(async () => stage.close())
+
+/** Until the outbox is empty and that is on disk. */
+async function settled(of = stage): Promise<void> {
+  const due = of.database.sql.prepare('SELECT count(*) AS due FROM case_orders WHERE announced < version')
+  await vi.waitUntil(() => due.get()!['due'] === 0, { timeout: 5_000, interval: 1 })
+}
+
+const topics = (of = stage) => of.publisher.told.map((told) => told.topic)
+
+/** What every team should find retained, from the cases themselves. */
+function expectedOrders(of: Stage): string[] {
+  return of.cases
+    .list({}, 1_000)
+    .items.flatMap((found) =>
+      holders({ ...found, team: found.team! }).map(
+        (team) => `dispatch/${team}/orders/${found.id} ${found.version}`,
+      ),
+    )
+    .sort()
+}
+
+function retainedOrders(of: Stage): string[] {
+  return [...of.publisher.retained()]
+    .map(([topic, payload]) => `${topic} ${(JSON.parse(payload) as Case).version}`)
+    .sort()
+}
+
+test('the order leaves in the same turn as the commit, retained, with the case as it is', () => {
+  const id = stage.opened()
+  const order = stage.publisher.told.find((told) => told.topic === `dispatch/tangzhazhen-crew/orders/${id}`)
+  expect(order?.retain).toBe(true)
+  expect(JSON.parse(order!.payload)).toEqual(stage.case(id))
+})
+
+test('nothing is told of a transaction that was rolled back', () => {
+  expect(() =>
+    stage.database.transaction(() => {
+      stage.queue.record(alarm(), rule, NOON)
+      throw new Error('the judge failed')
+    }),
+  ).toThrow('the judge failed')
+  expect(stage.publisher.told).toEqual([])
+  expect(stage.cases.list({}, 10).items).toEqual([])
+})
+
+test('the order is cleared when the case is closed or void', async () => {
+  const id = stage.opened()
+  await settled()
+  stage.queue.act(id, admin, { action: 'void' })
+  expect(stage.publisher.told.at(-1)).toEqual({
+    topic: `dispatch/tangzhazhen-crew/orders/${id}`,
+    payload: '',
+    retain: true,
+  })
+  await settled()
+  expect(stage.publisher.retained().size).toBe(0)
+  expect(stage.database.sql.prepare('SELECT count(*) AS n FROM case_orders').get()!['n']).toBe(0)
+})
+
+test('a case that goes up leaves the team that did not accept it', async () => {
+  stage.opened()
+  await settled()
+  stage.clock.time += 8 * MINUTE
+  stage.queue.checkDeadlines()
+  await settled()
+  expect(retainedOrders(stage)).toEqual([expect.stringContaining('dispatch/tangzhazhen-team/')])
+})
+
+test('the crew that accepted and the team that answers for it both hold the order', async () => {
+  const id = stage.opened()
+  stage.queue.act(id, crew, { action: 'accept' })
+  stage.clock.time += 16 * MINUTE
+  stage.queue.checkDeadlines()
+  await settled()
+  expect(retainedOrders(stage)).toEqual([
+    `dispatch/tangzhazhen-crew/orders/${id} 3`,
+    `dispatch/tangzhazhen-team/orders/${id} 3`,
+  ])
+})
+
+test('an order that goes away and comes back is there in the end', async () => {
+  const id = stage.opened()
+  stage.queue.act(id, crew, { action: 'return', note: 'not ours' })
+  stage.queue.act(id, admin, { action: 'assign', team: 'tangzhazhen-crew' })
+  await settled()
+  expect(retainedOrders(stage)).toEqual([`dispatch/tangzhazhen-crew/orders/${id} 3`])
+})
+
+test('the order of a long story carries its end, so that it fits a packet', async () => {
+  const id = stage.opened()
+  for (let i = 0; i < 80; i++) stage.queue.act(id, admin, { action: 'supervise', note: `${i}` })
+  await settled()
+  const order = stage.publisher.retained().get(`dispatch/tangzhazhen-crew/orders/${id}`)!
+  const { timeline } = JSON.parse(order) as Case
+  expect(stage.case(id).timeline).toHaveLength(82)
+  expect(timeline).toEqual(stage.case(id).timeline.slice(-50))
+})
+
+test('an alarm is told on its device’s topic at each change of state, not of value', () => {
+  const told = () =>
+    stage.publisher.told
+      .filter(({ topic }) => topic === 'alarms/tangzhazhen/fume-1')
+      .map(({ payload, retain }) => [(JSON.parse(payload) as { state: string }).state, retain])
+  stage.opened()
+  expect(told()).toEqual([['firing', false]])
+  stage.queue.record(alarm({ value: 9, peak: 9 }), rule, NOON)
+  expect(told()).toHaveLength(1)
+})
+
+test('changes of an alarm are told in their order', async () => {
+  for (const severity of ['yellow', 'orange', 'red'] as const) {
+    stage.queue.record(alarm({ severity }), rule, NOON)
+  }
+  stage.queue.record(alarm({ severity: 'red', state: 'cleared', clearedAt: NOON }), rule, NOON)
+  const told = () =>
+    stage.publisher.told.filter(({ topic }) => topic.startsWith('alarms/')).map(({ payload }) => payload)
+  await vi.waitUntil(() => told().length === 4, { timeout: 5_000, interval: 1 })
+  expect(told()).toEqual(stage.alarms.after(0, 10).map((change) => JSON.stringify(change.alarm)))
+})
+
+describe('after a restart', () => {
+  test('what was announced and written down is not announced again', async () => {
+    stage.opened()
+    await settled()
+    const heir = stage.afterCrash()
+    await heir.queue.start()
+    expect(heir.publisher.told).toEqual([])
+    await heir.close()
+  })
+
+  test('what a crash left unsaid is said, orders and alarms', async () => {
+    stage.publisher.broken = true
+    const id = stage.opened()
+    const heir = stage.afterCrash()
+    await heir.queue.start()
+    await settled(heir)
+    expect(topics(heir)).toEqual(['alarms/tangzhazhen/fume-1', `dispatch/tangzhazhen-crew/orders/${id}`])
+    await heir.close()
+  })
+
+  test('an order that must be cleared still is', async () => {
+    const id = stage.opened()
+    await settled()
+    stage.publisher.broken = true
+    stage.queue.act(id, admin, { action: 'void' })
+    const heir = stage.afterCrash()
+    await heir.queue.start()
+    expect(heir.publisher.told).toEqual([
+      { topic: `dispatch/tangzhazhen-crew/orders/${id}`, payload: '', retain: true },
+    ])
+    await heir.close()
+  })
+
+  test('thousands that were left unsaid are all said', async () => {
+    stage.publisher.broken = true
+    stage.database.transaction(() => {
+      for (let i = 0; i < 1_100; i++)
+        stage.queue.record(alarm({ id: `a${i}`, site: `s${i}`, device: `d${i}` }), rule, NOON)
+    })
+    const heir = stage.afterCrash()
+    await heir.queue.start()
+    await settled(heir)
+    await vi.waitUntil(() => heir.publisher.told.length >= 2_200, { timeout: 5_000 })
+    expect(new Set(topics(heir)).size).toBe(2_200)
+    expect(heir.publisher.told).toHaveLength(2_200)
+    await heir.close()
+  })
+})
+
+test('a broker that fails is tried again until it takes the order', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    stage.publisher.broken = true
+    stage.opened()
+    await vi.advanceTimersByTimeAsync(3_000)
+    expect(stage.publisher.told).toEqual([])
+    stage.publisher.broken = false
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(stage.publisher.told).toHaveLength(2)
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test('whatever happens in whatever order, with crashes and a broker that fails, the retained orders end up as the cases are', async () => {
+  const anyStep = fc.constantFrom('fire', 'act', 'act', 'late', 'fail', 'heal', 'pause', 'crash')
+  const ways = [
+    { action: 'accept' },
+    { action: 'return', note: 'no' },
+    { action: 'assign' },
+    { action: 'void' },
+  ] as const
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(anyStep, fc.nat(3)), { maxLength: 30 }), async (steps) => {
+      let now = new Stage()
+      for (const [step, number] of steps) {
+        const open = now.cases.list({ open: true }, 10).items
+        if (step === 'fire')
+          now.queue.record(alarm({ id: `a${now.clock.time}`, site: `s${number}` }), rule, now.clock.time++)
+        if (step === 'act' && open[0]) now.queue.act(open[0].id, admin, ways[number]!)
+        if (step === 'late') {
+          now.clock.time += 8 * MINUTE
+          now.queue.checkDeadlines()
+        }
+        if (step === 'fail' || step === 'heal') now.publisher.broken = step === 'fail'
+        if (step === 'pause') await new Promise((resolve) => setImmediate(resolve))
+        if (step === 'crash') {
+          const heir = now.afterCrash()
+          // the broker's retained messages are on disk too
+          heir.publisher.told.push(...now.publisher.told)
+          await now.close()
+          now = heir
+        }
+      }
+      const heir = now.afterCrash()
+      heir.publisher.told.push(...now.publisher.told)
+      await now.close()
+      await heir.queue.start()
+      await settled(heir)
+      expect(retainedOrders(heir)).toEqual(expectedOrders(heir))
+      await heir.close()
+    }),
+    { numRuns: 25 },
+  )
+})
+
+test('evidence of where the crew is travels with the order', async () => {
+  const id = stage.opened()
+  stage.queue.act(id, crew, { action: 'accept' })
+  stage.queue.act(id, crew, { action: 'arrive', position: device.position!, files: ['door.jpg'] })
+  await settled()
+  const order = JSON.parse(stage.publisher.retained().get(`dispatch/tangzhazhen-crew/orders/${id}`)!) as Case
+  expect(order.timeline.at(-1)).toMatchObject({ position: device.position, files: ['door.jpg'] })
+})
