@@ -19,10 +19,12 @@ export const DeviceSchema = Type.Object(
     street: Identifier,
     grid: Identifier,
     position: Type.Optional(PositionSchema),
+    /** What rules and people need to know of it: a rule's `$fume_limit` is the attribute `fume_limit`. */
     attributes: Type.Optional(
       Type.Record(
-        Type.String({ maxLength: 64 }),
+        Type.String({ pattern: '^[A-Za-z][A-Za-z0-9_]{0,63}$' }),
         Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 256 })]),
+        { additionalProperties: false, maxProperties: 64 },
       ),
     ),
     /** Other wires bound to the device, by protocol; checked by the adapter that owns the protocol. */

@@ -11,6 +11,9 @@ export interface User {
   readonly team: string | null
 }
 
+/** Who signs in with the admin token: no device and no other user may have this name. */
+export const ADMIN: User = Object.freeze({ name: 'admin', role: 'admin', street: null, team: null })
+
 /** Who is at the other end of a connection or request, once it has proved it. */
 export type Principal =
   { readonly type: 'device'; readonly device: string } | { readonly type: 'user'; readonly user: User }

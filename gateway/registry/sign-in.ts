@@ -1,0 +1,157 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { isIPv6 } from 'node:net'
+import { LRUCache } from 'lru-cache'
+import type { Clock } from '../model/clock.ts'
+import type { DeviceDirectory } from '../model/device.ts'
+import { isIdentifier } from '../model/identifier.ts'
+import { ADMIN, type Principal, type SignIn, type User } from '../model/user.ts'
+import { digest, isGenerated, type Secrets, type StoredSecret } from './secrets.ts'
+import type { SlowHash } from './slow-hash.ts'
+import { Throttle } from './throttle.ts'
+
+export interface SignInOptions {
+  readonly devices: Pick<DeviceDirectory, 'get'>
+  readonly users: { get(name: string): User | undefined }
+  readonly secrets: Secrets
+  readonly slowHash: SlowHash
+  readonly adminToken: string
+  readonly clock: Clock
+}
+
+/** Longest secret worth looking at, bytes. */
+const LONGEST = 256
+
+/** Wrong chosen secrets: five at once for a name from an address, then one in ten seconds. */
+const PER_NAME = { burst: 5, everyMs: 10_000 } as const
+/** And sixty at once for all names from an address, then one a second. */
+const PER_ADDRESS = { burst: 60, everyMs: 1000 } as const
+
+/** Sign-ins by chosen secrets that are remembered. */
+const CACHED = 50_000
+
+interface Verified {
+  readonly stored: StoredSecret
+  readonly mac: Buffer
+}
+
+/**
+ * Proof of identity against the registry.
+ *
+ * A generated secret costs one SHA-256 and can be tried as often as anyone likes: it cannot be guessed.
+ * A chosen one costs a slow hash, once: then an HMAC of it under a key that dies with the process stands
+ * for it, until the secret changes or its owner is removed. Guessing at chosen ones is slowed down by name
+ * and address together, so nobody is locked out from somebody else's address; what goes beyond is answered
+ * without looking, right or wrong.
+ *
+ * The time that an answer takes depends on the form of the offered secret alone, never on whether the name
+ * exists: an unknown name, too, has its slow hash.
+ */
+export class RegistrySignIn implements SignIn {
+  readonly #options: SignInOptions
+  readonly #adminDigest: Buffer
+  readonly #key = randomBytes(32)
+  readonly #verified = new LRUCache<string, Verified>({ max: CACHED })
+  /** Slow hashes that are under way, so that connections that arrive together share one. */
+  readonly #underWay = new Map<string, Promise<boolean | null>>()
+  readonly #perName: Throttle
+  readonly #perAddress: Throttle
+  readonly #nobodysSalt: Uint8Array
+
+  constructor(options: SignInOptions) {
+    this.#options = options
+    this.#adminDigest = digest(options.adminToken)
+    this.#perName = new Throttle(PER_NAME.burst, PER_NAME.everyMs, options.clock)
+    this.#perAddress = new Throttle(PER_ADDRESS.burst, PER_ADDRESS.everyMs, options.clock)
+    this.#nobodysSalt = options.slowHash.newSalt()
+  }
+
+  async password(name: string, secret: Uint8Array, address: string): Promise<Principal | null> {
+    if (!isIdentifier(name) || secret.length === 0 || secret.length > LONGEST) return null
+    const text = Buffer.from(secret.buffer, secret.byteOffset, secret.byteLength).toString('latin1')
+    if (name === ADMIN.name) return this.#isAdminToken(secret) ? { type: 'user', user: ADMIN } : null
+    if (isGenerated(text)) return this.#options.secrets.nameOf(text) === name ? this.#principal(name) : null
+    return (await this.#checkChosen(name, secret, address)) ? this.#principal(name) : null
+  }
+
+  certificate(commonName: string): Principal | null {
+    return this.#options.devices.get(commonName) === undefined ? null : { type: 'device', device: commonName }
+  }
+
+  async bearer(token: string, address: string): Promise<Principal | null> {
+    const bytes = Buffer.from(token)
+    if (this.#isAdminToken(bytes)) return { type: 'user', user: ADMIN }
+    const owner = this.#options.secrets.nameOf(token)
+    if (owner !== undefined) return this.#principal(owner)
+    // No name has a colon in it, a chosen secret may.
+    const colon = token.indexOf(':')
+    if (colon < 1) return null
+    return this.password(token.slice(0, colon), Buffer.from(token.slice(colon + 1)), address)
+  }
+
+  /** Digests first: they have one length, and comparing them takes the same time wherever they differ. */
+  #isAdminToken(offered: Uint8Array): boolean {
+    return timingSafeEqual(digest(offered), this.#adminDigest)
+  }
+
+  #principal(name: string): Principal | null {
+    const user = this.#options.users.get(name)
+    if (user !== undefined) return { type: 'user', user }
+    return this.certificate(name)
+  }
+
+  async #checkChosen(name: string, secret: Uint8Array, address: string): Promise<boolean> {
+    const mac = createHmac('sha256', this.#key).update(name).update('\0').update(secret).digest()
+    const key = mac.toString('base64')
+    const shared = this.#underWay.get(key)
+    if (shared !== undefined) return (await shared) === true
+
+    const place = network(address)
+    const nameAndPlace = `${name} ${place}`
+    if (!this.#perName.take(nameAndPlace)) return false
+    const stored = this.#options.secrets.of(name)
+    if (this.#isVerified(name, stored, mac)) {
+      this.#perName.giveBack(nameAndPlace)
+      return true
+    }
+    if (!this.#perAddress.take(place)) return false
+    const checked = this.#slowCheck(stored, secret)
+    this.#underWay.set(key, checked)
+    try {
+      const right = await checked
+      if (right !== false) {
+        this.#perName.giveBack(nameAndPlace)
+        this.#perAddress.giveBack(place)
+      }
+      if (right === true && stored !== undefined) this.#verified.set(name, { stored, mac })
+      return right === true
+    } finally {
+      this.#underWay.delete(key)
+    }
+  }
+
+  #isVerified(name: string, stored: StoredSecret | undefined, mac: Buffer): boolean {
+    const verified = this.#verified.get(name)
+    return verified !== undefined && verified.stored === stored && timingSafeEqual(verified.mac, mac)
+  }
+
+  /** Null: the line was too long to look, which is nobody's wrong guess. */
+  async #slowCheck(stored: StoredSecret | undefined, secret: Uint8Array): Promise<boolean | null> {
+    const chosen = stored?.method === 'scrypt'
+    const hash = await this.#options.slowHash.hash(secret, chosen ? stored.salt : this.#nobodysSalt)
+    if (hash === null) return null
+    return chosen && timingSafeEqual(hash, stored.hash)
+  }
+}
+
+/** One customer of a network provider has a whole /64 of IPv6 addresses, so that counts as one. */
+function network(address: string): string {
+  if (!isIPv6(address)) return address
+  if (address.toLowerCase().startsWith('::ffff:') && address.includes('.')) return address.slice(7)
+  const [head = '', tail] = address.split('%')[0]!.split('::')
+  const groups = head === '' ? [] : head.split(':')
+  const missing = tail === undefined ? 0 : 8 - groups.length - (tail === '' ? 0 : tail.split(':').length)
+  return [...groups, ...Array.from({ length: Math.max(0, missing) }, () => '0'), ...(tail?.split(':') ?? [])]
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group || '0', 16).toString(16))
+    .join(':')
+}
