@@ -7,7 +7,11 @@ export type Severity = (typeof SEVERITIES)[number]
 export type AlarmState = 'firing' | 'cleared' | 'withdrawn'
 
 export interface Alarm {
-  /** The same whenever the same history is replayed: derived from rule, device and start. */
+  /**
+   * `{device}~{rule}~{startedAt}`: the same whenever the same history is replayed. A late reading that moves
+   * the start therefore withdraws one alarm and fires another, and the newest word on an id always counts,
+   * also when a withdrawn one fires after all.
+   */
   readonly id: string
   readonly rule: string
   readonly ruleVersion: number
@@ -19,7 +23,10 @@ export interface Alarm {
   /** The highest that has held since it fired. */
   readonly severity: Severity
   readonly state: AlarmState
-  /** Raised by a reading far behind the gateway's clock: shown, but opens no case (contract §3). */
+  /**
+   * Every reading behind it was far behind the gateway's clock: shown, but opens no case (contract §3). Gone
+   * once a fresh reading confirms the alarm; then it does open its case.
+   */
   readonly stale?: true
   /** Event time, epoch milliseconds: when the condition had held for as long as the rule asks. */
   readonly startedAt: number
@@ -32,7 +39,10 @@ export interface Alarm {
 
 /** Where the judge puts what the rules say. Both calls are synchronous and join the caller's transaction. */
 export interface AlarmBook {
-  /** Records the alarm as it now is and opens, joins or annotates its case. The same call twice changes nothing. */
+  /**
+   * Records the alarm as it now is and opens, joins or annotates its case. The same call twice changes
+   * nothing; a call that brings only a new `value` or `peak` is not a change of state.
+   */
   record(alarm: Omit<Alarm, 'case'>, rule: Rule, now: number): void
   /** Alarms that are firing: what the judge resumes from. */
   firing(): Iterable<Alarm>

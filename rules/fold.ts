@@ -1,0 +1,279 @@
+import type { Facts } from './evaluate.ts'
+import { Panes } from './panes.ts'
+import { CELL, type JudgedRule, type Plan } from './plan.ts'
+import { ROW_HEADER } from './tail.ts'
+
+/**
+ * The readings of one device folded up to some event time, one by one in order. A fold depends on the rows
+ * that it was given and on how far its timers were run, and on nothing else.
+ *
+ * Per rule: idle → (condition holds) pending → (held for `for`) firing ⇄ clearing → (clear condition held for
+ * `clear.for`, and no severity holds) idle. A severity above the alarm's raises it at once, `for` or not; it
+ * never sinks while the alarm fires. Conditions are judged when a reading with one of their metrics comes,
+ * and when a timer runs out. Timers run out at exact event times, and those due at or before a reading run
+ * before it is judged: the result does not depend on when anybody looked.
+ */
+export const PHASE = { idle: 0, pending: 1, firing: 2, clearing: 3 } as const
+
+/** An alarm that began and ended within what was folded. */
+export interface ClosedAlarm {
+  /** Index into the plan's rules. */
+  readonly rule: number
+  readonly severity: number
+  readonly startedAt: number
+  readonly clearedAt: number
+  readonly value: number
+  readonly peak: number
+  readonly stale: boolean
+}
+
+export class Fold implements Facts {
+  readonly cells: Float64Array
+  readonly windows: readonly Panes[]
+  now = -Infinity
+  lastTs = -Infinity
+  /** Event time that was reached: by a reading or by a timer. */
+  time = -Infinity
+  /** When the next timer runs out; Infinity for never. */
+  due = Infinity
+  /** Whether the newest reading was stale on arrival. */
+  stale = false
+  closed: ClosedAlarm[] = []
+  /** Set when an alarm fired, rose, cleared or became fresh; whoever looks resets it. */
+  changed = false
+  /** Set when only a firing alarm's value or peak moved; whoever looks resets it. */
+  moved = false
+  /** Whether judging the newest reading did more to any rule than move its value. */
+  stirred = false
+  readonly #plan: Plan
+
+  constructor(plan: Plan) {
+    this.#plan = plan
+    this.cells = new Float64Array(plan.cells).fill(NaN, 0, plan.signals.length)
+    for (const { cell } of plan.rules) this.cells[cell + CELL.due] = Infinity
+    this.windows = plan.windows.map((signal) => new Panes(signal.window!))
+  }
+
+  /** Becomes what `other`, a fold of the same plan, is, but without what that has closed. */
+  copyFrom(other: Fold): void {
+    this.cells.set(other.cells)
+    for (const [index, window] of this.windows.entries()) window.copyFrom(other.windows[index]!)
+    this.now = other.now
+    this.lastTs = other.lastTs
+    this.time = other.time
+    this.due = other.due
+    this.stale = other.stale
+    this.stirred = false
+    this.closed = []
+  }
+
+  /** Takes the next row: not earlier than any before it, nor than the timers that have run. */
+  step(data: Float64Array, at: number): void {
+    const ts = data[at]!
+    if (this.due <= ts) this.runTimers(ts, ts)
+    this.now = ts
+    this.time = ts
+    this.lastTs = ts
+    this.stale = data[at + 1] === 1
+    this.stirred = false
+    this.#judge(this.#take(data, at, ts))
+  }
+
+  /** Takes a further part of the newest row: a row with nothing but columns that it did not have before. */
+  complete(data: Float64Array, at: number): void {
+    this.#judge(this.#take(data, at, data[at]!))
+  }
+
+  /** Runs the timers due up to `until`, those of rules with `absent` up to `absentUntil`. */
+  runTimers(until: number, absentUntil: number): void {
+    const { rules } = this.#plan
+    for (;;) {
+      let due = Infinity
+      let next = -1
+      for (const [index, rule] of rules.entries()) {
+        const time = this.cells[rule.cell + CELL.due]!
+        if (time < due && time <= (rule.absents.length > 0 ? absentUntil : until)) {
+          due = time
+          next = index
+        }
+      }
+      if (next < 0) break
+      this.now = due
+      if (due > this.time) this.time = due
+      this.#advance(rules[next]!, next, false)
+    }
+    this.findDue()
+  }
+
+  /** Feeds the row's values to signals and windows; answers which columns it had, as bits. */
+  #take(data: Float64Array, at: number, ts: number): number {
+    const { feeds } = this.#plan
+    let touched = 0
+    for (let column = 0; column < feeds.length; column++) {
+      const value = data[at + ROW_HEADER + column]!
+      if (Number.isNaN(value)) continue
+      touched |= 1 << (column & 31)
+      const feed = feeds[column]!
+      if (feed.plain >= 0) this.cells[feed.plain] = value
+      for (const { window, signal } of feed.windows) {
+        const panes = this.windows[window]!
+        panes.push(ts, value)
+        this.cells[signal] = panes.sum / panes.count
+      }
+    }
+    return touched
+  }
+
+  #judge(touched: number): void {
+    const { rules } = this.#plan
+    let due = Infinity
+    for (let index = 0; index < rules.length; index++) {
+      const rule = rules[index]!
+      if ((rule.mask & touched) !== 0 || rule.absents.length > 0) this.#advance(rule, index, true)
+      const time = this.cells[rule.cell + CELL.due]!
+      if (time < due) due = time
+    }
+    this.due = due
+  }
+
+  /** Finds out anew when the next timer runs out. */
+  findDue(): void {
+    let due = Infinity
+    for (const { cell } of this.#plan.rules) due = Math.min(due, this.cells[cell + CELL.due]!)
+    this.due = due
+  }
+
+  /** Judges one rule at `now`: because of a reading, or because its timer ran out. */
+  #advance(rule: JudgedRule, index: number, byReading: boolean): void {
+    const { cells } = this
+    const at = rule.cell
+    if (byReading) cells[at + CELL.evidence] = this.now
+    const level = this.#level(rule)
+    if (cells[at + CELL.phase]! < PHASE.firing) {
+      if (level >= 0) this.#approach(rule, level, byReading)
+      else if (cells[at + CELL.phase] === PHASE.pending) this.#enter(rule, PHASE.idle)
+    } else {
+      this.#sustain(rule, level, byReading)
+      this.#retreat(rule, index, level, byReading)
+    }
+    this.#setDue(rule)
+  }
+
+  /** The highest severity that holds, or -1. */
+  #level(rule: JudgedRule): number {
+    if (this.now < rule.from || this.now >= rule.until) return -1
+    for (let level = rule.levels.length - 1; level >= 0; level--) {
+      const test = rule.levels[level]!
+      if (test !== null && test(this)) return level
+    }
+    return -1
+  }
+
+  /** Idle or pending, and a severity holds. */
+  #approach(rule: JudgedRule, level: number, byReading: boolean): void {
+    const at = rule.cell
+    if (this.cells[at + CELL.phase] === PHASE.idle) {
+      this.#enter(rule, PHASE.pending)
+      this.cells[at + CELL.since] = this.now
+    }
+    if (this.#hasLasted(rule, rule.forMs, byReading)) this.#fire(rule, level)
+  }
+
+  #fire(rule: JudgedRule, level: number): void {
+    const { cells } = this
+    const at = rule.cell
+    this.#enter(rule, PHASE.firing)
+    this.changed = true
+    cells[at + CELL.severity] = level
+    cells[at + CELL.startedAt] = this.now
+    cells[at + CELL.stale] = this.stale ? 1 : 0
+    const holding = rule.subjects.findIndex((subject) => subject.test(this))
+    const subject = holding >= 0 || rule.subjects.length === 0 ? holding : 0
+    cells[at + CELL.subject] = subject
+    const value = subject < 0 ? NaN : cells[rule.subjects[subject]!.signal]!
+    cells[at + CELL.value] = value
+    cells[at + CELL.peak] = value
+  }
+
+  /** Firing: severity, value, peak and freshness follow the reading. */
+  #sustain(rule: JudgedRule, level: number, byReading: boolean): void {
+    const { cells } = this
+    const at = rule.cell
+    if (level > cells[at + CELL.severity]!) {
+      cells[at + CELL.severity] = level
+      this.changed = true
+      this.stirred = true
+    }
+    if (!byReading) return
+    if (level >= 0 && cells[at + CELL.stale] === 1 && !this.stale) {
+      cells[at + CELL.stale] = 0
+      this.changed = true
+      this.stirred = true
+    }
+    const subject = rule.subjects[cells[at + CELL.subject]!]
+    if (subject === undefined) return
+    const value = cells[subject.signal]!
+    if (Number.isNaN(value) || value === cells[at + CELL.value]) return
+    cells[at + CELL.value] = value
+    const peak = cells[at + CELL.peak]!
+    if (Number.isNaN(peak) || subject.badness(value) > subject.badness(peak)) cells[at + CELL.peak] = value
+    this.moved = true
+  }
+
+  /** Firing: towards the end, or back from there. */
+  #retreat(rule: JudgedRule, index: number, level: number, byReading: boolean): void {
+    const { cells } = this
+    const at = rule.cell
+    const inForce = this.now < rule.until
+    const clear = !inForce || (rule.clear === null ? level < 0 : rule.clear(this))
+    if (!clear) {
+      if (cells[at + CELL.phase] === PHASE.clearing) this.#enter(rule, PHASE.firing)
+      return
+    }
+    if (cells[at + CELL.phase] === PHASE.firing) {
+      this.#enter(rule, PHASE.clearing)
+      cells[at + CELL.since] = this.now
+    }
+    if (level >= 0 || !this.#hasLasted(rule, rule.clearForMs, byReading)) return
+    this.#enter(rule, PHASE.idle)
+    this.changed = true
+    this.closed.push({
+      rule: index,
+      severity: cells[at + CELL.severity]!,
+      startedAt: cells[at + CELL.startedAt]!,
+      // A timer of former rules may have run ahead of the readings.
+      clearedAt: Math.max(this.now, cells[at + CELL.startedAt]!),
+      value: cells[at + CELL.value]!,
+      peak: cells[at + CELL.peak]!,
+      stale: cells[at + CELL.stale] === 1,
+    })
+  }
+
+  #enter(rule: JudgedRule, phase: number): void {
+    this.cells[rule.cell + CELL.phase] = phase
+    this.stirred = true
+  }
+
+  /** Whether what began at `since` has lasted for `duration`, as far as the readings can tell. */
+  #hasLasted(rule: JudgedRule, duration: number, byReading: boolean): boolean {
+    const at = rule.cell
+    if (this.now < this.cells[at + CELL.since]! + duration) return false
+    return byReading || this.now <= this.cells[at + CELL.evidence]! + rule.holdMs
+  }
+
+  #setDue(rule: JudgedRule): void {
+    const { cells } = this
+    const at = rule.cell
+    const phase = cells[at + CELL.phase]
+    let due = Infinity
+    if (phase === PHASE.pending || phase === PHASE.clearing) {
+      const end = cells[at + CELL.since]! + (phase === PHASE.pending ? rule.forMs : rule.clearForMs)
+      if (end > this.now && end <= cells[at + CELL.evidence]! + rule.holdMs) due = end
+    }
+    for (const silence of rule.absents) {
+      const end = this.lastTs + silence
+      if (end > this.now && end < due) due = end
+    }
+    cells[at + CELL.due] = due
+  }
+}

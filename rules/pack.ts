@@ -1,0 +1,68 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseDocument } from 'yaml'
+import type { Kinds } from '../gateway/model/kind.ts'
+import type { Rule } from '../gateway/model/rule.ts'
+import { checkRules, type Problem, type RuleText } from './check.ts'
+
+/** Rules that come with the gateway. */
+export const BUILT_IN_PACKS = fileURLToPath(new URL('./packs', import.meta.url))
+
+/** A pack with mistakes in it: nothing of it is used. One line for each. */
+export class RuleError extends Error {
+  override readonly name = 'RuleError'
+  readonly problems: readonly Problem[]
+
+  constructor(problems: readonly Problem[]) {
+    super(problems.map(problemLine).join('\n'))
+    this.problems = problems
+  }
+}
+
+export function problemLine({ file, rule, path, message }: Problem): string {
+  return [file, ...(rule === null ? [] : [`rule ${rule}`]), ...(path === '' ? [] : [path]), message].join(
+    ': ',
+  )
+}
+
+/** All rules of a folder's YAML files, checked; throws {@link RuleError}. */
+export function loadRules(dir: string, kinds: Kinds): readonly Rule[] {
+  const names = readdirSync(dir).filter((name) => /\.ya?ml$/.test(name))
+  return readRules(
+    names.sort().map((name) => join(dir, name)),
+    kinds,
+  )
+}
+
+/** All rules of the files, checked together; throws {@link RuleError}. */
+export function readRules(files: readonly string[], kinds: Kinds): readonly Rule[] {
+  const texts: RuleText[] = []
+  const problems: Problem[] = []
+  for (const file of files) {
+    const read = readYaml(file)
+    if ('problem' in read) problems.push(read.problem)
+    else texts.push({ file, content: read.content })
+  }
+  const checked = checkRules(texts, kinds)
+  problems.push(...checked.problems)
+  if (problems.length > 0) throw new RuleError(problems)
+  return checked.rules
+}
+
+function readYaml(file: string): { content: unknown } | { problem: Problem } {
+  const problem = (message: string) => ({ problem: { file, rule: null, path: '', message } })
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    return problem(`cannot be read: ${(error as Error).message}`)
+  }
+  const document = parseDocument(text, { uniqueKeys: true })
+  if (document.errors.length > 0) return problem(`is not YAML: ${document.errors[0]!.message.split('\n')[0]}`)
+  try {
+    return { content: document.toJS({ maxAliasCount: 100 }) }
+  } catch (error) {
+    return problem(`is not YAML: ${(error as Error).message}`)
+  }
+}

@@ -1,0 +1,127 @@
+import { DeviceState, findings, refold, type Bounds } from './engine.ts'
+import type { Fold } from './fold.ts'
+import { CELLS_PER_RULE, type Plan } from './plan.ts'
+
+/**
+ * A device's state as JSON. Signals, windows, columns and rules go by name, so a state outlives a change of
+ * the rules: what is still there is kept, what is new begins empty. The head is not kept: it follows from
+ * base, tail and clocks.
+ *
+ * JSON knows neither NaN nor the infinities: `null` is NaN, `'-'` is -Infinity and `'+'` is Infinity.
+ */
+export interface Snapshot {
+  readonly columns: readonly string[]
+  readonly rows: readonly Num[]
+  readonly base: FoldSnapshot
+  readonly newest: Num
+  readonly lag: number
+  readonly clock: Num
+  readonly absentClock: Num
+}
+
+interface FoldSnapshot {
+  readonly signals: Readonly<Record<string, Num>>
+  readonly windows: Readonly<Record<string, readonly number[]>>
+  readonly rules: Readonly<Record<string, readonly Num[]>>
+  readonly now: Num
+  readonly lastTs: Num
+  readonly time: Num
+  readonly stale: boolean
+}
+
+type Num = number | null | '-' | '+'
+
+export function snapshotOf(state: DeviceState): Snapshot {
+  const { tail, plan } = state
+  return {
+    columns: plan.columns,
+    rows: Array.from(tail.data.subarray(tail.first, tail.end), pack),
+    base: snapshotOfFold(state.base, plan),
+    newest: pack(state.newest),
+    lag: state.lag,
+    clock: pack(state.clock),
+    absentClock: pack(state.absentClock),
+  }
+}
+
+/** The state that the snapshot was taken of. All it finds counts as said. */
+export function restore(snapshot: Snapshot, device: string, plan: Plan, bounds: Bounds): DeviceState {
+  const state = new DeviceState(device, plan, bounds)
+  restoreFold(snapshot.base, state.base, plan)
+  restoreTail(snapshot, state)
+  state.newest = unpack(snapshot.newest)
+  state.lag = snapshot.lag
+  state.clock = unpack(snapshot.clock)
+  state.absentClock = unpack(snapshot.absentClock)
+  refold(state)
+  state.head.changed = false
+  state.said = new Map(findings(state).map((found) => [found.id, found]))
+  return state
+}
+
+/**
+ * Goes on under changed rules from what is known now: running alarms and clocks are kept, and what the former
+ * rules have judged is not judged again by the new ones. So the lateness bound begins anew.
+ */
+export function underNewRules(state: DeviceState, plan: Plan): DeviceState {
+  const snapshot = { ...snapshotOf(state), base: snapshotOfFold(state.head, state.plan), rows: [] }
+  return restore(snapshot, state.device, plan, state.bounds)
+}
+
+function snapshotOfFold(fold: Fold, plan: Plan): FoldSnapshot {
+  return {
+    signals: Object.fromEntries(plan.signals.map(({ key }, index) => [key, pack(fold.cells[index]!)])),
+    windows: Object.fromEntries(plan.windows.map(({ key }, index) => [key, fold.windows[index]!.toArray()])),
+    rules: Object.fromEntries(
+      plan.rules.map(({ rule, cell }) => [
+        rule.id,
+        Array.from(fold.cells.subarray(cell, cell + CELLS_PER_RULE), pack),
+      ]),
+    ),
+    now: pack(fold.now),
+    lastTs: pack(fold.lastTs),
+    time: pack(fold.time),
+    stale: fold.stale,
+  }
+}
+
+function restoreFold(snapshot: FoldSnapshot, fold: Fold, plan: Plan): void {
+  for (const [index, { key }] of plan.signals.entries()) {
+    const value = snapshot.signals[key]
+    if (value !== undefined) fold.cells[index] = unpack(value)
+  }
+  for (const [index, { key }] of plan.windows.entries())
+    fold.windows[index]!.restore(snapshot.windows[key] ?? [])
+  for (const { rule, cell } of plan.rules) {
+    const cells = snapshot.rules[rule.id]
+    if (cells?.length === CELLS_PER_RULE) fold.cells.set(cells.map(unpack), cell)
+  }
+  fold.now = unpack(snapshot.now)
+  fold.lastTs = unpack(snapshot.lastTs)
+  fold.time = unpack(snapshot.time)
+  fold.stale = snapshot.stale
+  fold.findDue()
+}
+
+function restoreTail({ columns, rows }: Snapshot, { plan, tail }: DeviceState): void {
+  const source = [0, 1, ...plan.columns.map((column) => columns.indexOf(column))].map((index, position) =>
+    position < 2 || index < 0 ? index : index + 2,
+  )
+  const row = new Float64Array(source.length)
+  for (let at = 0; at < rows.length; at += columns.length + 2) {
+    for (const [position, index] of source.entries()) {
+      row[position] = index < 0 ? NaN : unpack(rows[at + index]!)
+    }
+    tail.put(row)
+  }
+}
+
+function pack(value: number): Num {
+  if (Number.isFinite(value)) return value
+  return Number.isNaN(value) ? null : value < 0 ? '-' : '+'
+}
+
+function unpack(value: Num): number {
+  if (typeof value === 'number') return value
+  return value === null ? NaN : value === '-' ? -Infinity : Infinity
+}

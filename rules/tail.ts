@@ -1,0 +1,97 @@
+/** Numbers of a row before its columns: time, and 1 when it was stale on arrival. */
+export const ROW_HEADER = 2
+
+/**
+ * What {@link Tail.put} did with a row: put it at the end or in between, filled columns that the row of its
+ * instant did not have yet, changed some that it had, or found it known.
+ */
+export type Put = 'appended' | 'inserted' | 'extended' | 'altered' | 'known'
+
+/**
+ * The readings of a device that may still be followed by an earlier one, as rows of numbers in order of time:
+ * `[ts, stale, column…]`, NaN where a reading says nothing (or nothing normal) of a column.
+ *
+ * Readings of one instant are one row. Where two of them give a column different values the greater stands:
+ * arbitrary, but the same whatever order they come in. A row is stale only as long as all its readings were.
+ */
+export class Tail {
+  readonly stride: number
+  #data: Float64Array
+  #first = 0
+  #end = 0
+
+  constructor(columns: number) {
+    this.stride = ROW_HEADER + columns
+    this.#data = new Float64Array(8 * this.stride)
+  }
+
+  get rows(): number {
+    return (this.#end - this.#first) / this.stride
+  }
+
+  /** Offsets into {@link data}; row after row from `first` on. */
+  get data(): Float64Array {
+    return this.#data
+  }
+  get first(): number {
+    return this.#first
+  }
+  get end(): number {
+    return this.#end
+  }
+
+  /** Takes a row; where its instant was known already, only what is new is left in `row`. */
+  put(row: Float64Array): Put {
+    const ts = row[0]!
+    let at = this.#end
+    while (at > this.#first && this.#data[at - this.stride]! > ts) at -= this.stride
+    const before = at - this.stride
+    if (before >= this.#first && this.#data[before] === ts) return this.#merge(before, row)
+    const appended = at === this.#end
+    this.#insert(at, row)
+    return appended ? 'appended' : 'inserted'
+  }
+
+  /** Forgets the oldest row. */
+  shift(): void {
+    this.#first += this.stride
+  }
+
+  #merge(at: number, row: Float64Array): Put {
+    const data = this.#data
+    let put: Put = 'known'
+    if (row[1]! < data[at + 1]!) {
+      data[at + 1] = row[1]!
+      put = 'altered'
+    }
+    for (let column = ROW_HEADER; column < this.stride; column++) {
+      const value = row[column]!
+      const held = data[at + column]!
+      const fills = Number.isNaN(held) && !Number.isNaN(value)
+      if (!fills && !(value > held)) {
+        row[column] = NaN
+        continue
+      }
+      data[at + column] = value
+      if (!fills) put = 'altered'
+      else if (put === 'known') put = 'extended'
+    }
+    return put
+  }
+
+  #insert(at: number, row: Float64Array): void {
+    let place = at
+    if (this.#end === this.#data.length) {
+      place -= this.#first
+      const live = this.#end - this.#first
+      const data = live * 2 <= this.#data.length ? this.#data : new Float64Array(this.#data.length * 2)
+      data.set(this.#data.subarray(this.#first, this.#end))
+      this.#data = data
+      this.#first = 0
+      this.#end = live
+    }
+    if (place < this.#end) this.#data.copyWithin(place + this.stride, place, this.#end)
+    this.#data.set(row, place)
+    this.#end += this.stride
+  }
+}
