@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { FakeGateway } from './fake-gateway.ts'
+import { FakeGateway } from './gateway.fixture.ts'
 import type { Reading } from './reading.ts'
 import { readRecordingMap, type RecordingMap } from './recording-map.ts'
 import { Recording, type Row } from './recording.ts'
@@ -122,14 +122,14 @@ describe('a row becomes a reading as the map says', () => {
 
   test('skips a row without a time or without a value, and says so', async () => {
     const rows = await rowsOf(
-      new Recording(file('2020-13-02,08:30,212,3,on,A\n2020-01-02,08:30,,,,\n2020-01-02'), map).rows(),
+      new Recording(file('2020-13-02,08:30,212,3,on,A\n2020-01-02,08:30,,,,\n2020-01-02'), map),
     )
     expect(rows.map(({ readings }) => readings.length)).toEqual([0, 0, 0])
     expect(rows.map(({ skips }) => skips.at(-1))).toEqual(['bad_time', 'no_values', 'bad_time'])
   })
 
   test('reads gzip, and refuses a file that lacks a column', async () => {
-    const rows = await rowsOf(new Recording(file('2020-01-02,08:30,212,3,on,A\n', 'r.csv.gz'), map).rows())
+    const rows = await rowsOf(new Recording(file('2020-01-02,08:30,212,3,on,A\n', 'r.csv.gz'), map))
     expect(rows).toHaveLength(1)
     const path = join(folder, 'other.csv')
     writeFileSync(path, 'day,clock,heat\n2020-01-02,08:30,1\n')

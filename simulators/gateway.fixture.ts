@@ -20,6 +20,9 @@ export class FakeGateway {
   readonly secrets = new Map<string, string>()
   readonly readings = new Map<string, Reading[]>()
   readonly statuses: string[] = []
+  /** A broker that hangs: it takes readings and says nothing. */
+  acknowledges = true
+  onReading: ((device: string) => void) | undefined
   readonly #sockets = new Set<Socket>()
   #broker: Aedes | undefined
   #mqtt: Server | undefined
@@ -38,11 +41,16 @@ export class FakeGateway {
     broker.authenticate = (_client, name, password, done) => {
       done(null, this.secrets.size === 0 || this.secrets.get(name ?? '') === password?.toString())
     }
+    // aedes acknowledges QoS 1 once this calls back.
+    broker.authorizePublish = (_client, _packet, done) => {
+      if (this.acknowledges) done(null)
+    }
     broker.on('publish', (packet, client) => {
       if (client === null) return
       const [, device, what] = packet.topic.split('/')
       if (what === 'status') this.statuses.push(`${device} ${packet.payload.toString()}`)
       if (what !== 'readings') return
+      this.onReading?.(device!)
       const parsed = JSON.parse(packet.payload.toString()) as Reading | Reading[]
       const readings = this.readings.get(device!) ?? []
       this.readings.set(device!, readings.concat(parsed))
@@ -55,6 +63,13 @@ export class FakeGateway {
     this.#mqtt.listen(mqttPort, '127.0.0.1')
     await once(this.#mqtt, 'listening')
     this.#http ??= await this.#serveHttp()
+  }
+
+  async publish(topic: string, payload: string): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const packet = { cmd: 'publish', topic, payload, qos: 1, retain: false, dup: false } as const
+      this.#broker!.publish(packet, (error) => (error ? reject(error) : resolve()))
+    })
   }
 
   /** As by a kill: every connection is cut and nothing more is acknowledged. */
@@ -96,6 +111,7 @@ export class FakeGateway {
   }
 
   #route(url: string, authorization: string | undefined, sent: unknown): { status: number; body: unknown } {
+    if (url === '/api/v1/readings') return this.#take(authorization, sent)
     if (authorization !== `Bearer ${this.token}`) return { status: 401, body: { title: 'Unauthorized' } }
     const renewed = /^\/api\/v1\/devices\/([^/]+)\/secret$/.exec(url)?.[1]
     if (renewed !== undefined) return { status: 200, body: { secret: this.#secret(renewed) } }
@@ -103,6 +119,14 @@ export class FakeGateway {
     if (this.registered.has(device.id)) return { status: 409, body: { title: 'Conflict' } }
     this.registered.set(device.id, device)
     return { status: 201, body: { ...device, secret: this.#secret(device.id, device.secret) } }
+  }
+
+  #take(authorization: string | undefined, sent: unknown): { status: number; body: unknown } {
+    for (const { device, ...reading } of sent as (Reading & { device: string })[]) {
+      if (authorization !== `Bearer ${device}:${this.secrets.get(device)}`) return { status: 401, body: {} }
+      this.readings.set(device, [...(this.readings.get(device) ?? []), reading])
+    }
+    return { status: 202, body: {} }
   }
 
   #secret(device: string, secret = `secret-of-${device}-${this.secrets.size}`): string {
