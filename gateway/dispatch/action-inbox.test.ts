@@ -15,7 +15,7 @@ afterEach(async () => stage.close())
 
 async function send(payload: unknown): Promise<unknown> {
   const text = typeof payload === 'string' ? payload : JSON.stringify(payload)
-  await inbox.take('tangzhazhen-crew', crew, Buffer.from(text))
+  await inbox.take(crew, Buffer.from(text))
   const answer = stage.publisher.told.findLast((told) => told.topic === 'dispatch/tangzhazhen-crew/results')
   expect(answer?.retain).toBe(false)
   return JSON.parse(answer!.payload)
@@ -96,6 +96,6 @@ test('a disk that fails is answered, so that the action is sent again', async ()
 
 test('an answer that cannot be sent does not undo the action', async () => {
   stage.publisher.broken = true
-  await inbox.take('tangzhazhen-crew', crew, Buffer.from(JSON.stringify({ case: id, action: 'accept' })))
+  await inbox.take(crew, Buffer.from(JSON.stringify({ case: id, action: 'accept' })))
   expect(stage.case(id).state).toBe('accepted')
 })

@@ -26,8 +26,10 @@ export class ActionInbox {
     this.#log = log
   }
 
-  /** Resolves when the answer is out. `team` is the one in the topic, which the broker has checked against the user. */
-  async take(team: string, user: User, payload: Uint8Array): Promise<void> {
+  /** Resolves when the answer is out; never rejects. The broker lets only a team's users publish here. */
+  async take(user: User, payload: Uint8Array): Promise<void> {
+    const { team } = user
+    if (team === null) return
     const answer = this.#answer(user, payload)
     try {
       await this.#publisher.publish(`dispatch/${team}/results`, JSON.stringify(answer), {

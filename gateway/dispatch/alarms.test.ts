@@ -21,13 +21,15 @@ test('an alarm is read back as it was stored', () => {
   }
 })
 
-test('the log has one entry for each change of state, and none for a new value or a repeat', () => {
-  expect(alarms.upsert(full(), NOON)).toBe(true)
-  expect(alarms.upsert(full(), NOON)).toBe(false)
+test('the log has one entry for each change of state, at event time, and none for a new value or a repeat', () => {
+  expect(alarms.upsert(full(), NOON + 100)).toBe(true)
+  expect(alarms.upsert(full(), NOON + 100)).toBe(false)
   expect(alarms.upsert(full({ value: 3, peak: 3 }), NOON)).toBe(false)
   expect(alarms.get(full().id)?.value).toBe(3)
   expect(alarms.upsert(full({ severity: 'red' }), NOON + 1)).toBe(true)
-  expect(alarms.upsert(full({ severity: 'red', state: 'cleared', clearedAt: NOON + 2 }), NOON + 2)).toBe(true)
+  expect(alarms.upsert(full({ severity: 'red', state: 'cleared', clearedAt: NOON + 2 }), NOON + 200)).toBe(
+    true,
+  )
   const log = alarms.after(0, 10)
   expect(log.map((change) => [change.at, change.alarm.severity, change.alarm.state])).toEqual([
     [NOON, 'orange', 'firing'],

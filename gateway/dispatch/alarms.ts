@@ -1,5 +1,6 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
 import { SEVERITIES, type Alarm, type AlarmState, type Severity } from '../model/alarm.ts'
+import type { AlarmChange, AlarmFeed } from '../model/pipeline.ts'
 import type { Database } from '../registry/database.ts'
 import { Selection, type Page, type Place } from './selection.ts'
 
@@ -18,14 +19,6 @@ export interface AlarmFilter {
   /** By `startedAt`, epoch milliseconds: `from` inclusive, `to` exclusive. */
   readonly from?: number | undefined
   readonly to?: number | undefined
-}
-
-/** An alarm as it was after a change. `seq` grows without end; gaps mean nothing. */
-export interface AlarmChange {
-  readonly seq: number
-  /** When the gateway noted it, epoch milliseconds. */
-  readonly at: number
-  readonly alarm: Alarm
 }
 
 const TABLES = `
@@ -56,7 +49,7 @@ type Row = Omit<Alarm, 'stale'> & { readonly stale: 0 | 1 }
  * Alarms as they are now, and an append-only log of how they came to be: one entry for each change of
  * anything but `value` and `peak`, which move with every reading.
  */
-export class Alarms {
+export class Alarms implements AlarmFeed {
   readonly #database: Database
   readonly #get: StatementSync
   readonly #put: StatementSync
@@ -82,15 +75,18 @@ export class Alarms {
     return row === undefined ? undefined : alarmOf(row)
   }
 
-  /** Stores the alarm. True when the change is one for the log; storing what is there already changes nothing. */
-  upsert(alarm: Alarm, at: number): boolean {
+  /**
+   * Stores the alarm; `now` is the gateway's time. True when the change is one for the log: storing what is
+   * there already changes nothing.
+   */
+  upsert(alarm: Alarm, now: number): boolean {
     const before = this.get(alarm.id)
     if (before !== undefined && isSame(before, alarm)) {
       if (before.value !== alarm.value || before.peak !== alarm.peak) this.#put.run(...valuesOf(alarm))
       return false
     }
     this.#put.run(...valuesOf(alarm))
-    this.#log.run(at, JSON.stringify(alarm))
+    this.#log.run(changedAt(alarm, before, now), JSON.stringify(alarm))
     return true
   }
 
@@ -166,6 +162,12 @@ function valuesOf(alarm: Alarm): SQLInputValue[] {
     alarm.value,
     alarm.case,
   ]
+}
+
+/** Event time of a change: an alarm knows when it began and ended; anything in between happens as it is noted. */
+function changedAt(alarm: Alarm, before: Alarm | undefined, now: number): number {
+  if (alarm.state !== 'firing') return alarm.clearedAt ?? alarm.startedAt
+  return before === undefined ? alarm.startedAt : now
 }
 
 /** Apart from `value` and `peak`. */

@@ -121,8 +121,7 @@ export class Orders {
         last = ids.at(-1)!
       }
     } catch (error) {
-      this.#log.error({ err: error }, 'orders could not be announced, trying again')
-      this.#retrySoon()
+      this.#retrySoon(error)
     }
   }
 
@@ -156,8 +155,7 @@ export class Orders {
         this.#writeSoon()
       } while (this.#announcing.get(caseId) === true && this.#publisher === publisher)
     } catch (error) {
-      this.#log.error({ err: error, case: caseId }, 'an order could not be announced, trying again')
-      this.#retrySoon()
+      this.#retrySoon(error)
     } finally {
       this.#announcing.delete(caseId)
     }
@@ -188,8 +186,7 @@ export class Orders {
         this.#writeSoon()
       }
     } catch (error) {
-      this.#log.error({ err: error }, 'an alarm could not be announced, trying again')
-      this.#retrySoon()
+      this.#retrySoon(error)
     } finally {
       this.#tellingAlarms = false
     }
@@ -241,14 +238,15 @@ export class Orders {
       })
       this.#taken.clear()
     } catch (error) {
-      this.#log.error({ err: error }, 'announcements could not be noted, trying again')
-      this.#retrySoon()
+      this.#retrySoon(error)
     }
   }
 
-  #retrySoon(): void {
-    if (this.#publisher === undefined) return
-    this.#retrying ??= setTimeout(() => {
+  /** All that is due is tried together, so one line in the log stands for all that fails meanwhile. */
+  #retrySoon(error: unknown): void {
+    if (this.#publisher === undefined || this.#retrying !== undefined) return
+    this.#log.warn({ err: error }, 'orders or alarms could not be announced, trying again')
+    this.#retrying = setTimeout(() => {
       this.#retrying = undefined
       this.#writeSoon()
       this.announceDue()
