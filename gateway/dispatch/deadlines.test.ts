@@ -158,6 +158,25 @@ describe('the timer', () => {
     }
   })
 
+  test('goes on after a disk that failed', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const id = stage.opened()
+      await stage.queue.start()
+      stage.clock.time += 60 * MINUTE
+      const broken = vi.spyOn(stage.cases, 'save').mockImplementation(() => {
+        throw new Error('disk full')
+      })
+      vi.advanceTimersByTime(10_000)
+      expect(stage.case(id).deadlineColour).toBe('none')
+      broken.mockRestore()
+      vi.advanceTimersByTime(10_000)
+      expect(stage.case(id).deadlineColour).toBe('red')
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
   test('rests after a stop', async () => {
     stage.clock.now = () => Date.now()
     const id = stage.opened()

@@ -230,19 +230,21 @@ export class Queue implements AlarmBook, Part {
   }
 
   #arm(): void {
-    clearTimeout(this.#timer)
     const due = this.#running ? this.#parts.cases.nextDue() : null
+    clearTimeout(this.#timer)
     if (due === null) return
     const delay = Math.min(Math.max(0, due - this.#parts.clock.now()), LOOK_AGAIN_MS)
-    this.#timer = setTimeout(() => {
-      try {
-        this.checkDeadlines()
-        this.#arm()
-      } catch (error) {
-        this.#parts.log.error({ err: error }, 'deadlines could not be checked, trying again')
-        this.#timer = setTimeout(() => this.#arm(), LOOK_AGAIN_MS)
-      }
-    }, delay)
+    this.#timer = setTimeout(() => this.#wake(), delay)
+  }
+
+  #wake(): void {
+    try {
+      this.checkDeadlines()
+      this.#arm()
+    } catch (error) {
+      this.#parts.log.error({ err: error }, 'deadlines could not be checked, trying again')
+      this.#timer = setTimeout(() => this.#wake(), LOOK_AGAIN_MS)
+    }
   }
 
   #save(record: CaseRecord, entries: readonly TimelineEntry[]): void {
