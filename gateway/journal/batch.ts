@@ -1,8 +1,12 @@
 import { readingsOf } from '../model/body.ts'
 import type { JournalEntry } from '../model/pipeline.ts'
-import type { Delivery, Origin, Refusal } from '../model/reading.ts'
+import { RAW_LIMIT, type Delivery, type Origin, type Refusal } from '../model/reading.ts'
 import { BATCH_BYTES, BATCH_READINGS, RECORD_HEADER, type OriginRow } from './format.ts'
 import type { Commit, CursorMove } from './protocol.ts'
+
+/** Memory that a write and a refusal cost besides their bytes, roughly. */
+const WRITE_WEIGHT = 64
+const REFUSAL_WEIGHT = 256
 
 /** A group commit as it fills up on the main thread. Everyone who put something in waits on the same promise. */
 export class Batch {
@@ -97,6 +101,20 @@ export class Batch {
     this.#bytes = new Uint8Array(this.#buffer)
     this.#view = new DataView(this.#buffer)
   }
+}
+
+/** What waits for the disk with a write, bytes. */
+export function weightOf(refusals: readonly Refusal[], entry?: JournalEntry): number {
+  let weight = WRITE_WEIGHT
+  if (entry !== undefined) weight += RECORD_HEADER + entry.body.byteLength
+  for (const { message, raw } of refusals)
+    weight += REFUSAL_WEIGHT + message.length + Math.min(raw.byteLength, RAW_LIMIT)
+  return weight
+}
+
+/** `raw` is often a view of a socket's buffer, all of which would be sent to the writer's thread with it. */
+export function detached(refusal: Refusal): Refusal {
+  return { ...refusal, raw: new Uint8Array(refusal.raw.subarray(0, RAW_LIMIT)) }
 }
 
 /** Decodes the records of a batch from reading `from` on, into `deliveries`; throws when the body does not add up. */

@@ -50,9 +50,11 @@ export const BATCH_READINGS = 10_000
 
 export const PAGE_SIZE = 8192
 /** Written since the last checkpoint: beyond this the next one is asked for. */
-export const CHECKPOINT_BYTES = 8 * 1024 * 1024
+export const CHECKPOINT_BYTES = 2 * 1024 * 1024
 /** Size of the WAL beyond which the writer itself helps to start it over. */
-export const WAL_BOUND = 64 * 1024 * 1024
+export const WAL_BOUND = 16 * 1024 * 1024
+/** The file of the WAL is cut back to this when it starts over: written in place, an fsync is at its cheapest. */
+export const WAL_KEPT = 4 * WAL_BOUND
 
 /** `page_size` and `auto_vacuum` only have effect on a new file, before its first table. */
 export const PRAGMAS = `
@@ -61,7 +63,7 @@ export const PRAGMAS = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
   PRAGMA wal_autocheckpoint = 0;
-  PRAGMA journal_size_limit = ${WAL_BOUND};
+  PRAGMA journal_size_limit = ${WAL_KEPT};
   PRAGMA cache_size = -16384;
 `
 

@@ -100,15 +100,14 @@ export class JournalWriter {
     return more || surplus > 0 || this.#giveBack()
   }
 
-  /** Writes as much as the disk last refused, and takes it out again. Throws while the disk is still unwell. */
+  /** Is the disk well again? Writes so many bytes and takes them out again; throws while it is not. */
   probe(bytes: number): void {
-    // Room in the WAL is room as well; a checkpoint that fails for want of space must not keep the probe from trying.
+    // What is moved out of the WAL is room to write; but a checkpoint that finds none in the file proves nothing.
     try {
       this.checkpoint()
     } catch {}
     this.#transaction(() => this.#sql.exec(`INSERT OR REPLACE INTO probe VALUES (1, zeroblob(${bytes}))`))
     this.#transaction(() => this.#sql.exec('DELETE FROM probe'))
-    this.checkpoint()
   }
 
   /** Moves what it can from the WAL into the file without waiting for anyone. */

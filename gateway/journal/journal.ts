@@ -5,7 +5,7 @@
  * bodies, refusals and framing (in flight and waiting together). Beyond it an append is refused at once. Their
  * decoded form is held as long for the listeners, which costs some four times as much again. Apart from that:
  * two spare batch buffers of at most a batch each, SQLite's page caches (16 MiB for the writer), and one origin
- * for each device. On disk the WAL stays near WAL_BOUND.
+ * for each device. On disk the WAL stays near WAL_BOUND while nobody holds it open by a long read.
  */
 import { Worker } from 'node:worker_threads'
 import type { Log } from '../log.ts'
@@ -17,10 +17,9 @@ import {
   type JournalWrite,
   type Ledger,
 } from '../model/pipeline.ts'
-import { RAW_LIMIT, type Delivery, type Refusal } from '../model/reading.ts'
-import { Batch } from './batch.ts'
+import type { Delivery, Refusal } from '../model/reading.ts'
+import { Batch, detached, weightOf } from './batch.ts'
 import { Cursors } from './cursors.ts'
-import { RECORD_HEADER } from './format.ts'
 import { Origins } from './origins.ts'
 import type { Found, Reply, Request, WriterSettings } from './protocol.ts'
 import { JournalReader } from './reader.ts'
@@ -46,11 +45,10 @@ const TIDY_MS = 1000
 const REGISTER_MS = 60_000
 /** A commit that takes longer than this is a disk that hangs, ms. */
 const HANG_MS = 5000
-/** A failed disk is tried again after the first, then twice as long each time up to the second, ms. */
+/** A failed disk is tried again after the first, then after twice as long each time, ms. */
 const PROBE_MS = { first: 50, longest: 1000 }
-/** Memory that a write costs besides its bytes. */
-const WRITE_WEIGHT = 64
-const REFUSAL_WEIGHT = 256
+/** It is asked for what it refused at first, then for half as much each time, down to this. */
+const PROBE_BYTES = 64 * 1024
 const FIRST_BUFFER = 64 * 1024
 const SPARE_BUFFERS = 2
 
@@ -69,7 +67,6 @@ export class SqliteJournal implements Journal {
   #tidyTimer: NodeJS.Timeout | undefined
   #probeTimer: NodeJS.Timeout | undefined
   #probeDelay = 0
-  /** Size of the batch that the disk refused, bytes: what a probe has to get through. */
   #probeBytes = 0
   #trouble: { readonly reason: string; readonly since: number } | undefined
   /** Latest trouble besides commits, so that it is logged once. */
@@ -138,9 +135,7 @@ export class SqliteJournal implements Journal {
 
   append(write: JournalWrite): Promise<void> {
     const { entry, duplicates, refusals, released } = write
-    let weight = WRITE_WEIGHT
-    if (entry !== undefined) weight += RECORD_HEADER + entry.body.byteLength
-    if (refusals.length > 0) weight += weightOf(refusals)
+    const weight = weightOf(refusals, entry)
     const unavailable = this.#unavailable(weight)
     if (unavailable !== undefined) return Promise.reject(unavailable)
 
@@ -179,8 +174,9 @@ export class SqliteJournal implements Journal {
   }
 
   advance(consumer: string, next: number, rejected: readonly Refusal[] = []): Promise<void> {
-    if (next > this.#head)
-      return Promise.reject(new RangeError(`${consumer} cannot be past the head: ${next} > ${this.#head}`))
+    // A consumer that reads the file itself may hear of a commit before this thread does: pending readings count.
+    if (next > this.#next)
+      return Promise.reject(new RangeError(`${consumer} cannot be past the head: ${next} > ${this.#next}`))
     this.#cursors.register(consumer)
     if (rejected.length === 0) {
       this.#cursors.advance(consumer, next, 0)
@@ -201,7 +197,7 @@ export class SqliteJournal implements Journal {
    */
   ledger(): Ledger {
     const { storedBy } = this.#options
-    const next = this.#cursors.next(storedBy, this.#tail)
+    const next = Math.min(this.#cursors.next(storedBy, this.#tail), this.#head)
     const rejected = this.#cursors.rejected(storedBy)
     const accepted = this.#head - rejected
     const quarantined = this.#quarantined + rejected
@@ -356,6 +352,7 @@ export class SqliteJournal implements Journal {
       this.#probeDelay,
     )
     this.#probeDelay = Math.min(this.#probeDelay * 2, PROBE_MS.longest)
+    this.#probeBytes = Math.max(Math.ceil(this.#probeBytes / 2), PROBE_BYTES)
   }
 
   #recover(): void {
@@ -389,16 +386,4 @@ export class SqliteJournal implements Journal {
     const retention = { below, before: clock.now() - keepMs }
     this.#post({ kind: 'tidy', moves: this.#cursors.takeMoved(), retention })
   }
-}
-
-function weightOf(refusals: readonly Refusal[]): number {
-  let weight = 0
-  for (const { message, raw } of refusals)
-    weight += REFUSAL_WEIGHT + message.length + Math.min(raw.byteLength, RAW_LIMIT)
-  return weight
-}
-
-/** `raw` is often a view of a socket's buffer, all of which would be sent to the writer's thread with it. */
-function detached(refusal: Refusal): Refusal {
-  return { ...refusal, raw: new Uint8Array(refusal.raw.subarray(0, RAW_LIMIT)) }
 }

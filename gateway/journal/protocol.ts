@@ -41,7 +41,7 @@ export type Request =
   | { readonly kind: 'commit'; readonly commit: Commit }
   /** Once a second: cursors that moved, and what retention allows. */
   | { readonly kind: 'tidy'; readonly moves: readonly CursorMove[]; readonly retention: Retention }
-  /** Is the disk well again? Tried with a row of `bytes`, the size of what it last refused. */
+  /** Is the disk well again? Tried with a row of so many bytes. */
   | { readonly kind: 'probe'; readonly bytes: number }
   | { readonly kind: 'close'; readonly moves: readonly CursorMove[] }
 

@@ -87,11 +87,16 @@ export interface Journal extends Part {
   tail(): number
   /** Deliveries from reading `from` on, about `limit` readings, and where to go on; for catching up. */
   read(from: number, limit: number): { readonly deliveries: readonly Delivery[]; readonly next: number }
-  /** Where a consumer stands: it has dealt with everything below. Unknown consumers start at the tail. */
+  /**
+   * Where a consumer stands: it has dealt with everything below. Unknown consumers start at the tail. Ask within
+   * a minute of the start: only consumers that have asked since then hold readings back from retention.
+   */
   cursor(consumer: string): number
   /**
-   * A consumer has dealt with everything below `next`. Not fsynced: after a crash a consumer may see the
-   * last stretch again. `rejected` are readings below `next` that the historian can never store.
+   * A consumer has dealt with everything below `next`; never goes backwards. Written within about a second:
+   * after a crash a consumer may see the last stretch again. `rejected` are readings below `next` that its store
+   * can never take: with them it resolves after the fsync of one commit that holds the cursor, the count and
+   * their quarantine entries, or rejects with {@link JournalUnavailable} and nothing has moved.
    */
   advance(consumer: string, next: number, rejected?: readonly Refusal[]): Promise<void>
   ledger(): Ledger
