@@ -169,7 +169,7 @@ test('what fires after a close opens a new case, and the closed one keeps its al
 test('text from devices is not in titles, and a long one is cut', () => {
   const id = stage.opened()
   expect(stage.case(id).title).not.toContain(device.id)
-  const long: Rule = { ...rule, id: 'long', title: { zh: '长'.repeat(500), en: '\ud800' } }
+  const long: Rule = { ...rule, id: 'long', title: { zh: `长${'🔥'.repeat(500)}`, en: 'x' } }
   stage.queue.record(alarm({ id: 'b' }), long, NOON)
   const other = stage.case(stage.alarms.get('b')!.case!)
   expect(other.title).toHaveLength(200)

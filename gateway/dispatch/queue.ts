@@ -132,7 +132,7 @@ export class Queue implements AlarmBook, Part {
       family,
       site: alarm.site,
       ...place,
-      title: `${rule.title.zh} ${rule.title.en} · ${alarm.site}`.toWellFormed().slice(0, TITLE_LIMIT),
+      title: `${rule.title.zh} ${rule.title.en} · ${alarm.site}`.slice(0, TITLE_LIMIT).toWellFormed(),
       position: (devices.get(alarm.device)?.position as Position | undefined) ?? null,
       severity: alarm.severity,
       state: 'dispatched',
