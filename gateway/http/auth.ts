@@ -22,6 +22,8 @@ export const PUBLIC: Access = { public: true }
 export const ADMIN: Access = { roles: ['admin'] }
 /** Those who answer for the whole district. */
 export const DISTRICT: Access = { roles: ['admin', 'district'] }
+/** Those who see the whole district. */
+export const OVERVIEW: Access = { roles: ['admin', 'district', 'viewer'] }
 /** Everybody who reads, each within its {@link Scope}. */
 export const READERS: Access = { roles: ['admin', 'district', 'street', 'team', 'viewer'] }
 /** Those who move cases, each within its {@link Scope}. */
@@ -48,8 +50,6 @@ export interface Authority {
   readonly signIn: SignIn
   readonly sessions: SessionStore
   readonly district: District
-  /** The user as it is now; undefined once it is deleted. */
-  userNow(user: User): User | undefined
 }
 
 /** Adds the check to every route, and refuses to start with a route that does not say who may use it. */
@@ -91,16 +91,10 @@ async function identify(request: FastifyRequest, authority: Authority): Promise<
   const key = request.cookies[SESSION_COOKIE]
   if (key === undefined)
     throw new Problem('unauthenticated', 'send a bearer token, or sign in at /api/v1/session')
-  const user = sessionUser(key, authority)
+  const user = authority.sessions.find(key)
   if (user === undefined) throw new Problem('unauthenticated', 'the session has ended')
   if (changes(request)) refuseCrossSite(request)
   return { type: 'user', user, scope: new Scope(user, authority.district) }
-}
-
-/** The session's user with the rights it has now, not those at sign-in. */
-export function sessionUser(key: string, { sessions, userNow }: Authority): User | undefined {
-  const user = sessions.find(key)
-  return user === undefined ? undefined : userNow(user)
 }
 
 function changes(request: FastifyRequest): boolean {

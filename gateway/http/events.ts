@@ -1,11 +1,12 @@
 import { Type } from 'typebox'
-import { READERS, SESSION_COOKIE, sessionUser, userOf, type Authority } from './auth.ts'
+import { READERS, SESSION_COOKIE, userOf } from './auth.ts'
 import type { EventStream } from './event-stream.ts'
 import { Problem } from './problem.ts'
 import type { Api } from './route.ts'
+import type { SessionStore } from './session-store.ts'
 
 /** `GET /events`: what happens now, within what the caller may see. */
-export function events(api: Api, stream: EventStream, authority: Authority): void {
+export function events(api: Api, stream: EventStream, sessions: SessionStore): void {
   api.get(
     '/api/v1/events',
     {
@@ -35,7 +36,7 @@ export function events(api: Api, stream: EventStream, authority: Authority): voi
         // Asks reverse proxies not to hold events back.
         'x-accel-buffering': 'no',
       })
-      const allowed = () => key === undefined || sessionUser(key, authority) !== undefined
+      const allowed = () => key === undefined || sessions.find(key) !== undefined
       stream.connect(reply.raw, scope, allowed, request.headers['last-event-id'])
     },
   )

@@ -9,13 +9,17 @@ export function takeJsonOnly(app: Api): void {
   app.removeAllContentTypeParsers()
   // Keys such as `__proto__` are refused, not quietly removed.
   const parse = app.getDefaultJsonParser('error', 'error')
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    const text = body as string
-    if (deeperThan(text, DEPTH_LIMIT)) done(new Problem('bad_json', `nested deeper than ${DEPTH_LIMIT}`))
-    // An empty body is no body: whether the route needs one is for its schema to say.
-    else if (text === '') done(null, undefined)
-    else void parse(request, text, done)
-  })
+  app.addContentTypeParser(
+    ['application/json', 'application/merge-patch+json'],
+    { parseAs: 'string' },
+    (request, body, done) => {
+      const text = body as string
+      if (deeperThan(text, DEPTH_LIMIT)) done(new Problem('bad_json', `nested deeper than ${DEPTH_LIMIT}`))
+      // An empty body is no body: whether the route needs one is for its schema to say.
+      else if (text === '') done(null, undefined)
+      else void parse(request, text, done)
+    },
+  )
 }
 
 /** Counts brackets outside of strings; stops as soon as the answer is known. */

@@ -1,20 +1,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
-import { SEVERITIES, type Severity } from '../model/alarm.ts'
-import { CASE_STATES, type CaseState } from '../model/case.ts'
-import type { Ledger } from '../model/pipeline.ts'
-
-/** What the numbers are read from when Prometheus asks; nothing is counted twice. */
-export interface Measured {
-  ledger(): Ledger & { readonly late: number }
-  /** MQTT connections now. */
-  connections(): number
-  eventClients(): number
-  /** Readings that each consumer of the journal has yet to deal with. */
-  lag(): Readonly<Record<string, number>>
-  firingAlarms(): Readonly<Record<Severity, number>>
-  /** Cases that are not closed or void. */
-  openCases(): Readonly<Partial<Record<CaseState, number>>>
-}
+import { CASE_STATES } from '../model/case.ts'
+import type { EventStream } from './event-stream.ts'
+import type { HttpParts } from './parts.ts'
 
 /**
  * `/metrics`. Labels come from closed lists of ours (severities, states, consumers, route patterns), never
@@ -24,7 +11,8 @@ export class Metrics {
   readonly registry = new Registry()
   readonly #requests: Histogram<'method' | 'route' | 'status'>
 
-  constructor(measured: Measured) {
+  /** Numbers are read when Prometheus asks, from those who keep them: nothing is counted twice. */
+  constructor({ journal, judge, alarms, cases, connections, lag }: HttpParts, stream: EventStream) {
     const registers = [this.registry]
     this.#requests = new Histogram({
       name: 'gridwhistle_http_request_duration_seconds',
@@ -33,43 +21,41 @@ export class Metrics {
       buckets: [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10],
       registers,
     })
-    for (const [name, help] of [
-      ['received', 'Readings received'],
-      ['accepted', 'Readings accepted: in the journal, fsynced'],
-      ['duplicates', 'Readings that were known already'],
-      ['quarantined', 'Readings refused to the quarantine'],
-      ['stored', 'Accepted readings that the historian holds'],
-      ['late', 'Accepted readings too late to be judged'],
-    ] as const) {
-      const counter = new Counter({
-        name: `gridwhistle_readings_${name}_total`,
-        help,
-        registers,
-        collect: () => {
-          counter.reset()
-          counter.inc(measured.ledger()[name])
-        },
-      })
-    }
+    counter('received', 'Readings received', () => journal.ledger().received)
+    counter('accepted', 'Readings in the journal, fsynced', () => journal.ledger().accepted)
+    counter('duplicates', 'Readings that were known already', () => journal.ledger().duplicates)
+    counter('quarantined', 'Readings refused to the quarantine', () => journal.ledger().quarantined)
+    counter('stored', 'Accepted readings that the historian holds', () => journal.ledger().stored)
+    counter('late', 'Accepted readings too late to be judged', () => judge.late())
     gauge(
       'gridwhistle_readings_pending',
       'Accepted readings not yet in the historian',
-      () => measured.ledger().pending,
+      () => journal.ledger().pending,
     )
-    gauge('gridwhistle_mqtt_connections', 'MQTT connections', () => measured.connections())
-    gauge('gridwhistle_event_clients', 'Clients of /events', () => measured.eventClients())
-    labelled('gridwhistle_consumer_lag_readings', 'Readings a consumer is behind', 'consumer', () =>
-      measured.lag(),
-    )
+    gauge('gridwhistle_mqtt_connections', 'MQTT connections', connections)
+    gauge('gridwhistle_event_clients', 'Clients of /events', () => stream.clients)
+    labelled('gridwhistle_consumer_lag_readings', 'Readings a consumer is behind', 'consumer', lag)
     labelled('gridwhistle_alarms_firing', 'Alarms that are firing', 'severity', () =>
-      complete(SEVERITIES, measured.firingAlarms()),
+      alarms.firingBySeverity(),
     )
     labelled('gridwhistle_cases_open', 'Open cases', 'state', () =>
       complete(
         CASE_STATES.filter((state) => state !== 'closed' && state !== 'void'),
-        measured.openCases(),
+        cases.openByState(),
       ),
     )
+
+    function counter(name: string, help: string, read: () => number): void {
+      const made: Counter = new Counter({
+        name: `gridwhistle_readings_${name}_total`,
+        help,
+        registers,
+        collect: () => {
+          made.reset()
+          made.inc(read())
+        },
+      })
+    }
 
     function gauge(name: string, help: string, read: () => number): void {
       const made: Gauge = new Gauge({ name, help, registers, collect: () => made.set(read()) })

@@ -76,7 +76,7 @@ function withAccess(schema: FastifySchema, access: Access): FastifySchema {
       ...failures,
       default: problem('anything else that went wrong'),
     },
-  } as FastifySchema
+  }
 }
 
 function problem(description: string) {

@@ -1,9 +1,19 @@
+import type { Alarms } from '../dispatch/alarms.ts'
+import type { Cases } from '../dispatch/cases.ts'
+import type { Queue } from '../dispatch/queue.ts'
+import type { Recorder } from '../historian/recorder.ts'
+import type { ReadingIntake } from '../ingest/intake.ts'
+import type { QuarantineReader } from '../journal/quarantine.ts'
+import type { Log } from '../log.ts'
 import type { Clock } from '../model/clock.ts'
 import type { District } from '../model/district.ts'
 import type { Kinds } from '../model/kind.ts'
-import type { Health, Intake, Journal, Publisher } from '../model/pipeline.ts'
+import type { Health, Journal, Publisher } from '../model/pipeline.ts'
+import type { Rule } from '../model/rule.ts'
 import type { SignIn } from '../model/user.ts'
-import type { Log } from '../log.ts'
+import type { Audit } from '../registry/audit.ts'
+import type { Devices } from '../registry/devices.ts'
+import type { Secrets } from '../registry/secrets.ts'
 
 /** Everything that the HTTP server shows and moves; filled by the wiring. */
 export interface HttpParts {
@@ -17,9 +27,24 @@ export interface HttpParts {
   readonly district: District
   readonly kinds: Kinds
   readonly signIn: SignIn
-  readonly intake: Intake
-  readonly journal: Journal
+  /** A session ends when its user's secret changes or the user is removed. */
+  readonly secrets: Pick<Secrets, 'of'>
+  readonly devices: Devices
+  readonly audit: Audit
+  readonly intake: Pick<ReadingIntake, 'accept' | 'retry'>
+  readonly journal: Pick<Journal, 'ledger' | 'onCommit' | 'head' | 'tail' | 'read'>
+  readonly quarantine: Pick<QuarantineReader, 'list' | 'get'>
+  readonly recorder: Pick<Recorder, 'query'>
+  readonly rules: readonly Rule[]
+  readonly judge: { late(): number }
+  readonly alarms: Alarms
+  readonly cases: Cases
+  readonly queue: Queue
   readonly publisher: Publisher
+  /** MQTT connections now. */
+  readonly connections: () => number
+  /** Readings that each consumer of the journal has yet to deal with. */
+  readonly lag: () => Readonly<Record<string, number>>
   /** What `/readyz` asks, by part. */
   readonly health: Readonly<Record<string, () => Health>>
 }

@@ -1,6 +1,8 @@
 import { Type, type Static } from 'typebox'
 import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify'
+import { HistorianUnavailable } from '../historian/recorder.ts'
 import { JournalUnavailable } from '../model/pipeline.ts'
+import { RegistryError, type RegistryCode } from '../registry/registry-error.ts'
 
 /**
  * Every refusal of the HTTP API, by its stable code: the status and the title that go with it. Programs
@@ -11,8 +13,6 @@ export const PROBLEMS = {
   bad_json: [400, 'The body is not valid JSON'],
   bad_cursor: [400, 'The cursor is not one that this list gave out'],
   unknown_metric: [400, 'The kind of this device has no such metric'],
-  unknown_kind: [400, 'There is no such kind of device'],
-  unknown_street: [400, 'The district has no such street'],
   unauthenticated: [401, 'Sign in first'],
   forbidden: [403, 'Your role may not do this'],
   cross_site: [403, 'The request came from another site'],
@@ -103,9 +103,18 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
     .send(document)
 }
 
+const REGISTRY_PROBLEMS = {
+  invalid: 'bad_request',
+  exists: 'conflict',
+  not_found: 'not_found',
+  busy: 'overloaded',
+} as const satisfies Record<RegistryCode, ProblemCode>
+
 function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (error instanceof JournalUnavailable) return new Problem('journal_unavailable')
+  if (error instanceof HistorianUnavailable) return new Problem('historian_unavailable')
+  if (error instanceof RegistryError) return new Problem(REGISTRY_PROBLEMS[error.code], error.message)
   if (!(error instanceof Error)) return new Problem('internal')
   const { code, statusCode, validation, validationContext } = error as FastifyError
   if (validation !== undefined) return invalid(validation, validationContext ?? 'request')
@@ -130,11 +139,8 @@ function problemOf(error: unknown): Problem {
 /** What, where, expected: the three things that a person needs to mend a request. */
 function invalid(failures: readonly FastifySchemaValidationError[], part: string): Problem {
   const errors = failures.map((failure) => {
-    const missing = failure.params['missingProperty']
-    const extra = failure.params['additionalProperty']
-    const where = [part + failure.instancePath, missing ?? extra]
-      .filter((step) => step !== undefined)
-      .join('/')
+    const key: unknown = failure.params['missingProperty'] ?? failure.params['additionalProperty']
+    const where = part + failure.instancePath + (typeof key === 'string' ? `/${key}` : '')
     const expected = expectation(failure)
     return { where, what: failure.message ?? 'is not valid', ...(expected === undefined ? {} : { expected }) }
   })

@@ -1,6 +1,6 @@
-import type { Alarm } from '../model/alarm.ts'
+import { isInScope } from '../dispatch/rights.ts'
 import type { Case } from '../model/case.ts'
-import type { District, Team } from '../model/district.ts'
+import type { District } from '../model/district.ts'
 import type { User } from '../model/user.ts'
 
 interface Place {
@@ -15,27 +15,27 @@ interface Place {
  */
 export class Scope {
   readonly user: User
-  readonly #team: Team | undefined
+  /** Undefined: all of them. */
+  readonly streets: readonly string[] | undefined
+  readonly grids: readonly string[] | undefined
 
   constructor(user: User, district: District) {
     this.user = user
-    this.#team = district.teams.find((team) => team.id === user.team)
+    if (user.role === 'street') {
+      this.streets = user.street === null ? [] : [user.street]
+    } else if (user.role === 'team') {
+      const team = district.teams.find((known) => known.id === user.team)
+      this.streets = team === undefined ? [] : team.streets
+      this.grids = team?.grids
+    }
   }
 
   /** Devices, their readings and their alarms. */
   sees(place: Place): boolean {
-    if (this.user.role === 'street') return place.street === this.user.street
-    if (this.user.role !== 'team') return true
-    if (this.#team === undefined) return false
-    const { streets, grids } = this.#team
-    return (streets?.includes(place.street) ?? true) && (grids?.includes(place.grid) ?? true)
-  }
-
-  seesAlarm(alarm: Alarm): boolean {
-    return this.sees(alarm)
+    return (this.streets?.includes(place.street) ?? true) && (this.grids?.includes(place.grid) ?? true)
   }
 
   seesCase(found: Case): boolean {
-    return this.user.role === 'team' ? found.team === this.user.team : this.sees(found)
+    return isInScope(this.user, found)
   }
 }

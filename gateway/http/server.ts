@@ -2,20 +2,31 @@ import type { AddressInfo } from 'node:net'
 import cookie from '@fastify/cookie'
 import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
-import fastify from 'fastify'
+import fastify, { LogController } from 'fastify'
 import type { Part } from '../model/pipeline.ts'
+import { alarms } from './alarms.ts'
 import { denyByDefault, type Authority } from './auth.ts'
+import { cases } from './cases.ts'
+import { commands } from './commands.ts'
 import { serveConsole } from './console.ts'
+import { devices } from './devices.ts'
+import { district } from './district.ts'
 import { EventStream } from './event-stream.ts'
 import { events } from './events.ts'
 import { health, metricsPage } from './health.ts'
 import { takeJsonOnly } from './json-body.ts'
+import { ledger } from './ledger.ts'
+import { LiveFeed } from './live-feed.ts'
 import { LiveReadings } from './live-readings.ts'
 import { Metrics } from './metrics.ts'
 import { answerMissing } from './missing.ts'
 import { describeApi } from './openapi.ts'
 import type { HttpParts } from './parts.ts'
 import { answerError, Problem } from './problem.ts'
+import { quarantine } from './quarantine.ts'
+import { readingsIn } from './readings-in.ts'
+import { readingsOut } from './readings-out.ts'
+import { rules } from './rules.ts'
 import { validateStrictly, type Api } from './route.ts'
 import { SessionStore } from './session-store.ts'
 import { sessions } from './sessions.ts'
@@ -32,23 +43,19 @@ const BODY_LIMIT = 256 * 1024
 const REQUESTS_PER_SECOND = 1000
 /** A stop waits this long for answers under way, ms. */
 const STOP_TIMEOUT = 4000
-/** Readings are told this often, ms, … */
-const TELL_EVERY = 100
-/** … and of this many devices each time. */
-const TELL_MOST = 20
-
 /** API, live page and its events (contract §5). */
 export class HttpServer implements Part {
   readonly #parts: HttpParts
   readonly #live = new LiveReadings()
   readonly #stream: EventStream
+  readonly #feed: LiveFeed
   readonly #metrics: Metrics
   #app: Api | undefined
-  #tell: NodeJS.Timeout | undefined
 
   constructor(parts: HttpParts) {
     this.#parts = parts
     this.#stream = new EventStream(parts.clock.now().toString(36))
+    this.#feed = new LiveFeed(parts, this.#stream, this.#live)
     this.#metrics = new Metrics(parts, this.#stream)
   }
 
@@ -57,6 +64,7 @@ export class HttpServer implements Part {
     this.#app = await this.#build()
     this.#metrics.start()
     this.#stream.start()
+    this.#feed.start()
     await this.#app.listen({ host, port })
   }
 
@@ -66,7 +74,7 @@ export class HttpServer implements Part {
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#tell)
+    this.#feed.stop()
     this.#stream.stop()
     const app = this.#app
     this.#app = undefined
@@ -81,7 +89,7 @@ export class HttpServer implements Part {
     const parts = this.#parts
     const app: Api = fastify({
       loggerInstance: parts.log,
-      disableRequestLogging: true,
+      logController: new LogController({ disableRequestLogging: true }),
       bodyLimit: BODY_LIMIT,
       requestTimeout: REQUEST_TIMEOUT,
       keepAliveTimeout: KEEP_ALIVE,
@@ -91,13 +99,9 @@ export class HttpServer implements Part {
       forceCloseConnections: 'idle',
     })
     app.server.maxConnections = CONNECTIONS
-    const sessionStore = new SessionStore(parts.clock)
-    const authority: Authority = {
-      signIn: parts.signIn,
-      sessions: sessionStore,
-      district: parts.district,
-      userNow: (user) => parts.userNow(user),
-    }
+    const { signIn, district: place } = parts
+    const sessionStore = new SessionStore(parts.clock, parts.secrets)
+    const authority: Authority = { signIn, sessions: sessionStore, district: place }
 
     app.setErrorHandler(answerError)
     takeJsonOnly(app)
@@ -119,8 +123,18 @@ export class HttpServer implements Part {
     await describeApi(app, parts.version)
     health(app, parts)
     metricsPage(app, this.#metrics)
+    devices(app, parts, this.#live)
+    commands(app, parts)
+    readingsIn(app, parts)
+    readingsOut(app, parts)
+    quarantine(app, parts)
+    ledger(app, parts)
+    rules(app, parts)
+    alarms(app, parts)
+    cases(app, parts)
+    district(app, parts)
     sessions(app, parts, sessionStore)
-    events(app, this.#stream, authority)
+    events(app, this.#stream, sessionStore)
     await serveConsole(app)
     return app
   }

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../model/clock.ts'
 import type { User } from '../model/user.ts'
+import type { Secrets, StoredSecret } from '../registry/secrets.ts'
 
 /** A session ends this long after its last use, ms, and … */
 const IDLE = 12 * 3_600_000
@@ -12,6 +13,8 @@ const MOST = 10_000
 
 interface Session {
   readonly user: User
+  /** What the user signed in against; undefined for the admin token. Another object once it changes. */
+  readonly secret: StoredSecret | undefined
   readonly startedAt: number
   usedAt: number
 }
@@ -22,27 +25,35 @@ interface Session {
  */
 export class SessionStore {
   readonly #clock: Clock
+  readonly #secrets: Pick<Secrets, 'of'>
   readonly #sessions = new LRUCache<string, Session>({ max: MOST })
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, secrets: Pick<Secrets, 'of'>) {
     this.#clock = clock
+    this.#secrets = secrets
   }
 
   /** The cookie's value: 256 random bits. */
   open(user: User): string {
     const key = randomBytes(32).toString('base64url')
     const now = this.#clock.now()
-    this.#sessions.set(hash(key), { user, startedAt: now, usedAt: now })
+    this.#sessions.set(hash(key), {
+      user,
+      secret: this.#secrets.of(user.name),
+      startedAt: now,
+      usedAt: now,
+    })
     return key
   }
 
-  /** The user as at sign-in; whether it still exists is the caller's question. */
+  /** Whose session it is; undefined once it has run out, or its user's secret has changed or is gone. */
   find(key: string): User | undefined {
     const id = hash(key)
     const session = this.#sessions.get(id)
     if (session === undefined) return undefined
     const now = this.#clock.now()
-    if (now - session.usedAt > IDLE || now - session.startedAt > LONGEST) {
+    const ranOut = now - session.usedAt > IDLE || now - session.startedAt > LONGEST
+    if (ranOut || this.#secrets.of(session.user.name) !== session.secret) {
       this.#sessions.delete(id)
       return undefined
     }

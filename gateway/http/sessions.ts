@@ -1,4 +1,6 @@
 import { Type } from 'typebox'
+import { mayDo } from '../dispatch/rights.ts'
+import { ACTIONS } from '../model/case.ts'
 import { ROLES, type User } from '../model/user.ts'
 import { PUBLIC, READERS, SESSION_COOKIE, userOf } from './auth.ts'
 import type { HttpParts } from './parts.ts'
@@ -6,11 +8,12 @@ import { Problem } from './problem.ts'
 import type { Api } from './route.ts'
 import type { SessionStore } from './session-store.ts'
 
-const UserSchema = Type.Object({
+const UserShape = Type.Object({
   name: Type.String(),
   role: Type.Enum(ROLES),
   street: Type.Union([Type.String(), Type.Null()]),
   team: Type.Union([Type.String(), Type.Null()]),
+  actions: Type.Array(Type.Enum(ACTIONS), { description: 'what the role may do with a case' }),
 })
 
 const Credentials = Type.Union([
@@ -36,7 +39,7 @@ export function sessions(api: Api, { signIn }: HttpParts, store: SessionStore): 
         summary: 'Sign in',
         description: 'Sets the session cookie. A session ends after 12 h without use, or with the gateway.',
         body: Credentials,
-        response: { 200: UserSchema },
+        response: { 200: UserShape },
       },
     },
     async (request, reply) => {
@@ -54,7 +57,7 @@ export function sessions(api: Api, { signIn }: HttpParts, store: SessionStore): 
   )
   api.get(
     '/api/v1/session',
-    { config: { access: READERS }, schema: { tags, summary: 'Who am I', response: { 200: UserSchema } } },
+    { config: { access: READERS }, schema: { tags, summary: 'Who am I', response: { 200: UserShape } } },
     (request) => shown(userOf(request).user),
   )
   api.delete(
@@ -69,6 +72,7 @@ export function sessions(api: Api, { signIn }: HttpParts, store: SessionStore): 
   )
 }
 
-function shown({ name, role, street, team }: User) {
-  return { name, role, street, team }
+function shown(user: User) {
+  const actions = ACTIONS.filter((action) => mayDo(user, action))
+  return { name: user.name, role: user.role, street: user.street, team: user.team, actions }
 }

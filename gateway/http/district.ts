@@ -1,0 +1,30 @@
+import { DistrictSchema } from '../model/district.ts'
+import { KindSchema } from '../model/kind.ts'
+import { READERS } from './auth.ts'
+import { Page } from './paging.ts'
+import type { HttpParts } from './parts.ts'
+import type { Api } from './route.ts'
+
+/** What a page needs to name things: streets and teams, kinds with their metrics, units and titles. */
+export function district(api: Api, { district, kinds }: HttpParts): void {
+  api.get(
+    '/api/v1/district',
+    {
+      config: { access: READERS },
+      schema: { tags: ['cases'], summary: 'Streets and teams', response: { 200: DistrictSchema } },
+    },
+    () => district,
+  )
+  api.get(
+    '/api/v1/kinds',
+    {
+      config: { access: READERS },
+      schema: {
+        tags: ['devices'],
+        summary: 'Kinds of devices and their metrics',
+        response: { 200: Page(KindSchema) },
+      },
+    },
+    () => ({ items: [...kinds.values()] }),
+  )
+}

@@ -1,0 +1,247 @@
+/** The HTTP server over real parts in a folder of its own, with people and devices to sign in as. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { Alarms } from '../dispatch/alarms.ts'
+import { Cases } from '../dispatch/cases.ts'
+import { loadDistrict } from '../dispatch/district.ts'
+import { Queue } from '../dispatch/queue.ts'
+import { Recorder } from '../historian/recorder.ts'
+import { ReadingIntake } from '../ingest/intake.ts'
+import { SqliteJournal } from '../journal/journal.ts'
+import { QuarantineReader } from '../journal/quarantine.ts'
+import type { Alarm } from '../model/alarm.ts'
+import type { Device } from '../model/device.ts'
+import { loadKinds } from '../model/kinds.ts'
+import type { Publisher } from '../model/pipeline.ts'
+import type { Rule } from '../model/rule.ts'
+import type { Role } from '../model/user.ts'
+import { Audit } from '../registry/audit.ts'
+import { Database } from '../registry/database.ts'
+import { Devices } from '../registry/devices.ts'
+import { Secrets } from '../registry/secrets.ts'
+import { RegistrySignIn } from '../registry/sign-in.ts'
+import { SlowHash } from '../registry/slow-hash.ts'
+import { Users } from '../registry/users.ts'
+import { loadConfig } from '../config.ts'
+import type { HttpParts } from './parts.ts'
+import { HttpServer } from './server.ts'
+
+export const ADMIN_TOKEN = 'the-admin-token-of-tests'
+
+export const rule: Rule = {
+  id: 'fume-over-limit',
+  version: 3,
+  kind: 'cooking_fume',
+  title: { en: 'Cooking fume over the limit', zh: '油烟浓度超标' },
+  basis: 'GB 18483-2001 table 2',
+  severity: { yellow: { metric: 'fume', above: 1.6 }, orange: { metric: 'fume', above: 2 } },
+  dispatch: { from: 'orange', category: 'cooking-fume', respond: '10m', arrive: '20m', resolve: '4h' },
+}
+
+export function fume(id: string, street = 'tangzhazhen', more: Partial<Device> = {}): Device {
+  return {
+    id,
+    kind: 'cooking_fume',
+    site: `${id}-site`,
+    street,
+    grid: `${street}-001`,
+    position: [120.8239, 32.0616],
+    ...more,
+  }
+}
+
+export class Site {
+  readonly folder = mkdtempSync(join(tmpdir(), 'gridwhistle-http-'))
+  readonly clock = { ahead: 0, now: () => Date.now() + this.clock.ahead }
+  readonly published: { topic: string; payload: string }[] = []
+  readonly journal: SqliteJournal
+  readonly recorder: Recorder
+  readonly intake: ReadingIntake
+  readonly devices: Devices
+  readonly users: Users
+  readonly queue: Queue
+  readonly alarms: Alarms
+  readonly cases: Cases
+  readonly parts: HttpParts
+  readonly server: HttpServer
+  readonly #database: Database
+  readonly #quarantine: { reader?: QuarantineReader } = {}
+
+  constructor(more: Partial<HttpParts> = {}) {
+    const { clock, folder } = this
+    const log = pino({ level: 'silent' })
+    const kinds = loadKinds()
+    const district = loadDistrict()
+    const config = loadConfig(undefined, {}).historian
+    const publisher: Publisher = {
+      publish: async (topic, payload) => void this.published.push({ topic, payload }),
+    }
+    this.#database = new Database(join(folder, 'registry.db'))
+    const slowHash = new SlowHash()
+    const secrets = new Secrets(this.#database, slowHash)
+    this.devices = new Devices(this.#database, secrets, kinds)
+    this.users = new Users(this.#database, secrets)
+    const audit = new Audit(this.#database, clock)
+    secrets.load()
+    this.devices.load()
+    this.users.load()
+    audit.load()
+    const file = join(folder, 'journal.db')
+    this.journal = new SqliteJournal({
+      file,
+      keepMs: 3_600_000,
+      maxPendingBytes: 1 << 24,
+      quarantineKeep: 1000,
+      storedBy: 'historian:embedded',
+      clock,
+      log,
+    })
+    this.recorder = new Recorder({
+      journal: this.journal,
+      journalFile: file,
+      config,
+      dataDir: folder,
+      log,
+    })
+    this.intake = new ReadingIntake({
+      kinds,
+      devices: this.devices,
+      journal: this.journal,
+      clock,
+      maxMessageBytes: 1 << 20,
+    })
+    this.alarms = new Alarms(this.#database)
+    this.cases = new Cases(this.#database)
+    this.queue = new Queue({
+      database: this.#database,
+      alarms: this.alarms,
+      cases: this.cases,
+      district,
+      devices: this.devices,
+      clock,
+      log,
+    })
+    this.queue.publishThrough(publisher)
+    const reader = () => (this.#quarantine.reader ??= new QuarantineReader(file))
+    this.parts = {
+      host: '127.0.0.1',
+      port: 0,
+      version: '0.0.0',
+      log,
+      clock,
+      district,
+      kinds,
+      signIn: new RegistrySignIn({
+        devices: this.devices,
+        users: this.users,
+        secrets,
+        slowHash,
+        adminToken: ADMIN_TOKEN,
+        clock,
+      }),
+      secrets,
+      devices: this.devices,
+      audit,
+      intake: this.intake,
+      journal: this.journal,
+      // Opens when first asked: the journal makes the file.
+      quarantine: { list: (query) => reader().list(query), get: (id) => reader().get(id) },
+      recorder: this.recorder,
+      rules: [rule],
+      judge: { late: () => 0 },
+      alarms: this.alarms,
+      cases: this.cases,
+      queue: this.queue,
+      publisher,
+      connections: () => 0,
+      lag: () => ({ historian: this.recorder.lag() }),
+      health: {
+        journal: () => this.journal.health(),
+        historian: () => this.recorder.health(),
+      },
+      ...more,
+    }
+    this.server = new HttpServer(this.parts)
+  }
+
+  async start(): Promise<this> {
+    await this.journal.start()
+    await this.recorder.start()
+    await this.queue.start()
+    await this.server.start()
+    return this
+  }
+
+  async stop(): Promise<void> {
+    await this.server.stop()
+    await this.queue.stop()
+    await this.recorder.stop()
+    this.#quarantine.reader?.close()
+    await this.journal.stop()
+    this.devices.stop()
+    this.#database.close()
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+
+  get origin(): string {
+    return `http://127.0.0.1:${this.server.port()}`
+  }
+
+  /** A user of the role with a made-up secret, which is a bearer token too. */
+  async person(name: string, role: Role, place: { street?: string; team?: string } = {}): Promise<string> {
+    return (await this.users.create({ name, role, ...place })).secret
+  }
+
+  /** A registered device's secret. */
+  async device(device: Device): Promise<string> {
+    return (await this.devices.create(device)).secret
+  }
+
+  /** An alarm as the judge would record it; its case, if it opened one. */
+  alarm(more: Partial<Omit<Alarm, 'case'>> = {}): string | null {
+    const device = more.device ?? 'fume-1'
+    const place = this.devices.origin(device)!
+    const startedAt = more.startedAt ?? this.clock.now()
+    const alarm = {
+      id: `${rule.id}:${device}:${startedAt}`,
+      rule: rule.id,
+      ruleVersion: rule.version,
+      ...place,
+      severity: 'orange',
+      state: 'firing',
+      startedAt,
+      clearedAt: null,
+      peak: 2.4,
+      value: 2.4,
+      ...more,
+    } as const
+    this.queue.record(alarm, rule, this.clock.now())
+    return this.alarms.get(alarm.id)!.case
+  }
+
+  async call(
+    method: string,
+    path: string,
+    options: { token?: string | undefined; body?: unknown; headers?: Record<string, string> } = {},
+  ): Promise<{ status: number; body: unknown; headers: Headers }> {
+    const { token, body, headers = {} } = options
+    const response = await fetch(this.origin + path, {
+      method,
+      headers: {
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+    const text = await response.text()
+    const isJson = /json/.test(response.headers.get('content-type') ?? '')
+    return {
+      status: response.status,
+      body: isJson && text !== '' ? JSON.parse(text) : text,
+      headers: response.headers,
+    }
+  }
+}

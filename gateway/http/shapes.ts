@@ -1,0 +1,91 @@
+import { Type } from 'typebox'
+import { SEVERITIES, type Alarm } from '../model/alarm.ts'
+import { ACTIONS, CASE_STATES, CLOSE_CODES, DEADLINE_COLOURS, type Case } from '../model/case.ts'
+import { PositionSchema } from '../model/device.ts'
+import { FLAGS } from '../model/reading.ts'
+import type { LiveReading } from './live-readings.ts'
+
+/** The model's records as the API shows them: what the OpenAPI document says of them. */
+export const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) =>
+  Type.Union([schema, Type.Null()])
+
+const Time = (description: string) => Type.Integer({ description: `${description}; epoch ms` })
+
+export const Severity = Type.Enum(SEVERITIES, { description: 'rising: blue, yellow, orange, red' })
+export const AlarmState = Type.Enum(['firing', 'cleared', 'withdrawn'])
+
+export const AlarmShape = Type.Unsafe<Alarm>(
+  Type.Object({
+    id: Type.String(),
+    rule: Type.String(),
+    ruleVersion: Type.Integer(),
+    device: Type.String(),
+    kind: Type.String(),
+    site: Type.String(),
+    street: Type.String(),
+    grid: Type.String(),
+    severity: Severity,
+    state: AlarmState,
+    stale: Type.Optional(
+      Type.Literal(true, { description: 'raised by readings that came late; opens no case' }),
+    ),
+    startedAt: Time('event time at which the condition had held for as long as the rule asks'),
+    clearedAt: Nullable(Type.Integer()),
+    peak: Nullable(Type.Number()),
+    value: Nullable(Type.Number()),
+    case: Nullable(Type.String()),
+  }),
+)
+
+export const CaseShape = Type.Unsafe<Case>(
+  Type.Object({
+    id: Type.String(),
+    state: Type.Enum(CASE_STATES),
+    severity: Severity,
+    category: Type.String(),
+    title: Type.String(),
+    site: Type.String(),
+    street: Type.String(),
+    grid: Type.String(),
+    position: Nullable(PositionSchema),
+    team: Nullable(Type.String({ description: 'answers for it now' })),
+    crew: Nullable(Type.String({ description: 'accepted it' })),
+    alarms: Type.Array(Type.String()),
+    queuedAt: Time('when it was queued'),
+    respondBy: Time('deadline of `accept`'),
+    arriveBy: Time('deadline of `arrive`'),
+    resolveBy: Time('deadline of `handle`'),
+    deadlineColour: Type.Enum(DEADLINE_COLOURS),
+    timeline: Type.Array(
+      Type.Object({
+        at: Time('when'),
+        actor: Type.String({ description: 'user name, or `gateway`' }),
+        action: Type.String(),
+        note: Nullable(Type.String()),
+        position: Nullable(PositionSchema),
+        files: Type.Array(Type.String()),
+        team: Type.Optional(Type.String({ description: 'the case went to it' })),
+        offSite: Type.Optional(Type.Number({ description: 'metres from the site, when too far' })),
+        until: Type.Optional(Time('the deadline that an `extend` set')),
+        code: Type.Optional(Type.Enum(CLOSE_CODES)),
+      }),
+    ),
+    links: Type.Object({ map: Nullable(Type.String()), console: Type.String() }),
+    family: Type.String(),
+    closeCode: Nullable(Type.Enum(CLOSE_CODES)),
+    supervised: Type.Boolean(),
+    version: Type.Integer({ description: 'send it as `expectedVersion` to act on what you saw' }),
+    allowed: Type.Array(Type.Enum(ACTIONS), { description: 'what the state allows' }),
+  }),
+)
+
+export const ReadingShape = Type.Unsafe<LiveReading>(
+  Type.Object({
+    ts: Time("the device's time"),
+    metrics: Type.Record(Type.String(), Type.Union([Type.Number(), Type.Boolean()])),
+    flags: Type.Optional(Type.Record(Type.String(), Type.Enum(FLAGS))),
+    position: Type.Optional(PositionSchema),
+    clock: Type.Optional(Type.Literal('gateway', { description: 'the device sent no time' })),
+    receivedAt: Time('when the gateway took it in'),
+  }),
+)
