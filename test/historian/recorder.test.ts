@@ -236,27 +236,32 @@ describe.skipIf(!hasInfluxd)('InfluxDB', () => {
 
   test('alarms are copied once each, also those of the time when it was down', async () => {
     const changes: AlarmChange[] = []
+    // Asked for what comes after a change, it has been told that the change is in the store.
+    const asked: number[] = []
     const alarms = {
-      after: (cursor: number, limit: number) => changes.filter(({ seq }) => seq > cursor).slice(0, limit),
+      after(cursor: number, limit: number) {
+        asked.push(cursor)
+        return changes.filter(({ seq }) => seq > cursor).slice(0, limit)
+      },
     }
-    const count = () => influxd.query('SELECT count(state) FROM alarm', config.database).catch(() => [])
     const recorder = await startRecorder(config, { alarms })
     changes.push(change(1), change(2))
     recorder.notifyAlarms()
-    await until(async () => (await count())[0]?.[1] === 2)
+    await until(() => asked.at(-1) === 2)
     await influxd.stop()
     changes.push(change(3))
     recorder.notifyAlarms()
     await influxd.start()
-    await until(async () => (await count())[0]?.[1] === 3)
+    await until(() => asked.at(-1) === 3)
     await recorder.stop()
     changes.push(change(4))
-    const asked: number[] = []
-    const again = await startRecorder(config, {
-      alarms: { after: (cursor, limit) => (asked.push(cursor), alarms.after(cursor, limit)) },
-    })
-    await until(async () => (await count())[0]?.[1] === 4)
+    asked.length = 0
+    const again = await startRecorder(config, { alarms })
+    await until(() => asked.at(-1) === 4)
     expect(asked[0]).toBe(3)
+    expect(await influxd.query('SELECT device, state FROM alarm', config.database)).toEqual(
+      [1, 2, 3, 4].map((seq) => [T + seq, 'fume-1', 'firing']),
+    )
     await again.stop()
   })
 })
@@ -293,7 +298,7 @@ describe.skipIf(!hasInfluxd || process.getuid?.() !== 0)('InfluxDB on a disk of 
   })
 })
 
-test('a store that never answers does not hold up stop()', async () => {
+test('a store that never answers holds up neither stop() nor more than a few questions', async () => {
   const server = createServer(() => {}).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
@@ -301,7 +306,12 @@ test('a store that never answers does not hold up stop()', async () => {
   await openJournal(config)
   const recorder = await startRecorder(config)
   await append(fume, series(0, 10))
+  const questions = Array.from({ length: 68 }, () =>
+    recorder.query(everything).catch((error: unknown) => error),
+  )
+  await expect(recorder.query(everything)).rejects.toThrow('too many questions')
   await recorder.stop()
+  for (const answer of await Promise.all(questions)) expect(answer).toBeInstanceOf(HistorianUnavailable)
   expect(recorder.lag()).toBe(10)
   server.closeAllConnections()
   server.close()
