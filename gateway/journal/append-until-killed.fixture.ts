@@ -1,5 +1,4 @@
 /** A process that appends to the journal at argv[2] and says after each acknowledgement which value it was for. */
-import { writeSync } from 'node:fs'
 import { pino } from 'pino'
 import { SqliteJournal } from './journal.ts'
 import { entryOf, originOf, writeOf } from './journal.fixture.ts'
@@ -23,7 +22,7 @@ async function appendForever(lane: number): Promise<void> {
   for (;;) {
     const mine = value++
     await journal.append(writeOf(entryOf(origin, [mine])))
-    writeSync(1, `${mine}\n`)
+    process.stdout.write(`${mine}\n`)
   }
 }
 

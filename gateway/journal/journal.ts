@@ -20,6 +20,7 @@ import {
 import type { Delivery, Refusal } from '../model/reading.ts'
 import { Batch, detached, weightOf } from './batch.ts'
 import { Cursors } from './cursors.ts'
+import { BATCH_BYTES } from './format.ts'
 import { Origins } from './origins.ts'
 import type { Found, Reply, Request, WriterSettings } from './protocol.ts'
 import { JournalReader } from './reader.ts'
@@ -347,10 +348,8 @@ export class SqliteJournal implements Journal {
 
   #scheduleProbe(): void {
     if (this.#state !== 'open') return
-    this.#probeTimer = setTimeout(
-      () => this.#post({ kind: 'probe', bytes: this.#probeBytes }),
-      this.#probeDelay,
-    )
+    const bytes = this.#probeBytes
+    this.#probeTimer = setTimeout(() => this.#post({ kind: 'probe', bytes }), this.#probeDelay)
     this.#probeDelay = Math.min(this.#probeDelay * 2, PROBE_MS.longest)
     this.#probeBytes = Math.max(Math.ceil(this.#probeBytes / 2), PROBE_BYTES)
   }
@@ -376,7 +375,8 @@ export class SqliteJournal implements Journal {
 
   /** Buffers go round: two are enough for one in flight and one that fills. */
   #keep(buffer: ArrayBuffer): void {
-    if (this.#spares.length < SPARE_BUFFERS) this.#spares.push(buffer)
+    const usual = buffer.byteLength <= BATCH_BYTES
+    if (usual && this.#spares.length < SPARE_BUFFERS) this.#spares.push(buffer)
   }
 
   #tidy(): void {

@@ -20,7 +20,6 @@ async function fill(journal: SqliteJournal, batches: number): Promise<void> {
   for (let batch = 0; batch < batches; batch++) await journal.append(writeOf(entryOf(origin, [batch])))
 }
 
-/** A round of tidying has passed when a cursor that moved before it is on disk. */
 async function tidied(journal: SqliteJournal, tail: number): Promise<void> {
   await expect.poll(() => journal.tail(), { timeout: 5000 }).toBe(tail)
 }
@@ -36,7 +35,7 @@ test('a batch goes once every consumer is past it and it is old enough, and no s
   await journal.advance('rules', 5)
   await tidied(journal, 5)
   await journal.advance('rules', 15)
-  // Reading 10 and what follows is past both cursors or nearly so, and too young.
+  // Readings 10 to 14 are past both cursors, but too young.
   await tidied(journal, 10)
   now += 2 * HOUR
   await tidied(journal, 15)
