@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { array, assert, boolean, constantFrom, integer, option, property, record } from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Flag, MetricValue, Reading } from '../gateway/model/reading.ts'
 import type { Condition, Rule } from '../gateway/model/rule.ts'
@@ -70,7 +70,7 @@ class Watched {
   }
 }
 
-const x = (comparison: object): Condition => ({ metric: 'x', ...comparison }) as Condition
+const x = (comparison: object): Condition => ({ metric: 'x', ...comparison })
 
 describe('a comparison', () => {
   test.each([
@@ -149,15 +149,12 @@ describe('a mean', () => {
   })
 
   test('equals the plain calculation for sparse readings', () => {
-    fc.assert(
-      fc.property(
-        fc.array(
-          fc.record({ gap: fc.integer({ min: 601, max: 700_000 }), value: fc.integer({ min: 0, max: 99 }) }),
-          {
-            minLength: 1,
-            maxLength: 80,
-          },
-        ),
+    assert(
+      property(
+        array(record({ gap: integer({ min: 601, max: 700_000 }), value: integer({ min: 0, max: 99 }) }), {
+          minLength: 1,
+          maxLength: 80,
+        }),
         (samples) => {
           const watched = new Watched(rule({ red: x({ mean: '10m', above: 50 }) }))
           let ts = START
@@ -422,21 +419,18 @@ const EVERYTHING: Rule[] = [
   rule({ blue: x({ atLeast: 7 }) }, { id: 'long', for: '6m', clear: { for: '6m' } }),
 ]
 
-const history = fc.array(
-  fc.record({
+const history = array(
+  record({
     // Few distinct gaps, so that instants are shared and limits are met exactly.
-    gap: fc.constantFrom(0, 0, 1000, 5000, 10_000, 20_000, 45_000, 400_000),
-    metrics: fc.record(
-      { x: fc.integer({ min: 0, max: 10 }), fan: fc.boolean(), y: fc.boolean() },
-      { requiredKeys: [] },
-    ),
-    flag: fc.constantFrom<Flag>('N', 'N', 'N', 'M'),
-    delay: fc.integer({ min: 0, max: BOUNDS.latenessMs }),
-    copies: fc.constantFrom(0, 0, 1, 2),
-    copyDelay: fc.integer({ min: 0, max: 2 * BOUNDS.latenessMs }),
+    gap: constantFrom(0, 0, 1000, 5000, 10_000, 20_000, 45_000, 400_000),
+    metrics: record({ x: integer({ min: 0, max: 10 }), fan: boolean(), y: boolean() }, { requiredKeys: [] }),
+    flag: constantFrom<Flag>('N', 'N', 'N', 'M'),
+    delay: integer({ min: 0, max: BOUNDS.latenessMs }),
+    copies: constantFrom(0, 0, 1, 2),
+    copyDelay: integer({ min: 0, max: 2 * BOUNDS.latenessMs }),
     /** Ticks at this many ms after the reading came in. */
-    tick: fc.option(fc.integer({ min: 0, max: 200_000 }), { nil: null }),
-    restart: fc.constantFrom(false, false, false, true),
+    tick: option(integer({ min: 0, max: 200_000 }), { nil: null }),
+    restart: constantFrom(false, false, false, true),
   }),
   { minLength: 1, maxLength: 40 },
 )
@@ -451,8 +445,8 @@ describe('invariant 4', () => {
   const FOREVER = START + 1e12
 
   test('the same readings in any order within the lateness bound give the same alarms, ids included', () => {
-    fc.assert(
-      fc.property(history, fc.boolean(), (steps, withCopies) => {
+    assert(
+      property(history, boolean(), (steps, withCopies) => {
         let ts = START
         const readings: Reading[] = []
         const arrivals: Arrival[] = []
@@ -489,8 +483,8 @@ describe('invariant 4', () => {
   })
 
   test('the same readings in one message, in any order, give the same alarms', () => {
-    fc.assert(
-      fc.property(history, fc.integer(), (steps, seed) => {
+    assert(
+      property(history, integer(), (steps, seed) => {
         let ts = START
         const readings = steps.map(({ gap, metrics }): Reading => ({ ts: (ts += gap), metrics }))
         const shuffled = readings.toSorted((a, b) => ((a.ts * 7919) ^ seed) - ((b.ts * 7919) ^ seed))

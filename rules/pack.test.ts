@@ -1,0 +1,291 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { durationMs } from '../gateway/model/duration.ts'
+import { loadKinds } from '../gateway/model/kinds.ts'
+import type { Flag, MetricValue, Reading } from '../gateway/model/reading.ts'
+import type { Rule } from '../gateway/model/rule.ts'
+import { advance, DeviceState, observe, refresh, type Finding } from './engine.ts'
+import { BUILT_IN_PACKS, loadRules, RuleError } from './pack.ts'
+import { planRules } from './plan.ts'
+
+const kinds = loadKinds()
+const BOUNDS = { latenessMs: 300_000, staleAfterMs: 3_600_000 }
+const CASES = fileURLToPath(new URL('./testcases', import.meta.url))
+
+/** `rules/testcases/<name>/case.yaml`: readings of one device, and the alarms that the built-in packs make of them. */
+interface Case {
+  kind: string
+  start?: string
+  readings: {
+    from: string
+    to: string
+    every: string
+    metrics: Record<string, MetricValue>
+    flags?: Record<string, Flag>
+  }[]
+  until: string
+  expected: {
+    rule: string
+    severity: string
+    from: string
+    to: string | null
+    peak?: number
+    value?: number
+  }[]
+}
+
+/** Fractions too (`4.5m`): cases are for people to read. */
+function offset(text: string): number {
+  const [, number, unit] = /^([\d.]+)([smh])$/.exec(text)!
+  return Number(number) * durationMs(`1${unit}`)
+}
+
+function readingsOf({ readings }: Case, start: number): Reading[] {
+  return readings.flatMap(({ from, to, every, metrics, flags }) => {
+    const made: Reading[] = []
+    for (let at = offset(from); at <= offset(to); at += offset(every)) {
+      const ts = start + at
+      made.push(flags === undefined ? { ts, metrics } : { ts, metrics, flags })
+    }
+    return made
+  })
+}
+
+function judge(rules: readonly Rule[], kind: string, readings: readonly Reading[], until: number): Finding[] {
+  const state = new DeviceState('device', planRules(rules).get(kind)!, BOUNDS)
+  const book = new Map<string, Finding>()
+  const note = (changes: readonly Finding[]) => {
+    for (const change of changes) book.set(change.id, change)
+  }
+  for (const reading of readings) note(observe(state, [reading], reading.ts))
+  note(advance(state, until))
+  note(refresh(state))
+  return [...book.values()]
+}
+
+describe('the built-in packs', () => {
+  const rules = loadRules(BUILT_IN_PACKS, kinds)
+
+  test.each(readdirSync(CASES))('%s', (name) => {
+    const story = parse(readFileSync(join(CASES, name, 'case.yaml'), 'utf8')) as Case
+    const start = Date.parse(story.start ?? '2024-06-01T12:00:00+08:00')
+    const found = judge(rules, story.kind, readingsOf(story, start), start + offset(story.until))
+    expect(
+      found.map(({ rule, severity, startedAt, clearedAt, value, peak }) => ({
+        rule: rule.id,
+        severity,
+        startedAt,
+        clearedAt,
+        ...(value === null ? {} : { value }),
+        ...(peak === null ? {} : { peak }),
+      })),
+    ).toEqual(
+      story.expected.map(({ from, to, ...rest }) => ({
+        ...rest,
+        startedAt: start + offset(from),
+        clearedAt: to === null ? null : start + offset(to),
+      })),
+    )
+  })
+
+  test('every rule has a test case that fires it', () => {
+    const fired = new Set(
+      readdirSync(CASES).flatMap((name) =>
+        (parse(readFileSync(join(CASES, name, 'case.yaml'), 'utf8')) as Case).expected.map(
+          ({ rule }) => rule,
+        ),
+      ),
+    )
+    const silent = rules.map(({ id }) => id).filter((id) => !fired.has(id) && !id.endsWith('-offline'))
+    expect(silent).toEqual([])
+  })
+})
+
+describe('a mistake', () => {
+  let dir: string
+  beforeAll(() => {
+    dir = mkdtempSync(join(tmpdir(), 'gw-rules-'))
+  })
+  afterAll(() => {
+    rmSync(dir, { recursive: true })
+  })
+
+  const good = {
+    id: 'good',
+    version: 1,
+    kind: 'cooking_fume',
+    title: { en: 'x', zh: 'x' },
+    basis: 'test',
+    severity: { red: { metric: 'fume', above: 2 } },
+  }
+
+  function problems(text: string): string[] {
+    const file = join(dir, 'pack.yaml')
+    writeFileSync(file, text)
+    try {
+      loadRules(dir, kinds)
+      return []
+    } catch (error) {
+      expect(error).toBeInstanceOf(RuleError)
+      return (error as RuleError).message.split('\n').map((line) => line.replace(`${file}: `, ''))
+    }
+  }
+
+  test.each<[string, object, string]>([
+    ['an unknown key', { severitty: 1 }, 'rule good: severitty: unknown key; expected one of id, version,'],
+    ['a missing key', { basis: undefined }, 'rule good: basis: is missing'],
+    [
+      'an unknown kind',
+      { kind: 'toaster' },
+      'rule good: kind: "toaster" is no kind; expected one of cooking_fume,',
+    ],
+    [
+      'an unknown metric',
+      { severity: { red: { metric: 'smell', above: 1 } } },
+      'rule good: severity.red.metric: "smell" is no metric of cooking_fume; expected one of fume,',
+    ],
+    [
+      'a leaf without comparison',
+      { severity: { red: { metric: 'fume' } } },
+      'rule good: severity.red: expected exactly one of above,',
+    ],
+    [
+      'a leaf with two',
+      { severity: { red: { metric: 'fume', above: 1, below: 3 } } },
+      'rule good: severity.red: expected exactly one of above,',
+    ],
+    [
+      'a leaf that the engine does not know yet',
+      { severity: { red: { metric: 'fume', rate: '1h', above: 1 } } },
+      'rule good: severity.red.rate: unknown key; expected one of all, any, absent, metric, mean, above,',
+    ],
+    [
+      'a mistake deep inside',
+      { severity: { red: { all: [{ any: [{ metric: 'fume', above: '2' }] }] } } },
+      'rule good: severity.red.all.0.any.0.above: "2" is not valid; must be number',
+    ],
+    [
+      'a boolean with a limit',
+      { severity: { red: { metric: 'fan', above: 1 } } },
+      'rule good: severity.red.above: fan is true or false; expected "is: true" or "is: false"',
+    ],
+    [
+      'the mean of a boolean',
+      { severity: { red: { metric: 'fan', mean: '1m', is: true } } },
+      'rule good: severity.red.mean: fan is true or false; it has no mean',
+    ],
+    [
+      'a number that is true',
+      { severity: { red: { metric: 'fume', is: true } } },
+      'rule good: severity.red.is: fume is a number in mg/m³; expected a number',
+    ],
+    [
+      'a limit that is never reached',
+      { severity: { red: { metric: 'fume', above: 1000 } } },
+      'rule good: severity.red.above: 1000 can never hold: fume goes from 0 to 1000 mg/m³',
+    ],
+    [
+      'an interval upside down',
+      { severity: { red: { metric: 'fume', inside: [3, 1] } } },
+      'rule good: severity.red.inside: expected the lower end first',
+    ],
+    [
+      'no severity',
+      { severity: {} },
+      'rule good: severity: expected at least one of blue, yellow, orange, red',
+    ],
+    [
+      'a severity without effect',
+      { severity: { blue: { metric: 'fume', above: 2 }, red: { metric: 'fume', above: 2 } } },
+      'rule good: severity.blue: has no effect: red holds whenever it does',
+    ],
+    [
+      'a dispatch that never happens',
+      {
+        severity: { blue: { metric: 'fume', above: 2 } },
+        dispatch: { from: 'red', category: 'x', respond: '1m', arrive: '1m', resolve: '1m' },
+      },
+      'rule good: dispatch.from: "red" is never reached; expected blue or lower',
+    ],
+    [
+      'a bad duration',
+      { for: '3 minutes' },
+      'rule good: for: "3 minutes" is not a duration; expected one such as 90s, 10m, 4h or 7d',
+    ],
+    [
+      'an endless window',
+      { severity: { red: { metric: 'fume', mean: '30d', above: 1 } } },
+      'rule good: severity.red.mean: "30d" is out of reach; expected 1ms to 7d',
+    ],
+    [
+      'no window at all',
+      { severity: { red: { metric: 'fume', mean: '0s', above: 1 } } },
+      'rule good: severity.red.mean: "0s" is out of reach; expected 1ms to 7d',
+    ],
+    [
+      'a day that is none',
+      { effective: { from: '2024-02-31' } },
+      'rule good: effective.from: "2024-02-31" is not a date; expected one such as 2001-01-01',
+    ],
+    [
+      'force that ends first',
+      { effective: { from: '2024-02-01', to: '2023-02-01' } },
+      'rule good: effective: ends (2023-02-01) before it begins (2024-02-01)',
+    ],
+  ])('%s is one line that says where and what was expected', (_, change, expected) => {
+    const found = problems(JSON.stringify({ rules: [{ ...good, ...change }] }))
+    expect(found).toEqual([expect.stringContaining(expected)])
+  })
+
+  test('each of several is told', () => {
+    const rules = [
+      { ...good, for: 'x' },
+      { ...good, id: 'other', version: 0, nonsense: true },
+    ]
+    expect(problems(JSON.stringify({ rules }))).toHaveLength(3)
+  })
+
+  test('an id may be used once', () => {
+    expect(problems(JSON.stringify({ rules: [good, good] }))).toEqual([
+      expect.stringContaining('rule good: id: is used in'),
+    ])
+  })
+
+  test.each([
+    '',
+    '[]',
+    'rules: []',
+    'rules: 3',
+    '{}',
+    'rule: {}',
+    '- id: x',
+    'rules: [{}]',
+    'rules: [null]',
+    'rules: [7]',
+  ])('a file that says %j is refused', (text) => {
+    expect(problems(text).length).toBeGreaterThan(0)
+  })
+
+  test.each(['a: [', 'a: 1\na: 2', 'a: &a [*a]', '"\\', '\u0000'])(
+    'what is not YAML (%j) is refused',
+    (text) => {
+      expect(problems(text).length).toBeGreaterThan(0)
+    },
+  )
+
+  test.each([40, 2000])('%i conditions inside each other are refused, not recursed into', (depth) => {
+    let condition: object = { metric: 'fume', above: 2 }
+    for (let level = 0; level < depth; level++) condition = { all: [condition] }
+    const text = JSON.stringify({ rules: [{ ...good, severity: { red: condition } }] })
+    const expected = depth === 40 ? 'rule good: is nested deeper than 16 conditions' : 'is not YAML'
+    expect(problems(text)).toEqual([expect.stringContaining(expected)])
+  })
+
+  test('a good rule passes', () => {
+    expect(problems(JSON.stringify({ rules: [good] }))).toEqual([])
+  })
+})
