@@ -34,7 +34,7 @@ const QUERY_TIMEOUT_MS = 15_000
 /** An alarm write is tried again by the copier; a request to the store is given up after 10 s. */
 const ALARMS_TIMEOUT_MS = 30_000
 /** What is in flight at stop() may take this long; then the next start writes it again, which is harmless. */
-const STOP_TIMEOUT_MS = 5_000
+const STOP_TIMEOUT_MS = 3_000
 const RESTART_AFTER_MS = 1_000
 
 interface Call {
