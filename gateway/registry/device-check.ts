@@ -10,7 +10,7 @@ const LARGEST = 16_384
 
 const fits = new Ajv({ verbose: true }).compile<Device>(DeviceSchema)
 
-/** The device, frozen; throws a RegistryError `invalid` that names the key and what was expected. */
+/** A copy, frozen; throws a RegistryError `invalid` that names the key and what was expected. */
 export function checkedDevice(candidate: unknown, kinds: Kinds): Device {
   if (!fits(candidate)) throw new RegistryError('invalid', explain(fits.errors![0]!))
   if (!isIdentifier(candidate.id) || candidate.id === ADMIN.name) {
@@ -30,11 +30,12 @@ export function checkedDevice(candidate: unknown, kinds: Kinds): Device {
       `position: [${lon}, ${lat}] is no place; expected [longitude, latitude]`,
     )
   }
-  const size = Buffer.byteLength(JSON.stringify(candidate))
+  const text = JSON.stringify(candidate)
+  const size = Buffer.byteLength(text)
   if (size > LARGEST) {
     throw new RegistryError('invalid', `device: ${size} bytes of JSON; expected at most ${LARGEST}`)
   }
-  return Object.freeze(candidate)
+  return Object.freeze(JSON.parse(text) as Device)
 }
 
 /** RFC 7396: objects are merged, null removes, anything else replaces. */

@@ -5,7 +5,7 @@ import type { Database } from './database.ts'
 import { checkedDevice, mergePatch } from './device-check.ts'
 import { Presences } from './presences.ts'
 import { RegistryError } from './registry-error.ts'
-import type { NewSecret, Secrets } from './secrets.ts'
+import { checkChosen, type NewSecret, type Secrets } from './secrets.ts'
 
 export interface DeviceChange {
   readonly what: 'created' | 'changed' | 'removed' | 'secret' | 'presence'
@@ -111,7 +111,7 @@ export class Devices implements DeviceDirectory {
     const created: { device: Device; secret: NewSecret }[] = []
     const ids = new Set<string>()
     for (const candidate of candidates) {
-      const device = this.checkNew(candidate.device)
+      const device = this.checkNew(candidate)
       if (ids.has(device.id)) throw new RegistryError('exists', `id: "${device.id}" is there twice`)
       ids.add(device.id)
       created.push({ device, secret: await this.#secrets.prepare(candidate.secret) })
@@ -134,8 +134,9 @@ export class Devices implements DeviceDirectory {
   }
 
   /** The device as it would be created; throws what {@link create} would throw. */
-  checkNew(candidate: unknown): Device {
-    const device = checkedDevice(candidate, this.#kinds)
+  checkNew(candidate: NewDevice): Device {
+    const device = checkedDevice(candidate.device, this.#kinds)
+    if (candidate.secret !== undefined) checkChosen(candidate.secret)
     this.#mustBeFree(device.id)
     return device
   }

@@ -129,13 +129,13 @@ function valueOf(text: string): string | number | boolean {
   return number.test(text) ? Number(text) : text
 }
 
-function passes({ line, device }: Row, devices: Devices, problems: ImportProblem[]): boolean {
+function passes(row: Row, devices: Devices, problems: ImportProblem[]): boolean {
   try {
-    devices.checkNew(device)
+    devices.checkNew(row)
     return true
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error
-    problems.push({ line, message: error.message })
+    problems.push({ line: row.line, message: error.message })
     return false
   }
 }

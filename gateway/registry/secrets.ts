@@ -30,6 +30,13 @@ export function digest(secret: string | Uint8Array): Buffer {
 /** Length of a secret that a person chose, in bytes of UTF-8. */
 const CHOSEN = { shortest: 6, longest: 256 } as const
 
+export function checkChosen(secret: string): void {
+  const length = Buffer.byteLength(secret)
+  if (length >= CHOSEN.shortest && length <= CHOSEN.longest) return
+  const expected = `expected ${CHOSEN.shortest} to ${CHOSEN.longest}, or none to have one made up`
+  throw new RegistryError('invalid', `secret: ${length} bytes long; ${expected}`)
+}
+
 /** What is kept of a secret. A new object whenever the secret changes, so caches can tell by identity. */
 export interface StoredSecret {
   readonly method: 'sha256' | 'scrypt'
@@ -86,11 +93,8 @@ export class Secrets {
     if (isGenerated(text)) {
       return { text, stored: { method: 'sha256', salt: new Uint8Array(), hash: digest(text) } }
     }
+    checkChosen(text)
     const bytes = Buffer.from(text)
-    if (bytes.length < CHOSEN.shortest || bytes.length > CHOSEN.longest) {
-      const expected = `expected ${CHOSEN.shortest} to ${CHOSEN.longest}, or none to have one made up`
-      throw new RegistryError('invalid', `secret: ${bytes.length} bytes long; ${expected}`)
-    }
     const salt = this.#slowHash.newSalt()
     const hash = await this.#slowHash.hash(bytes, salt)
     if (hash === null)

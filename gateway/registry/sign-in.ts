@@ -52,7 +52,7 @@ export class RegistrySignIn implements SignIn {
   readonly #key = randomBytes(32)
   readonly #verified = new LRUCache<string, Verified>({ max: CACHED })
   /** Slow hashes that are under way, so that connections that arrive together share one. */
-  readonly #underWay = new Map<string, Promise<boolean | null>>()
+  readonly #underWay = new Map<string, Promise<boolean>>()
   readonly #perName: Throttle
   readonly #perAddress: Throttle
   readonly #nobodysSalt: Uint8Array
@@ -103,27 +103,28 @@ export class RegistrySignIn implements SignIn {
     const mac = createHmac('sha256', this.#key).update(name).update('\0').update(secret).digest()
     const key = mac.toString('base64')
     const shared = this.#underWay.get(key)
-    if (shared !== undefined) return (await shared) === true
+    if (shared !== undefined) return shared
 
     const place = network(address)
     const nameAndPlace = `${name} ${place}`
-    if (!this.#perName.take(nameAndPlace)) return false
+    if (!this.#perName.allows(nameAndPlace)) return false
     const stored = this.#options.secrets.of(name)
-    if (this.#isVerified(name, stored, mac)) {
-      this.#perName.giveBack(nameAndPlace)
+    if (this.#isVerified(name, stored, mac)) return true
+    if (!this.#perAddress.allows(place)) return false
+    // Counted in advance, so that a thousand guesses at once count too.
+    this.#perName.count(nameAndPlace)
+    const verdict = this.#slowCheck(stored, secret).then((right) => {
+      // Counted afterwards: a whole site may come back through one address at once.
+      if (right === false) this.#perAddress.count(place)
+      else this.#perName.giveBack(nameAndPlace)
+      // The secret may have changed meanwhile.
+      if (right !== true || stored === undefined || this.#options.secrets.of(name) !== stored) return false
+      this.#verified.set(name, { stored, mac })
       return true
-    }
-    if (!this.#perAddress.take(place)) return false
-    const checked = this.#slowCheck(stored, secret)
-    this.#underWay.set(key, checked)
+    })
+    this.#underWay.set(key, verdict)
     try {
-      const right = await checked
-      if (right !== false) {
-        this.#perName.giveBack(nameAndPlace)
-        this.#perAddress.giveBack(place)
-      }
-      if (right === true && stored !== undefined) this.#verified.set(name, { stored, mac })
-      return right === true
+      return await verdict
     } finally {
       this.#underWay.delete(key)
     }

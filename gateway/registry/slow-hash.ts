@@ -2,8 +2,9 @@ import { randomBytes, scrypt } from 'node:crypto'
 
 /**
  * scrypt (RFC 7914) for secrets that people chose: 16 MiB and some 40 ms for each guess at one that was stolen.
- * It runs in Node's thread pool, at most two at once, so that files and DNS keep the other two threads; and
- * no more wait than can be served before a device gives up on its sign-in.
+ * It runs in Node's thread pool, at most two at once, so that files and DNS keep the other two threads. A
+ * thousand may wait, some twenty seconds: as many as come back at once after a restart. A device that gave up
+ * meanwhile finds its answer cached when it tries again.
  */
 const COST = { N: 16_384, r: 8, p: 1 } as const
 const HASH_BYTES = 32
@@ -17,7 +18,7 @@ export class SlowHash {
   readonly #line: (() => void)[] = []
   #running = 0
 
-  constructor(atOnce = 2, longestLine = 256) {
+  constructor(atOnce = 2, longestLine = 1024) {
     this.#atOnce = atOnce
     this.#longestLine = longestLine
   }

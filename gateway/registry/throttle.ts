@@ -23,16 +23,18 @@ export class Throttle {
     this.#buckets = new LRUCache({ max: keys })
   }
 
-  /** Counts an attempt before it is carried out, so that a thousand at once count too. False: not now. */
-  take(key: string): boolean {
-    const bucket = this.#drained(key)
-    if (bucket.level + 1 > this.#burst) return false
-    bucket.level++
-    this.#buckets.set(key, bucket)
-    return true
+  allows(key: string): boolean {
+    return this.#drained(key).level + 1 <= this.#burst
   }
 
-  /** The attempt was no guess. */
+  /** Counts one, even beyond the burst: then it takes the longer until the next is allowed. */
+  count(key: string): void {
+    const bucket = this.#drained(key)
+    bucket.level++
+    this.#buckets.set(key, bucket)
+  }
+
+  /** What was counted was no guess. */
   giveBack(key: string): void {
     const bucket = this.#buckets.get(key)
     if (bucket !== undefined) bucket.level = Math.max(0, bucket.level - 1)
