@@ -1,0 +1,146 @@
+/* oxlint-disable promise/no-callback-in-promise, promise/always-return -- aedes asks by callback, the intake answers by promise */
+import type { Clock } from '../model/clock.ts'
+import type { Intake, Outcome } from '../model/pipeline.ts'
+import type { RefusalCode } from '../model/reading.ts'
+import type { Principal, User } from '../model/user.ts'
+import type { Connection } from './connection.ts'
+import { STATUS_LIMIT_BYTES } from './limits.ts'
+import { destination } from './topic-rights.ts'
+
+/** Where the messages of devices and teams go. What rejects is not acknowledged: the connection closes. */
+export interface Receivers {
+  readonly intake: Intake
+  /** Into the quarantine, for what never reached the intake. */
+  refuse(device: string, code: RefusalCode, message: string, raw: Uint8Array): Promise<void>
+  onTeamAction(user: User, payload: Uint8Array): Promise<void>
+  onCommandResult(device: string, command: string, payload: Uint8Array): void | Promise<void>
+}
+
+type Callback = (error?: Error | null) => void
+
+/** Ends every message of a client: nothing that a client sends is passed on to others by aedes. */
+export class Arrivals {
+  readonly #receivers: Receivers
+  readonly #onStatus: (device: string, online: boolean) => void
+  readonly #onRefused: (device: string, outcome: Outcome) => void
+  readonly #clock: Clock
+  #pending = 0
+
+  constructor(
+    receivers: Receivers,
+    onStatus: (device: string, online: boolean) => void,
+    onRefused: (device: string, outcome: Outcome) => void,
+    clock: Clock,
+  ) {
+    this.#receivers = receivers
+    this.#onStatus = onStatus
+    this.#onRefused = onRefused
+    this.#clock = clock
+  }
+
+  /** Messages that are not answered yet. */
+  get pending(): number {
+    return this.#pending
+  }
+
+  /** The hot path: as little as can be between aedes and the intake. The callback acknowledges; an error closes. */
+  readings(connection: Connection, device: string, payload: Buffer, callback: Callback): void {
+    this.#pending++
+    connection.pending++
+    this.#receivers.intake.accept({ device, payload, receivedAt: this.#clock.now() }).then(
+      (outcome) => {
+        this.#pending--
+        connection.pending--
+        if (outcome.refused.length > 0) this.#onRefused(device, outcome)
+        callback(null)
+      },
+      (error: Error) => {
+        this.#pending--
+        connection.pending--
+        callback(error)
+      },
+    )
+  }
+
+  /** Everything else, and the wills of those whose connection is gone. */
+  other(
+    connection: Connection,
+    principal: Principal,
+    topic: string,
+    payload: Buffer,
+    callback: Callback,
+  ): void {
+    this.#pending++
+    connection.pending++
+    this.take(principal, topic, payload)
+      .finally(() => {
+        this.#pending--
+        connection.pending--
+      })
+      .then(() => callback(null), callback)
+  }
+
+  async take(principal: Principal, topic: string, payload: Buffer): Promise<void> {
+    const target = destination(principal, topic)
+    if (target.to === 'forbidden') {
+      throw new Error(`not allowed to publish on ${JSON.stringify(topic.slice(0, 128))}`)
+    }
+    if (principal.type === 'user') return this.#receivers.onTeamAction(principal.user, payload)
+    const { device } = principal
+    const { to } = target
+    switch (to) {
+      case 'readings': {
+        const outcome = await this.#receivers.intake.accept({
+          device,
+          payload,
+          receivedAt: this.#clock.now(),
+        })
+        if (outcome.refused.length > 0) this.#onRefused(device, outcome)
+        return
+      }
+      case 'status':
+        return this.#status(device, payload)
+      case 'result':
+        return this.#receivers.onCommandResult(device, target.command, payload)
+      case 'unknown':
+      case 'actions':
+        return this.#receivers.refuse(device, 'unknown_topic', unknownTopic(topic), payload)
+      default:
+        return to satisfies never
+    }
+  }
+
+  async #status(device: string, payload: Buffer): Promise<void> {
+    if (payload.length > STATUS_LIMIT_BYTES) {
+      const message = `status of ${payload.length} bytes; expected at most ${STATUS_LIMIT_BYTES}`
+      return this.#receivers.refuse(device, 'too_large', message, payload)
+    }
+    let status: unknown
+    try {
+      status = JSON.parse(payload.toString('utf8'))
+    } catch {
+      return this.#receivers.refuse(
+        device,
+        'bad_json',
+        'status is not JSON; expected {"online":true}',
+        payload,
+      )
+    }
+    const online =
+      typeof status === 'object' && status !== null && 'online' in status ? status.online : undefined
+    if (typeof online !== 'boolean') {
+      return this.#receivers.refuse(
+        device,
+        'bad_type',
+        'status without online; expected {"online":true}',
+        payload,
+      )
+    }
+    this.#onStatus(device, online)
+  }
+}
+
+function unknownTopic(topic: string): string {
+  const shown = JSON.stringify(topic.slice(0, 256))
+  return `unknown topic ${shown}; expected readings, status or commands/{id}/result below v1/{device}/`
+}

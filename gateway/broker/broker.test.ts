@@ -1,0 +1,365 @@
+import type { MqttClient } from 'mqtt'
+import { afterEach, describe, expect, test } from 'vitest'
+import { JournalUnavailable, type Outcome } from '../model/pipeline.ts'
+import { BrokerRig, closed, connectBytes, publishBytes, until } from './broker-rig.ts'
+
+let rig: BrokerRig
+afterEach(() => rig.stop())
+
+const taken: Outcome = { accepted: 1, duplicates: 0, refused: [] }
+const reading = '{"metrics":{"fume":1.5}}'
+
+/** An intake that answers when it is told to. */
+function held(): { release: () => void; fail: () => void } {
+  const waiting: { resolve: (outcome: Outcome) => void; reject: (error: Error) => void }[] = []
+  rig.answer = () => new Promise((resolve, reject) => waiting.push({ resolve, reject }))
+  return {
+    release: () => waiting.splice(0).forEach(({ resolve }) => resolve(taken)),
+    fail: () => waiting.splice(0).forEach(({ reject }) => reject(new JournalUnavailable('disk full'))),
+  }
+}
+
+/** QoS that was granted to each filter, 128 where refused. */
+async function granted(client: MqttClient, filters: string[], qos: 0 | 1 = 1): Promise<number[]> {
+  return new Promise((resolve, reject) => {
+    client.subscribe(filters, { qos }, (error, _, packet) => {
+      if (packet === undefined) reject(error ?? new Error('no SUBACK'))
+      else resolve(packet.granted as number[])
+    })
+  })
+}
+
+describe('acknowledge after durable', () => {
+  test.each([1, 2] as const)('a QoS %i reading is acknowledged only after its commit', async (qos) => {
+    rig = await new BrokerRig().start()
+    const gate = held()
+    const device = await rig.connect('fume-1')
+    let acknowledged = false
+    const done = device.publishAsync('v1/fume-1/readings', reading, { qos }).then(() => (acknowledged = true))
+    await until(() => rig.accepted.length === 1, 'the reading reaches the intake')
+    await new Promise((resolve) => setTimeout(resolve, 30))
+    expect(acknowledged).toBe(false)
+    gate.release()
+    await done
+    expect(rig.accepted[0]).toMatchObject({ device: 'fume-1' })
+    expect(Buffer.from(rig.accepted[0]!.payload as Uint8Array).toString()).toBe(reading)
+  })
+
+  test('a QoS 0 reading and a will on readings go through the intake too', async () => {
+    rig = await new BrokerRig().start()
+    const will = {
+      topic: 'v1/fume-1/readings',
+      payload: Buffer.from('{"w":1}'),
+      qos: 1,
+      retain: false,
+    } as const
+    const device = await rig.connect('fume-1', { will })
+    await device.publishAsync('v1/fume-1/readings', reading, { qos: 0 })
+    await until(() => rig.accepted.length === 1, 'the QoS 0 reading')
+    device.stream.destroy()
+    await until(() => rig.accepted.length === 2, 'the will')
+  })
+
+  test('when the journal cannot take it nothing is acknowledged and the connection closes', async () => {
+    rig = await new BrokerRig().start()
+    const gate = held()
+    const socket = await rig.socket(connectBytes('fume-1'))
+    const received: Buffer[] = []
+    socket.on('data', (chunk: Buffer) => received.push(chunk))
+    await until(() => received.length === 1, 'CONNACK')
+    socket.write(publishBytes('v1/fume-1/readings', reading))
+    await until(() => rig.accepted.length === 1, 'the reading reaches the intake')
+    gate.fail()
+    await closed(socket)
+    expect(Buffer.concat(received)).toEqual(Buffer.from([0x20, 2, 0, 0]))
+  })
+
+  test('stopping answers what is under way', async () => {
+    rig = await new BrokerRig().start()
+    const gate = held()
+    const device = await rig.connect('fume-1')
+    const done = device.publishAsync('v1/fume-1/readings', reading, { qos: 1 })
+    await until(() => rig.accepted.length === 1, 'the reading reaches the intake')
+    const stopped = rig.broker.stop()
+    gate.release()
+    await done
+    await stopped
+  })
+
+  test('refused readings come back on the errors topic, so many a second and then a count', async () => {
+    rig = await new BrokerRig().start()
+    const device = await rig.connect('fume-1')
+    const messages = rig.heard(device)
+    await granted(device, ['v1/fume-1/errors'])
+    const raw = Buffer.from('{"metrics":{"x":1}}')
+    const refusal = {
+      device: 'fume-1',
+      code: 'unknown_metric' as const,
+      message: 'no metric x',
+      raw,
+      rawSize: raw.length,
+    }
+    rig.answer = (message) =>
+      Promise.resolve({
+        ...taken,
+        refused: Array.from({ length: 25 }, () => ({ ...refusal, receivedAt: message.receivedAt })),
+      })
+    await device.publishAsync('v1/fume-1/readings', raw, { qos: 1 })
+    await until(() => messages.length === 11, 'ten errors and a note')
+    expect(messages[0]).toBe(
+      'v1/fume-1/errors {"code":"unknown_metric","message":"no metric x","reading":{"metrics":{"x":1}}}',
+    )
+    expect(messages[10]).toContain('"left_out","message":"15 more')
+  })
+})
+
+describe('rights', () => {
+  test('a topic that is not its own closes the connection before it is acknowledged', async () => {
+    rig = await new BrokerRig().start()
+    rig.users.set('crew', { role: 'team', street: null, team: 't1' })
+    for (const [name, topic] of [
+      ['fume-1', 'v1/fume-2/readings'],
+      ['fume-1', 'v1/fume-10/readings'],
+      ['fume-1', 'dispatch/t1/actions'],
+      ['fume-1', '$SYS/x'],
+      ['crew', 'dispatch/t2/actions'],
+      ['crew', 'dispatch/t1/orders/c1'],
+      ['crew', 'alarms/xuetian/fume-1'],
+    ] as const) {
+      const client = await rig.connect(name)
+      const gone = closed(client)
+      client.publish(topic, 'x', { qos: 1 }, (error) => expect(error).toBeTruthy())
+      await gone
+    }
+    expect(rig.accepted).toEqual([])
+    expect(rig.actions).toEqual([])
+  })
+
+  test('an unknown topic below its own prefix is acknowledged into the quarantine', async () => {
+    rig = await new BrokerRig().start()
+    const device = await rig.connect('fume-1')
+    await device.publishAsync('v1/fume-1/reading', reading, { qos: 1 })
+    await device.publishAsync('v1/fume-1/commands', '{}', { qos: 2 })
+    expect(rig.refused).toEqual([
+      { device: 'fume-1', code: 'unknown_topic', raw: reading },
+      { device: 'fume-1', code: 'unknown_topic', raw: '{}' },
+    ])
+  })
+
+  test('a device says how a command went, a team what it did', async () => {
+    rig = await new BrokerRig().start()
+    rig.users.set('crew', { role: 'team', street: null, team: 't1' })
+    const device = await rig.connect('speaker-1')
+    await device.publishAsync('v1/speaker-1/commands/c-7/result', '{"ok":true}', { qos: 1 })
+    expect(rig.results).toEqual(['speaker-1 c-7 {"ok":true}'])
+    const team = await rig.connect('crew')
+    await team.publishAsync('dispatch/t1/actions', '{"action":"accept"}', { qos: 2 })
+    expect(rig.actions).toEqual(['crew {"action":"accept"}'])
+  })
+
+  test('a filter wider than the right is refused by itself, the others are granted', async () => {
+    rig = await new BrokerRig().start()
+    const device = await rig.connect('fume-1', { clean: false, clientId: 'a' })
+    const filters = [
+      'v1/fume-1/commands',
+      'v1/fume-1/#',
+      'v1/+/commands',
+      '#',
+      '$SYS/#',
+      '$share/g/v1/fume-1/commands',
+    ]
+    expect(await granted(device, filters)).toEqual([1, 128, 128, 128, 128, 128])
+    const messages = rig.heard(device)
+    await rig.broker.publish('v1/fume-2/commands', 'not yours', { qos: 1, retain: true })
+    await rig.broker.publish('v1/fume-1/commands', 'yours', { qos: 1, retain: false })
+    await until(() => messages.length === 1, 'the command')
+    expect(messages).toEqual(['v1/fume-1/commands yours'])
+  })
+
+  test('a will that would be refused as a publish is refused at sign-in', async () => {
+    rig = await new BrokerRig().start()
+    const will = {
+      topic: 'v1/fume-2/status',
+      payload: Buffer.from('{"online":false}'),
+      qos: 1,
+      retain: true,
+    } as const
+    expect(await rig.refusal('fume-1', { will })).toBe(5)
+    expect(await rig.refusal('fume-1', { will: { ...will, topic: 'alarms/+/#' } })).toBe(5)
+  })
+
+  test('what follows a CONNECT is not looked at before sign-in has succeeded', async () => {
+    rig = await new BrokerRig().start()
+    // In one chunk it waits for the sign-in; in the next one aedes would handle it at once.
+    await rig.socket(Buffer.concat([connectBytes('fume-1'), publishBytes('v1/fume-1/readings', reading)]))
+    await until(() => rig.accepted.length === 1, 'the pipelined reading')
+    const wrong = connectBytes('fume-2')
+    wrong.write('wrong!', wrong.length - 6)
+    const socket = await rig.socket()
+    const gone = closed(socket)
+    socket.write(wrong)
+    await new Promise((resolve) => setImmediate(resolve))
+    socket.write(publishBytes('v1/fume-2/readings', reading))
+    await gone
+    expect(rig.accepted).toHaveLength(1)
+  })
+
+  test('a changed user is held to the new rights at once, live and absent', async () => {
+    rig = await new BrokerRig().start()
+    rig.users.set('crew', { role: 'team', street: null, team: 't1' })
+    const here = await rig.connect('crew', { clientId: 'here', clean: false })
+    await granted(here, ['dispatch/t1/#'])
+    const away = await rig.connect('crew', { clientId: 'away', clean: false })
+    await granted(away, ['dispatch/t1/#'])
+    await away.endAsync()
+    rig.users.set('crew', { role: 'team', street: null, team: 't2' })
+    await rig.broker.revise(rig.principal('crew'))
+    await rig.broker.publish('dispatch/t1/orders/c1', 'secret', { qos: 1, retain: false })
+    expect(await granted(here, ['dispatch/t1/#', 'dispatch/t2/#'])).toEqual([128, 1])
+    const back = await rig.connect('crew', { clientId: 'away', clean: false })
+    await rig.broker.publish('dispatch/t2/orders/c2', 'ours', { qos: 1, retain: false })
+    await until(() => rig.heard(here).length > 0, 'the order')
+    expect(rig.heard(here)).toEqual(['dispatch/t2/orders/c2 ours'])
+    expect(rig.heard(back)).toEqual([])
+  })
+
+  test('the expelled are gone, and their sessions with them', async () => {
+    rig = await new BrokerRig().start()
+    const device = await rig.connect('fume-1', { clientId: 'a', clean: false })
+    await granted(device, ['v1/fume-1/commands'])
+    const gone = closed(device)
+    await rig.broker.expel('device', 'fume-1', true)
+    await gone
+    await rig.broker.publish('v1/fume-1/commands', 'for the old one', { qos: 1, retain: false })
+    const next = await rig.connect('fume-1', { clientId: 'a', clean: false })
+    const messages = rig.heard(next)
+    await granted(next, ['v1/fume-1/commands'])
+    await rig.broker.publish('v1/fume-1/commands', 'for the new one', { qos: 1, retain: false })
+    await until(() => messages.length > 0, 'a command')
+    expect(messages).toEqual(['v1/fume-1/commands for the new one'])
+  })
+})
+
+describe('sessions', () => {
+  test('retained orders, waiting messages and subscriptions survive a restart; an empty payload clears', async () => {
+    rig = await new BrokerRig().start()
+    rig.users.set('crew', { role: 'team', street: null, team: 't1' })
+    const before = await rig.connect('crew', { clientId: 'tablet', clean: false })
+    await granted(before, ['dispatch/t1/#'])
+    await before.endAsync()
+    await rig.broker.publish('dispatch/t1/orders/c1', 'open', { qos: 1, retain: true })
+    await rig.broker.publish('dispatch/t1/orders/c2', 'open', { qos: 1, retain: true })
+    await rig.broker.publish('dispatch/t1/orders/c2', '', { qos: 1, retain: true })
+    await rig.restart()
+    const after = await rig.connect('crew', { clientId: 'tablet', clean: false })
+    const messages = rig.heard(after)
+    await until(() => messages.length === 3, 'what waited')
+    expect(messages).toEqual([
+      'dispatch/t1/orders/c1 open',
+      'dispatch/t1/orders/c2 open',
+      'dispatch/t1/orders/c2 ',
+    ])
+    await after.endAsync()
+    const fresh = await rig.connect('crew')
+    const retained = rig.heard(fresh)
+    await granted(fresh, ['dispatch/t1/orders/+'])
+    await until(() => retained.length === 1, 'the retained order')
+    expect(retained).toEqual(['retained dispatch/t1/orders/c1 open'])
+  })
+
+  test('the same client id takes over; one of somebody else is another session', async () => {
+    rig = await new BrokerRig().start()
+    const first = await rig.connect('fume-1', { clientId: 'same' })
+    const other = await rig.connect('fume-2', { clientId: 'same' })
+    const gone = closed(first)
+    await rig.connect('fume-1', { clientId: 'same' })
+    await gone
+    expect(other.connected).toBe(true)
+    expect(rig.broker.connections()).toBe(2)
+    expect(rig.statuses).toEqual(['fume-1 online', 'fume-2 online'])
+  })
+
+  test('a sign-in that fails takes over nothing', async () => {
+    rig = await new BrokerRig().start()
+    const device = await rig.connect('fume-1', { clientId: 'same' })
+    expect(await rig.refusal('fume-1', { clientId: 'same', password: 'wrong' })).toBe(4)
+    await device.publishAsync('v1/fume-1/readings', reading, { qos: 1 })
+    expect(rig.accepted).toHaveLength(1)
+  })
+
+  test.each([
+    ['mosq-Ab12Cd', 'connected'],
+    ['mqttjs_1f2e3d', 'connected'],
+    ['paho/1234567890', 'connected'],
+    ['', 'connected'],
+    ['a+b', 2],
+    ['a/#', 2],
+    ['$SYS', 2],
+    ['a\u0007b', 2],
+    ['a b', 2],
+    ['x'.repeat(129), 2],
+  ] as const)('client id %j: %s', async (clientId, expected) => {
+    rig = await new BrokerRig().start()
+    expect(await rig.refusal('fume-1', { clientId })).toBe(expected)
+  })
+
+  test.each(['', 'fume-1/x', '+', '#', '..', 'gateway'])(
+    'user name %j is never even looked up',
+    async (name) => {
+      rig = await new BrokerRig().start()
+      expect(await rig.refusal(name)).toBe(4)
+      expect(rig.signIns).toEqual([])
+    },
+  )
+})
+
+describe('status', () => {
+  test('a device is online from sign-in until its last connection closes, will or no will', async () => {
+    rig = await new BrokerRig().start()
+    const one = await rig.connect('fume-1', { clientId: 'one' })
+    const will = {
+      topic: 'v1/fume-1/status',
+      payload: Buffer.from('{"online":false}'),
+      qos: 1,
+      retain: true,
+    } as const
+    const two = await rig.connect('fume-1', { clientId: 'two', will })
+    two.stream.destroy()
+    await until(() => rig.broker.connections() === 1, 'one connection left')
+    expect(rig.statuses).toEqual(['fume-1 online'])
+    one.stream.destroy()
+    await until(() => rig.statuses.length === 2, 'offline')
+    expect(rig.statuses[1]).toBe('fume-1 offline')
+  })
+
+  test('its word counts, the last state is retained, and nonsense goes to the quarantine', async () => {
+    rig = await new BrokerRig().start()
+    rig.users.set('root', { role: 'admin', street: null, team: null })
+    const device = await rig.connect('fume-1')
+    await device.publishAsync('v1/fume-1/status', '{"online":false}', { qos: 1 })
+    for (const bad of [
+      '',
+      'online',
+      '{"online":1}',
+      '[]',
+      'null',
+      `{"online":true,"x":"${'x'.repeat(2000)}"}`,
+    ]) {
+      await device.publishAsync('v1/fume-1/status', bad, { qos: 1 })
+    }
+    expect(rig.refused.map(({ code }) => code)).toEqual([
+      'bad_json',
+      'bad_json',
+      'bad_type',
+      'bad_type',
+      'bad_type',
+      'too_large',
+    ])
+    expect(rig.statuses).toEqual(['fume-1 online', 'fume-1 offline'])
+    const admin = await rig.connect('root')
+    const messages = rig.heard(admin)
+    await granted(admin, ['v1/+/status'])
+    await until(() => messages.length === 1, 'the retained status')
+    expect(messages).toEqual(['retained v1/fume-1/status {"online":false}'])
+  })
+})
