@@ -10,11 +10,12 @@ const CODES = ['confirmed', 'false_alarm', 'not_found', 'device_fault', 'duplica
  * broken connection, counts once.
  *
  * @param {object} item the case
+ * @param {string} title of the case, for the reader
  * @param {string} action
  * @param {object[]} teams
  * @param {(item: object) => void} done with the case as it then is
  */
-export function actionDialog(item, action, teams, done) {
+export function actionDialog(item, title, action, teams, done) {
   const w = words()
   const actionId = randomId()
   const failure = el('p', { class: 'failure', role: 'alert' })
@@ -39,9 +40,9 @@ export function actionDialog(item, action, teams, done) {
     { 'aria-labelledby': 'action-title', onclose: () => dialog.remove() },
     el(
       'form',
-      { onsubmit: submit },
+      { onsubmit: (event) => void submit(event) },
       el('h2', { id: 'action-title' }, wordFor('action', action)),
-      el('p', { class: 'quiet' }, item.title),
+      el('p', { class: 'quiet' }, title),
       ...fields.elements,
       failure,
       el(

@@ -40,8 +40,8 @@ export class CasesPanel {
   }
 
   /** Said to screen readers. */
-  announce(item) {
-    this.#news.textContent = words().newCase(item.title)
+  announce(title) {
+    this.#news.textContent = words().newCase(title)
   }
 
   /** @param {import('./live.js').Live} live */
@@ -53,7 +53,8 @@ export class CasesPanel {
       this.#list,
       cases,
       (item) => item.id,
-      (item) => `${item.version} ${item.deadlineColour} ${item.alarms.length} ${live.district.teams.length}`,
+      (item) =>
+        `${item.version} ${item.deadlineColour} ${item.alarms.length} ${live.district.teams.length} ${live.rules.size}`,
       (item) => this.#card(item, live),
     )
     this.tick(live)
@@ -117,7 +118,7 @@ export class CasesPanel {
         item.supervised && el('span', { class: 'tag supervised' }, w.action.supervise),
         el('time', { class: 'opened', title: dayTime(item.queuedAt) }, clockTime(item.queuedAt)),
       ),
-      el('h3', { id: titleId, title: item.title }, item.title),
+      el('h3', { id: titleId, title: item.title }, live.titleOf(item)),
       el(
         'p',
         { class: 'where' },
@@ -174,7 +175,7 @@ function drawClocks(item) {
       ...names.map((name, i) =>
         el(
           'li',
-          { class: i < reached && item.state !== 'suspended' ? 'done' : i === reached ? 'now' : '' },
+          { class: i < reached && item.state !== 'suspended' ? 'done' : i === reached ? 'running' : '' },
           el('span', {}, w[name]),
           el('time', {}, i < reached && item.state !== 'suspended' ? w.done : clockTime(item[`${name}By`])),
         ),

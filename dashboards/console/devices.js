@@ -62,8 +62,7 @@ export class DevicesPanel {
   draw() {
     const live = this.#live
     const w = words()
-    const alarmed = new Set()
-    for (const alarm of live.alarms.values()) if (alarm.state === 'firing') alarmed.add(alarm.device)
+    const alarmed = worstFiring(live.alarms.values())
     this.#drawKinds()
     const sought = this.#find.value.trim().toLowerCase()
     const found = [...live.devices.values()].filter(
@@ -71,7 +70,7 @@ export class DevicesPanel {
         (this.#kind.value === '' || device.kind === this.#kind.value) &&
         (sought === '' || this.#textOf(device).includes(sought)),
     )
-    found.sort((a, b) => Number(alarmed.has(b.id)) - Number(alarmed.has(a.id)) || (a.id < b.id ? -1 : 1))
+    found.sort((a, b) => rank(alarmed.get(b.id)) - rank(alarmed.get(a.id)) || (a.id < b.id ? -1 : 1))
     this.#count.textContent = w.shown(Math.min(found.length, ROWS), live.devices.size)
     this.#empty.hidden = found.length > 0
     const none = live.devices.size === 0
@@ -84,8 +83,8 @@ export class DevicesPanel {
       this.#rows,
       found.slice(0, ROWS),
       (device) => device.id,
-      (device) => JSON.stringify([device, alarmed.has(device.id), live.kinds.size]),
-      (device) => drawDevice(device, alarmed.has(device.id), live),
+      (device) => JSON.stringify([device, alarmed.get(device.id), live.kinds.size]),
+      (device) => drawDevice(device, alarmed.get(device.id), live),
     )
   }
 
@@ -102,7 +101,9 @@ export class DevicesPanel {
   }
 
   #drawKinds() {
-    const kinds = [...new Set([...this.#live.devices.values()].map((device) => device.kind))].sort()
+    const kinds = [...new Set([...this.#live.devices.values()].map((device) => device.kind))].sort((a, b) =>
+      a < b ? -1 : 1,
+    )
     const version = kinds.join()
     if (this.#kind.dataset.version === version && this.#kind.options.length > 0) return
     const chosen = this.#kind.value
@@ -115,7 +116,18 @@ export class DevicesPanel {
   }
 }
 
-function drawDevice(device, alarmed, live) {
+const SEVERITIES = ['blue', 'yellow', 'orange', 'red']
+const rank = (severity) => SEVERITIES.indexOf(severity)
+
+/** By device: the highest severity of its firing alarms. */
+function worstFiring(alarms) {
+  const worst = new Map()
+  for (const { device, state, severity } of alarms)
+    if (state === 'firing' && rank(severity) > rank(worst.get(device))) worst.set(device, severity)
+  return worst
+}
+
+function drawDevice(device, severity, live) {
   const w = words()
   const kind = live.kinds.get(device.kind)
   const street = live.district.streets.find((known) => known.id === device.street)
@@ -124,7 +136,7 @@ function drawDevice(device, alarmed, live) {
   const stateWord = { unknown: w.unknownPresence, online: w.online, offline: w.offline }[state]
   return el(
     'tr',
-    { class: alarmed ? 'alarmed' : null },
+    { class: severity === undefined ? null : `severity-${severity}` },
     el(
       'th',
       { scope: 'row' },

@@ -1,10 +1,10 @@
 /**
  * Builds an element. Text goes in as text nodes only: nothing that a device, a citizen or a colleague wrote
- * is ever read as HTML. `on…` properties are listeners, `class` and ARIA names are attributes; `null` and
+ * is ever read as HTML. Functions are listeners of `on…`, all else is an attribute; `null` and
  * `false` leave an attribute or a child out.
  *
  * @param {string} tag
- * @param {Record<string, unknown>} [properties]
+ * @param {Record<string, string | number | boolean | null | undefined | ((event: any) => void)>} [properties]
  * @param {...(Node | string | number | null | false)} children
  * @returns {HTMLElement}
  */
@@ -12,7 +12,7 @@ export function el(tag, properties = {}, ...children) {
   const element = document.createElement(tag)
   for (const [name, value] of Object.entries(properties)) {
     if (value === null || value === undefined || value === false) continue
-    if (name.startsWith('on')) element.addEventListener(name.slice(2), /** @type {EventListener} */ (value))
+    if (typeof value === 'function') element.addEventListener(name.slice(2), value)
     else element.setAttribute(name, value === true ? '' : String(value))
   }
   element.append(...children.filter((child) => child !== null && child !== false).map(asNode))

@@ -1,4 +1,5 @@
 import { call, list } from './api.js'
+import { titleOf } from './words.js'
 
 /** Alarms shown; older ones are a question for the API. */
 const ALARMS_SHOWN = 100
@@ -60,6 +61,12 @@ export class Live {
   /** After an action of one's own: the answer is newer than any event. */
   takeCase(item) {
     this.#putCase(item)
+  }
+
+  /** The case's title in the reader's language where its rule is known; what the gateway wrote otherwise. */
+  titleOf(item) {
+    const rule = [...this.rules.values()].find((known) => (known.family ?? known.id) === item.family)
+    return titleOf(rule?.title, item.title)
   }
 
   #listen() {
@@ -178,12 +185,13 @@ export class Live {
   #change(...parts) {
     if (this.#pending.size === 0) {
       // A hidden page has no frames; a timer draws there too, only later.
-      const later = document.hidden ? (draw) => setTimeout(draw, 1000) : requestAnimationFrame
-      later(() => {
+      const draw = () => {
         const pending = this.#pending
         this.#pending = new Set()
         if (!this.#stopped) this.#draw(pending)
-      })
+      }
+      if (document.hidden) setTimeout(draw, 1000)
+      else requestAnimationFrame(draw)
     }
     for (const part of parts) this.#pending.add(part)
   }

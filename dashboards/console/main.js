@@ -47,10 +47,12 @@ function showLive(user) {
   const state = new Live(
     (parts) => draw(parts),
     showSignIn,
-    (item) => cases.announce(item),
+    (item) => cases.announce(state.titleOf(item)),
   )
   const act = (item, action) =>
-    actionDialog(item, action, state.district.teams, (changed) => state.takeCase(changed))
+    actionDialog(item, state.titleOf(item), action, state.district.teams, (changed) =>
+      state.takeCase(changed),
+    )
   const cases = new CasesPanel(mayDo, act)
   const alarms = new AlarmsPanel()
   const devices = new DevicesPanel(state)
@@ -110,7 +112,7 @@ function showLive(user) {
         el('div', { class: 'now' }, day, clock),
         el('span', { class: 'who clip', title: who.role }, who.name),
         el('button', { type: 'button', class: 'plain', onclick: otherLanguage }, w.otherLanguage),
-        el('button', { type: 'button', class: 'plain', onclick: signOut }, w.signOut),
+        el('button', { type: 'button', class: 'plain', onclick: () => void signOut() }, w.signOut),
       ),
       draw(known) {
         district.textContent = titleOf(known.district.title, '')

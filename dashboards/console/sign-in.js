@@ -47,7 +47,7 @@ export function signInPage(signedIn, otherLanguage) {
     { class: 'sign-in' },
     el(
       'form',
-      { class: 'panel', onsubmit: submit },
+      { class: 'panel', onsubmit: (event) => void submit(event) },
       el('img', { src: 'icon.svg', alt: '', width: 56, height: 56 }),
       el('h1', {}, w.product),
       el('p', { class: 'quiet' }, w.tagline),

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { District } from '../model/district.ts'
 import type { Role, SignIn, User } from '../model/user.ts'
 import { Problem } from './problem.ts'
+import type { RouteTable } from './route-table.ts'
 import type { Api } from './route.ts'
 import { Scope } from './scope.ts'
 import type { SessionStore } from './session-store.ts'
@@ -53,17 +54,12 @@ export interface Authority {
 }
 
 /** Adds the check to every route, and refuses to start with a route that does not say who may use it. */
-export function denyByDefault(app: Api, authority: Authority): void {
-  const undeclared: string[] = []
+export function denyByDefault(app: Api, authority: Authority, routes: RouteTable): void {
   app.decorateRequest('caller', null)
-  app.addHook('onRoute', (route) => {
-    // Looked at when all hooks of inner scopes have run, which may declare for a plugin's own routes.
-    queueMicrotask(() => {
-      if (route.config?.access === undefined) undeclared.push(`${String(route.method)} ${route.url}`)
-    })
-  })
   app.addHook('onReady', (done) => {
-    done(undeclared.length === 0 ? undefined : new Error(`routes without access: ${undeclared.join(', ')}`))
+    const open = routes.all().filter((route) => route.access === undefined)
+    const names = open.map((route) => `${route.method} ${route.url}`).join(', ')
+    done(open.length === 0 ? undefined : new Error(`routes without access: ${names}`))
   })
   app.addHook('onRequest', async (request) => {
     if (request.is404) return

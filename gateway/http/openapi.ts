@@ -12,6 +12,9 @@ const DESCRIPTION = `The HTTP side of Gridwhistle. Times are epoch milliseconds,
 Sign in with \`Authorization: Bearer …\`: the admin token, \`{user}:{secret}\`, or \`{device}:{secret}\` for
 handing in readings; or with the session cookie of \`POST /api/v1/session\`.`
 
+/** The page's own bar asks for the address of another API: there is no use for it here. */
+const THEME = '.swagger-ui .topbar { display: none }'
+
 /** The description of the API, generated from the routes as they are, and a page to try them at `/api/docs`. */
 export async function describeApi(app: Api, version: string): Promise<void> {
   app.addSchema(ProblemSchema)
@@ -49,7 +52,8 @@ export async function describeApi(app: Api, version: string): Promise<void> {
     })
     await docs.register(swaggerUi, {
       routePrefix: '/api/docs',
-      uiConfig: { url: '/api/v1/openapi.json', deepLinking: true, validatorUrl: null },
+      uiConfig: { deepLinking: true, validatorUrl: null },
+      theme: { title: 'Gridwhistle API', css: [{ filename: 'theme.css', content: THEME }] },
     })
   })
   app.get(

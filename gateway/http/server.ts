@@ -27,6 +27,7 @@ import { quarantine } from './quarantine.ts'
 import { readingsIn } from './readings-in.ts'
 import { readingsOut } from './readings-out.ts'
 import { rules } from './rules.ts'
+import { RouteTable } from './route-table.ts'
 import { validateStrictly, type Api } from './route.ts'
 import { SessionStore } from './session-store.ts'
 import { sessions } from './sessions.ts'
@@ -45,6 +46,7 @@ const REQUESTS_PER_SECOND = 1000
 const STOP_TIMEOUT = 4000
 /** API, live page and its events (contract §5). */
 export class HttpServer implements Part {
+  readonly routes = new RouteTable()
   readonly #parts: HttpParts
   readonly #live = new LiveReadings()
   readonly #stream: EventStream
@@ -106,7 +108,8 @@ export class HttpServer implements Part {
     app.setErrorHandler(answerError)
     takeJsonOnly(app)
     validateStrictly(app)
-    answerMissing(app)
+    this.routes.watch(app)
+    answerMissing(app, this.routes)
     await app.register(helmet, { contentSecurityPolicy: { useDefaults: false, directives: PAGE_POLICY } })
     await app.register(cookie)
     await app.register(rateLimit, {
@@ -114,7 +117,7 @@ export class HttpServer implements Part {
       timeWindow: 1000,
       errorResponseBuilder: () => new Problem('too_many_requests'),
     })
-    denyByDefault(app, authority)
+    denyByDefault(app, authority, this.routes)
     app.addHook('onResponse', (request, reply, done) => {
       const route = request.routeOptions.url ?? 'none'
       this.#metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1000)

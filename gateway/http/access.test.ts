@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { ROLES, type Role } from '../model/user.ts'
+import { ADMIN_TOKEN, fume, Site } from './server.fixture.ts'
+
+let site: Site
+let deviceToken: string
+const tokens = new Map<Role, string>([['admin', ADMIN_TOKEN]])
+
+beforeAll(async () => {
+  site = await new Site().start()
+  deviceToken = await site.device(fume('fume-1'))
+  tokens.set('district', await site.person('li', 'district'))
+  tokens.set('street', await site.person('wu', 'street', { street: 'wenfeng' }))
+  tokens.set('team', await site.person('ma', 'team', { team: 'wenfeng-crew' }))
+  tokens.set('viewer', await site.person('zhao', 'viewer'))
+})
+afterAll(() => site.stop())
+
+async function statusOf(method: string, url: string, token?: string, headers: Record<string, string> = {}) {
+  const response = await fetch(site.origin + url.replace(/:\w+/g, '1'), {
+    method,
+    headers: { ...headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) },
+    redirect: 'manual',
+  })
+  await response.body?.cancel()
+  return response.status
+}
+
+/** Contract §5, and what each route says of itself: written down twice, so that one slip is seen. */
+const EVERYONE: readonly Role[] = ['admin', 'district', 'street', 'team', 'viewer']
+const ALLOWED: Record<string, readonly (Role | 'device')[]> = {
+  'GET /api/v1/devices': EVERYONE,
+  'POST /api/v1/devices': ['admin'],
+  'GET /api/v1/devices/:id': EVERYONE,
+  'PATCH /api/v1/devices/:id': ['admin'],
+  'DELETE /api/v1/devices/:id': ['admin'],
+  'POST /api/v1/devices/:id/secret': ['admin'],
+  'POST /api/v1/devices/:id/commands': ['admin', 'district', 'street', 'team'],
+  'POST /api/v1/readings': ['admin', 'device'],
+  'GET /api/v1/readings': EVERYONE,
+  'GET /api/v1/quarantine': ['admin', 'district', 'viewer'],
+  'POST /api/v1/quarantine/:id/retry': ['admin', 'district'],
+  'GET /api/v1/ledger': EVERYONE,
+  'GET /api/v1/rules': EVERYONE,
+  'GET /api/v1/rules/:id': EVERYONE,
+  'POST /api/v1/rules/check': ['admin', 'district'],
+  'GET /api/v1/alarms': EVERYONE,
+  'GET /api/v1/alarms/:id': EVERYONE,
+  'GET /api/v1/cases': EVERYONE,
+  'GET /api/v1/cases/:id': EVERYONE,
+  'POST /api/v1/cases/:id/actions': ['admin', 'district', 'street', 'team'],
+  'GET /api/v1/district': EVERYONE,
+  'GET /api/v1/kinds': EVERYONE,
+  'GET /api/v1/events': EVERYONE,
+  'GET /api/v1/session': EVERYONE,
+  'DELETE /api/v1/session': EVERYONE,
+  'GET /metrics': EVERYONE,
+  'GET /api/v1/metrics': EVERYONE,
+}
+const PUBLIC =
+  /^\/(api\/v1\/)?(healthz|readyz)$|^\/api\/v1\/(openapi\.json|session)$|^\/api\/docs|^\/[\w-]*(\.\w+)?$/
+
+describe('every route denies by default', () => {
+  test('no route is missing from the table above, and none is public that should not be', () => {
+    const guarded = site.server.routes.all().filter((route) => route.method !== 'HEAD')
+    const closed = guarded.filter((route) => route.access?.public !== true)
+    expect(closed.map((route) => `${route.method} ${route.url}`).sort()).toEqual(Object.keys(ALLOWED).sort())
+    for (const route of guarded) if (route.access?.public) expect(route.url).toMatch(PUBLIC)
+  })
+
+  test('without a token, and with a wrong one, every route answers 401', async () => {
+    // A proxy on this machine speaks for somebody else: no door opens for being local.
+    const proxied = { 'x-forwarded-for': '203.0.113.7' }
+    for (const route of Object.keys(ALLOWED)) {
+      const [method, url] = route.split(' ') as [string, string]
+      expect([route, await statusOf(method, url, undefined, proxied)]).toEqual([route, 401])
+      expect([route, await statusOf(method, url, 'nonsense', proxied)]).toEqual([route, 401])
+    }
+  })
+
+  test.each([...ROLES, 'device' as const])('%s gets 403 everywhere but on its own routes', async (role) => {
+    const token = role === 'device' ? deviceToken : tokens.get(role)!
+    const proxied = { 'x-forwarded-for': '203.0.113.7' }
+    for (const [route, roles] of Object.entries(ALLOWED)) {
+      const [method, url] = route.split(' ') as [string, string]
+      if (route === 'DELETE /api/v1/devices/:id' && role === 'admin') continue
+      const status = await statusOf(method, url, token, proxied)
+      if (roles.includes(role)) expect([route, status]).not.toEqual([route, expect.toBeOneOf([401, 403])])
+      else expect([route, status]).toEqual([route, 403])
+    }
+  })
+
+  test('metrics are open to processes of this machine, and only to them', async () => {
+    expect(await statusOf('GET', '/metrics')).toBe(200)
+    expect(await statusOf('GET', '/metrics', undefined, { forwarded: 'for=203.0.113.7' })).toBe(401)
+  })
+})
+
+describe('nobody reads or writes a route or case outside their own', () => {
+  let mine: string
+  let theirs: string
+
+  beforeAll(async () => {
+    const near = await site.device(fume('near', 'wenfeng'))
+    const far = await site.device(fume('far', 'hongqiao'))
+    for (const [id, token] of [
+      ['near', near],
+      ['far', far],
+    ]) {
+      await site.call('POST', '/api/v1/readings', { token, body: [{ device: id, metrics: { fume: 1 } }] })
+    }
+    mine = site.alarm({ device: 'near' })!
+    theirs = site.alarm({ device: 'far' })!
+  })
+
+  test.each(['street', 'team'] as const)(
+    '%s sees its own part of every list and none of the rest',
+    async (role) => {
+      const token = tokens.get(role)
+      const ids = async (path: string) =>
+        (
+          (await site.call('GET', `/api/v1/${path}`, { token })).body as { items: { id: string }[] }
+        ).items.map((item) => item.id)
+      expect(await ids('devices')).toEqual(['near'])
+      expect(await ids('cases')).toEqual([mine])
+      expect(await ids('cases?street=hongqiao')).toEqual([])
+      expect(await ids('cases?team=hongqiao-crew')).toEqual([])
+      expect((await ids('alarms')).map((id) => id.split(':')[1])).toEqual(['near'])
+      expect(await ids('alarms?street=hongqiao')).toEqual([])
+    },
+  )
+
+  test.each(['street', 'team'] as const)(
+    'what lies outside of a %s looks as if it did not exist',
+    async (role) => {
+      const token = tokens.get(role)
+      const alarm = site.cases.get(theirs)!.alarms[0]!
+      for (const path of [
+        'devices/far',
+        `cases/${theirs}`,
+        `alarms/${alarm}`,
+        'readings?device=far&metric=fume',
+      ])
+        expect([path, (await site.call('GET', `/api/v1/${path}`, { token })).status]).toEqual([path, 404])
+      const body = { action: 'accept' }
+      expect((await site.call('POST', `/api/v1/cases/${theirs}/actions`, { token, body })).status).toBe(404)
+      const command = { command: 'say', args: { text: 'x' } }
+      expect((await site.call('POST', '/api/v1/devices/far/commands', { token, body: command })).status).toBe(
+        404,
+      )
+      expect((await site.call('GET', '/api/v1/readings?device=near&metric=fume', { token })).status).toBe(200)
+    },
+  )
+
+  test('a device hands in readings of its own, and a gateway those of the devices it speaks for', async () => {
+    const forwards = { http: { forwards: ['near'] } }
+    const gateway = await site.device(fume('lora', 'wenfeng', { protocols: forwards }))
+    const send = async (token: string, device: string) =>
+      (await site.call('POST', '/api/v1/readings', { token, body: [{ device, metrics: { fume: 2 } }] }))
+        .status
+    expect(await send(gateway, 'near')).toBe(202)
+    expect(await send(gateway, 'far')).toBe(403)
+    expect(await send(deviceToken, 'near')).toBe(403)
+    expect(await send(`fume-1:${deviceToken}`, 'fume-1')).toBe(202)
+    expect(await send(ADMIN_TOKEN, 'far')).toBe(202)
+  })
+})
