@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { MINUTE } from './devices/model.ts'
@@ -6,7 +5,7 @@ import { saturation } from './devices/river.ts'
 import { District, type SimulatedDevice } from './district.ts'
 import { parseScenario, readScenario } from './scenario.ts'
 
-const demo = readScenario(fileURLToPath(new URL('scenarios/demo.yaml', import.meta.url)))
+const demo = readScenario(new URL('scenarios/demo.yaml', import.meta.url))
 
 function record(seed: number, from: number, to: number): string {
   let lines = ''
@@ -125,7 +124,7 @@ describe('the demo', () => {
     expect(drone.measure(0).metrics['battery']).toBeGreaterThan(70)
     expect(drone.measure(5 * MINUTE).metrics['battery']).toBeLessThan(15)
     const gauge = find(district, 'gauge-chenqiao')
-    expect(mean(gauge, 'level', 25, 30) - mean(gauge, 'level', -5, 0)).toBeGreaterThan(0.2)
+    expect(mean(gauge, 'level', 25, 30) - mean(gauge, 'level', -15, -10)).toBeGreaterThan(0.2)
     expect(mean(gauge, 'rainfall', 10, 20)).toBeGreaterThan(30)
   })
 })

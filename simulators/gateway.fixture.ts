@@ -105,7 +105,7 @@ export class FakeGateway {
     const { status, body } = this.#route(
       request.url ?? '',
       request.headers.authorization,
-      JSON.parse(await text(request)),
+      JSON.parse((await text(request)) || 'null'),
     )
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
   }
@@ -113,12 +113,23 @@ export class FakeGateway {
   #route(url: string, authorization: string | undefined, sent: unknown): { status: number; body: unknown } {
     if (url === '/api/v1/readings') return this.#take(authorization, sent)
     if (authorization !== `Bearer ${this.token}`) return { status: 401, body: { title: 'Unauthorized' } }
+    if (url.startsWith('/api/v1/devices?')) return this.#list(new URL(url, 'http://x').searchParams)
     const renewed = /^\/api\/v1\/devices\/([^/]+)\/secret$/.exec(url)?.[1]
     if (renewed !== undefined) return { status: 200, body: { secret: this.#secret(renewed) } }
     const device = sent as Registration & { secret?: string }
     if (this.registered.has(device.id)) return { status: 409, body: { title: 'Conflict' } }
     this.registered.set(device.id, device)
     return { status: 201, body: { ...device, secret: this.#secret(device.id, device.secret) } }
+  }
+
+  /** Two a page, however many are asked for. */
+  #list(query: URLSearchParams): { status: number; body: unknown } {
+    const kind = query.get('kind')
+    const all = [...this.registered.values()].filter((device) => kind === null || device.kind === kind)
+    const from = Number(query.get('cursor') ?? 0)
+    const next = from + 2
+    const items = all.slice(from, next).map((device) => ({ ...device, presence: null, last: null }))
+    return { status: 200, body: { items, ...(next < all.length && { cursor: String(next) }) } }
   }
 
   #take(authorization: string | undefined, sent: unknown): { status: number; body: unknown } {

@@ -1,3 +1,5 @@
+import { WrongUsage } from './wrong-usage.ts'
+
 /** At most so many tasks under way at once. The first failure is passed on by the next call. */
 export class InFlight {
   readonly #limit: number
@@ -8,7 +10,7 @@ export class InFlight {
 
   /** The signal ends every wait with its reason; it does not end tasks. */
   constructor(limit: number, signal?: AbortSignal) {
-    if (!(limit >= 1)) throw new RangeError(`at least one must be in flight, not ${limit}`)
+    if (!(limit >= 1)) throw new WrongUsage(`at least one must be in flight, not ${limit}`)
     this.#limit = limit
     this.#signal = signal
     signal?.addEventListener('abort', () => this.#changed(), { once: true })

@@ -7,6 +7,7 @@ import { Probe, type ProbeOptions, type ProbeResult } from './load/probe.ts'
 import { MESSAGE_LIMIT } from './reading.ts'
 import { registerDevices } from './registration.ts'
 import { Secrets } from './secrets.ts'
+import { WrongUsage } from './wrong-usage.ts'
 
 export interface LoadOptions {
   readonly protocol: 'mqtt' | 'http'
@@ -95,17 +96,17 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
 function check({ devices, batch, inFlight, rate, probe }: LoadOptions): void {
   const least = probe === undefined || rate !== undefined ? 1 : 0
   if (!(devices >= least && devices <= DEVICE_LIMIT)) {
-    throw new RangeError(`devices must be ${least} to ${DEVICE_LIMIT}, not ${devices}`)
+    throw new WrongUsage(`devices must be ${least} to ${DEVICE_LIMIT}, not ${devices}`)
   }
   if (!(batch >= 1 && batch <= MESSAGE_LIMIT)) {
-    throw new RangeError(`batch must be 1 to ${MESSAGE_LIMIT}, not ${batch}`)
+    throw new WrongUsage(`batch must be 1 to ${MESSAGE_LIMIT}, not ${batch}`)
   }
   // A packet id has 16 bits, and is not 0 [MQTT-2.3.1-1].
   if (!(inFlight >= 1 && inFlight <= 65_535)) {
-    throw new RangeError(`in-flight must be 1 to 65535, not ${inFlight}`)
+    throw new WrongUsage(`in-flight must be 1 to 65535, not ${inFlight}`)
   }
   if (rate !== undefined && !(rate > 0 && rate <= 10_000_000)) {
-    throw new RangeError(`rate must be above 0 and at most 10000000, not ${rate}`)
+    throw new WrongUsage(`rate must be above 0 and at most 10000000, not ${rate}`)
   }
 }
 

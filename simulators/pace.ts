@@ -1,3 +1,5 @@
+import { WrongUsage } from './wrong-usage.ts'
+
 /**
  * How device time runs against the wall clock. A device's clock must never be ahead of the gateway's
  * (contract §2, `clock_ahead`), so a run that is faster than life begins in the past and has caught up with
@@ -10,9 +12,9 @@ export class Pace {
 
   /** `length` is how much device time the run spans, ms; infinite only at speed 1 or slower. */
   constructor(startedAt: number, speed: number, length: number) {
-    if (!(speed > 0)) throw new RangeError(`speed must be above 0, not ${speed}`)
+    if (!(speed > 0)) throw new WrongUsage(`speed must be above 0, not ${speed}`)
     if (speed > 1 && !Number.isFinite(length)) {
-      throw new RangeError(
+      throw new WrongUsage(
         'a speed above 1 needs a duration: the run must end before its clock passes the present',
       )
     }

@@ -1,6 +1,6 @@
 import { DateTime } from 'luxon'
 import { Type, type Static } from 'typebox'
-import { DocumentError, readDocument } from './document.ts'
+import { DocumentError, readDocument, nameOf } from './document.ts'
 import { IDENTIFIER_PATTERN, MARKS } from './reading.ts'
 import { CONVERSIONS } from './units.ts'
 
@@ -68,11 +68,13 @@ export type RecordingMap = Static<typeof RecordingMapSchema>
 export type MetricSource = Static<typeof SourceSchema>
 
 /** Throws a {@link DocumentError} that names what is wrong. */
-export function readRecordingMap(file: string): RecordingMap {
+export function readRecordingMap(file: string | URL): RecordingMap {
   const map = readDocument(file, RecordingMapSchema)
   const zone = map.time.zone ?? 'utc'
   if (!DateTime.utc().setZone(zone).isValid) {
-    throw new DocumentError(`${file}: time.zone: ${zone} is not a zone; expected one such as Asia/Shanghai`)
+    throw new DocumentError(
+      `${nameOf(file)}: time.zone: ${zone} is not a zone; expected one such as Asia/Shanghai`,
+    )
   }
   return map
 }

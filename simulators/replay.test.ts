@@ -200,7 +200,7 @@ describe.skipIf(!existsSync(material))(
   'the recordings of the U.S. Geological Survey (../shared/material)',
   () => {
     const usgs = (name: string): RecordingMap =>
-      readRecordingMap(fileURLToPath(new URL(`maps/usgs-${name}.yaml`, import.meta.url)))
+      readRecordingMap(new URL(`maps/usgs-${name}.yaml`, import.meta.url))
     const at = (device: string, time: string): Reading | undefined =>
       gateway.readings.get(device)?.find(({ ts }) => ts === Date.parse(time))
 

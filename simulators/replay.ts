@@ -6,6 +6,7 @@ import type { RecordingMap } from './recording-map.ts'
 import { Recording, RecordingError, type Row, type Skip } from './recording.ts'
 import { registerDevices } from './registration.ts'
 import { Secrets } from './secrets.ts'
+import { WrongUsage } from './wrong-usage.ts'
 
 /**
  * Where the recording's times go: `now` lets it end at the moment its last row is sent, so that no reading is
@@ -53,7 +54,7 @@ export interface ReplayResult {
 export async function replay(options: ReplayOptions): Promise<ReplayResult> {
   const { map, signal, secrets = new Secrets() } = options
   if (!(options.batch >= 1 && options.batch <= MESSAGE_LIMIT)) {
-    throw new RangeError(`a message holds 1 to ${MESSAGE_LIMIT} readings, not ${options.batch}`)
+    throw new WrongUsage(`a message holds 1 to ${MESSAGE_LIMIT} readings, not ${options.batch}`)
   }
   const recording = new Recording(options.file, map)
   const pacing = new Pacing(options.speed, options.maxGap)
@@ -157,7 +158,7 @@ class Pacing {
   readonly #maxGap: number
 
   constructor(speed: number, maxGap: number) {
-    if (!(speed > 0)) throw new RangeError(`speed must be above 0, not ${speed}`)
+    if (!(speed > 0)) throw new WrongUsage(`speed must be above 0, not ${speed}`)
     this.#speed = speed
     this.#maxGap = maxGap
   }

@@ -3,7 +3,7 @@ import { DRONE_EFFECTS } from './devices/drone.ts'
 import { GAUGE_EFFECTS } from './devices/gauge.ts'
 import { KITCHEN_EFFECTS } from './devices/kitchen.ts'
 import { RIVER_EFFECTS } from './devices/river.ts'
-import { DocumentError, parseDocument, readDocument } from './document.ts'
+import { DocumentError, readDocument, nameOf, parseDocument } from './document.ts'
 import { DURATION_PATTERN } from './duration.ts'
 import { IDENTIFIER_PATTERN } from './reading.ts'
 
@@ -77,8 +77,8 @@ export const ScenarioSchema = Type.Object(
 export type Scenario = Static<typeof ScenarioSchema>
 
 /** Throws a {@link DocumentError} that names what is wrong. */
-export function readScenario(file: string): Scenario {
-  return checked(readDocument(file, ScenarioSchema), file)
+export function readScenario(file: string | URL): Scenario {
+  return checked(readDocument(file, ScenarioSchema), nameOf(file))
 }
 
 export function parseScenario(text: string, name: string): Scenario {

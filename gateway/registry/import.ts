@@ -14,7 +14,8 @@ export interface ImportResult {
   readonly problems: readonly ImportProblem[]
 }
 
-interface Row extends NewDevice {
+/** A line of the file as a device; whether it may be registered has not been looked at. */
+export interface DeviceRow extends NewDevice {
   readonly line: number
 }
 
@@ -53,7 +54,17 @@ export async function importDevices(
   return { created, problems: reported }
 }
 
-function readRows(csv: Uint8Array, problems: ImportProblem[]): Row[] {
+/** The devices of a file and what is wrong with it, for those who register them through another door. */
+export function readDeviceFile(csv: Uint8Array): {
+  readonly rows: readonly DeviceRow[]
+  readonly problems: readonly ImportProblem[]
+} {
+  const problems: ImportProblem[] = []
+  const rows = withoutRepeats(readRows(csv, problems), problems)
+  return { rows, problems: problems.slice(0, REPORTED) }
+}
+
+function readRows(csv: Uint8Array, problems: ImportProblem[]): DeviceRow[] {
   let records: { record: string[]; info: { lines: number } }[]
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(csv)
@@ -107,7 +118,7 @@ function complaintAbout(header: readonly string[]): string | null {
   return repeated === undefined ? null : `header: ${JSON.stringify(repeated)} is there twice`
 }
 
-function rowOf(header: readonly string[], cells: readonly string[], line: number): Row {
+function rowOf(header: readonly string[], cells: readonly string[], line: number): DeviceRow {
   const cell = (name: string) => cells[header.indexOf(name)] || undefined
   const attributes = header.flatMap((name, i) =>
     name.startsWith(ATTRIBUTE) && cells[i] !== '' ? [[name.slice(ATTRIBUTE.length), valueOf(cells[i]!)]] : [],
@@ -129,7 +140,7 @@ function valueOf(text: string): string | number | boolean {
   return number.test(text) ? Number(text) : text
 }
 
-function passes(row: Row, devices: Devices, problems: ImportProblem[]): boolean {
+function passes(row: DeviceRow, devices: Devices, problems: ImportProblem[]): boolean {
   try {
     devices.checkNew(row)
     return true
@@ -140,7 +151,7 @@ function passes(row: Row, devices: Devices, problems: ImportProblem[]): boolean 
   }
 }
 
-function withoutRepeats(rows: readonly Row[], problems: ImportProblem[]): Row[] {
+function withoutRepeats(rows: readonly DeviceRow[], problems: ImportProblem[]): DeviceRow[] {
   const lines = new Map<string, number>()
   return rows.filter(({ line, device }) => {
     const { id } = device as { id: string }

@@ -1,8 +1,9 @@
 import type { Payload } from './payload.ts'
 
 /**
- * The few MQTT 3.1.1 frames that a load generator needs, made by hand: mqtt.js spends about 30 µs on a
- * publish, more than the gateway does, so it cannot saturate one; patching a prepared frame takes less than one.
+ * The few MQTT 3.1.1 frames that a load generator needs, made by hand. mqtt.js takes 10 to 20 µs of CPU for a
+ * publish and its acknowledgement, as much as the gateway; a prepared frame that is patched takes 3, so one core
+ * can saturate the other (measured against mosquitto: 280,000 readings a second from one process).
  */
 
 export interface Credentials {

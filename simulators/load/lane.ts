@@ -44,7 +44,11 @@ export class Waiting {
   }
 }
 
-/** Times of a device, each used once: two readings of a device never share their millisecond. */
+/**
+ * Times of a device, each used once: two readings of a device never share their millisecond. A device that
+ * sends more than 1,000 readings a second for long therefore runs ahead of the clock; spread such a load over
+ * more devices.
+ */
 export class Instants {
   #next = 0
 

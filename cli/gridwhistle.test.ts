@@ -1,0 +1,218 @@
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { FakeGateway } from '../simulators/gateway.fixture.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+let gateway: FakeGateway
+let folder: string
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cli-'))
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+beforeEach(async () => {
+  gateway = new FakeGateway()
+  await gateway.start()
+})
+afterEach(async () => {
+  await gateway.stop()
+})
+
+interface Outcome {
+  code: number
+  out: string
+  err: string
+}
+
+async function run(args: readonly string[], command = 'cli/gridwhistle.ts'): Promise<Outcome> {
+  const env = { ...process.env, GW_DATA_DIR: folder, GW_ADMIN_TOKEN: gateway.token }
+  return await new Promise((resolve) => {
+    execFile(process.execPath, [join(root, command), ...args], { env, cwd: folder }, (error, out, err) => {
+      resolve({ code: error === null ? 0 : Number(error.code), out, err })
+    })
+  })
+}
+
+function file(name: string, text: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+
+describe('help', () => {
+  test.each([
+    [['--help'], 'Usage: gridwhistle [options] [command]'],
+    [['devices', 'import', '--help'], 'gridwhistle devices import kitchens.csv'],
+    [['devices', 'list', '--help'], 'gridwhistle devices list --kind'],
+    [['rules', 'check', '--help'], 'gridwhistle rules check rules/packs'],
+    [['replay', '--help'], 'gridwhistle replay river.csv.gz'],
+    [['simulate', '--help'], 'gridwhistle simulate demo'],
+    [['load', '--help'], 'gridwhistle load --devices'],
+    [['journal', 'verify', '--help'], 'gridwhistle journal verify'],
+    [['user', 'add', '--help'], 'gridwhistle user add'],
+  ])('%j has an example and exits with 0', async (args, example) => {
+    const { code, out, err } = await run(args)
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toContain(example)
+  })
+})
+
+describe('wrong usage exits with 2 and says what was expected', () => {
+  test.each([
+    [['nonsense'], "unknown command 'nonsense'"],
+    [['load', '--devices', '0x10'], 'Expected a whole number'],
+    [['load', '--devices', '999999'], 'Expected a whole number from 0 to 19500'],
+    [['load', '--duration', '2h'], 'Expected at most 1h'],
+    [['load', '--duration', 'soon'], 'not a duration such as 90s'],
+    [['load', '--to', 'mqtt://gateway.example:1883'], 'another machine'],
+    [['load', '--qos', '0'], 'Allowed choices are 1'],
+    [['load', '--devices', '0', '--rate', '1'], 'devices must be 1 to'],
+    [['simulate'], "missing required argument 'scenario'"],
+    [['simulate', 'demo', '--speed', '0'], 'Expected a number above 0'],
+    [['simulate', 'demo', '--speed', '2'], 'needs a duration'],
+    [['simulate', 'no-such.yaml'], 'no-such.yaml: cannot be read'],
+    [['replay', 'x.csv'], "required option '--map <map>'"],
+    [['replay', 'x.csv', '--map', 'none.yaml'], 'none.yaml: cannot be read'],
+    [['replay', 'x.csv', '--map', 'usgs-01581752', '--shift', 'later'], 'Expected now, none or a time'],
+    [['replay', 'x.csv', '--map', 'usgs-01581752', '--to', 'here'], 'Expected an address'],
+    [['user', 'add', 'li-si', '--role', 'king'], 'Allowed choices are admin'],
+    [['journal', 'verify', '--config', 'none.yaml'], 'none.yaml: cannot be read'],
+  ])('%j', async (args, message) => {
+    const { code, out, err } = await run(args)
+    expect(err).toContain(message)
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+  })
+})
+
+describe('a failed job exits with 1 and says why in one line', () => {
+  test.each([
+    [['devices', 'list', '--url', 'http://127.0.0.1:9'], 'cannot reach http://127.0.0.1:9'],
+    [['devices', 'import', 'none.csv'], 'ENOENT'],
+    [['replay', 'none.csv', '--map', 'usgs-01581752'], 'none.csv'],
+    [['journal', 'verify', 'none.db'], 'unable to open'],
+    [['rules', 'check', 'none.yaml'], 'none.yaml: cannot be read'],
+  ])('%j', async (args, message) => {
+    const { code, err } = await run(args)
+    expect(err).toContain(message)
+    expect(err.trim().split('\n')).toHaveLength(1)
+    expect(code).toBe(1)
+  })
+})
+
+describe('rules check', () => {
+  test('takes the built-in packs', async () => {
+    const packs = ['cooking-fume', 'river', 'water-level', 'drone'].map((name) =>
+      join(root, `rules/packs/${name}.yaml`),
+    )
+    const { code, out } = await run(['rules', 'check', '--json', ...packs])
+    expect(code).toBe(0)
+    expect(JSON.parse(out)).toMatchObject({ ok: true, problems: [] })
+  })
+
+  test('names the mistake', async () => {
+    const { code, out } = await run(['rules', 'check', '--json', file('bad.yaml', 'rules: [{ id: x }]')])
+    expect(code).toBe(1)
+    const { ok, problems } = JSON.parse(out) as { ok: boolean; problems: object[] }
+    expect(ok).toBe(false)
+    expect(problems).toContainEqual({
+      file: join(folder, 'bad.yaml'),
+      rule: 'x',
+      path: 'version',
+      message: 'is missing',
+    })
+  })
+})
+
+describe('devices', () => {
+  const csv = `id,kind,site,street,grid,lon,lat,attr.stoves
+k1,cooking_fume,a,qinzao,qinzao-001,120.9,32.1,4
+k2,cooking_fume,b,qinzao,qinzao-001,,,
+r1,river_station,c,qinzao,qinzao-002,120.9,32.1,
+`
+
+  test('import registers each line, and its secrets go where only the owner reads them', async () => {
+    const secrets = join(folder, 'secrets.json')
+    const path = file('devices.csv', csv)
+    const url = ['--url', gateway.httpUrl]
+    const first = await run(['devices', 'import', path, '--secrets', secrets, '--json', ...url])
+    expect(first.code).toBe(0)
+    expect(JSON.parse(first.out)).toMatchObject({ created: [{}, {}, {}], existing: 0, problems: [] })
+    expect(gateway.registered.get('k1')).toEqual({
+      id: 'k1',
+      kind: 'cooking_fume',
+      site: 'a',
+      street: 'qinzao',
+      grid: 'qinzao-001',
+      position: [120.9, 32.1],
+      attributes: { stoves: 4 },
+    })
+    expect(statSync(secrets).mode & 0o777).toBe(0o600)
+    expect(JSON.parse(readFileSync(secrets, 'utf8'))).toEqual(Object.fromEntries(gateway.secrets))
+    expect(first.out).not.toContain(gateway.secrets.get('k1'))
+
+    const second = await run(['devices', 'import', path, '--json', ...url])
+    expect(second.code).toBe(0)
+    expect(JSON.parse(second.out)).toEqual({ created: [], existing: 3, problems: [] })
+  })
+
+  test('import of a file with a mistake registers nothing', async () => {
+    const path = file('twice.csv', `${csv}k1,cooking_fume,a,qinzao,qinzao-001,,,\n`)
+    const { code, err } = await run(['devices', 'import', path, '--url', gateway.httpUrl])
+    expect(code).toBe(1)
+    expect(err).toContain('line 5')
+    expect(gateway.registered.size).toBe(0)
+  })
+
+  test('list reads every page', async () => {
+    await run(['devices', 'import', file('devices.csv', csv), '--url', gateway.httpUrl])
+    const all = await run(['devices', 'list', '--json', '--url', gateway.httpUrl])
+    const ids = all.out
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { id: string }).id)
+    expect(ids.sort()).toEqual(['k1', 'k2', 'r1'])
+    const some = await run(['devices', 'list', '--kind', 'river_station', '--url', gateway.httpUrl])
+    expect(some.out).toMatch(/^r1 +river_station +c +qinzao-002 +never seen\n$/)
+  })
+})
+
+test('simulate, replay and load run to their end and account for what they sent', async () => {
+  const to = ['--to', gateway.mqttUrl, '--http', gateway.httpUrl, '--json']
+  const scenario = file(
+    'one.yaml',
+    `{ id: one, title: { en: o, zh: o }, begins: 2026-06-18T18:20:00+08:00, every: { drone: 2s }, devices:
+      [{ id: d, kind: drone, site: s, street: qinzao, grid: qinzao-001, position: [120.9, 32.1] }] }`,
+  )
+  const simulated = await run(['simulate', scenario, '--speed', '60', '--duration', '20s', ...to])
+  expect(simulated).toMatchObject({ code: 0, err: '' })
+  expect(JSON.parse(simulated.out)).toMatchObject({ taken: 10, acknowledged: 10 })
+
+  const recording = file('rec.csv', 't,v\n1577836800,1\n1577836860,2\n')
+  const map = file(
+    'map.yaml',
+    `{ source: t, time: { columns: [t], format: seconds }, devices: [{ id: g, kind: water_level, site: s,
+      street: qinzao, grid: qinzao-001, metrics: { level: { column: v } } }] }`,
+  )
+  const replayed = await run(['replay', recording, '--map', map, '--speed', 'max', '--shift', 'none', ...to])
+  expect(replayed).toMatchObject({ code: 0, err: '' })
+  expect(JSON.parse(replayed.out)).toMatchObject({ rows: 2, acknowledged: 2, devices: { 'sim-g': 2 } })
+
+  const loaded = await run(['load', '--devices', '3', '--rate', '300', '--duration', '500ms', ...to])
+  expect(loaded).toMatchObject({ code: 0, err: '' })
+  expect(JSON.parse(loaded.out)).toMatchObject({ offered: 150, acked: 150, complete: true })
+
+  gateway.acknowledges = false
+  const lost = await run(['load', '--devices', '1', '--duration', '100ms', '--drain', '100ms', ...to])
+  expect(lost.code).toBe(1)
+  expect(JSON.parse(lost.out)).toMatchObject({ sent: 1, acked: 0, unacked: 1, complete: false })
+})
+
+test('the bin does what the command does, exit codes included', async () => {
+  expect(await run(['--version'], 'cli/gridwhistle.js')).toMatchObject({ code: 0, err: '' })
+  expect((await run(['load', '--qos', '0'], 'cli/gridwhistle.js')).code).toBe(2)
+})

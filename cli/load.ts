@@ -1,0 +1,196 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { DEVICE_LIMIT, load, type LoadPhase, type LoadResult } from '../simulators/load.ts'
+import type { Metrics } from '../simulators/load/payload.ts'
+import { Secrets } from '../simulators/secrets.ts'
+import { WrongUsage } from '../simulators/wrong-usage.ts'
+import { FAILED, stopSignal } from './exit.ts'
+import { duration, positiveNumber, wholeNumber } from './options.ts'
+import { Progress } from './progress.ts'
+import { mqttOptions, type Target, targetOf, type TargetOptions, tokenOf } from './target.ts'
+
+interface Options extends TargetOptions {
+  devices: number
+  rate?: number
+  inFlight: number
+  batch: number
+  protocol: 'mqtt' | 'http'
+  duration: number
+  drain: number
+  topic: string
+  devicePrefix: string
+  register: boolean
+  secrets?: string
+  secretOf?: string
+  probe?: number
+  probeTopic: string
+  probeMetrics: Metrics
+  probeUser: string
+  probeSecret?: string
+  allowRemote?: true
+  json?: true
+}
+
+/** A load is a test, not a way of life. */
+const LONGEST = 3_600_000
+
+export function loadCommand(): Command {
+  const command = mqttOptions(new Command('load'))
+    .description('load a gateway and account for every reading')
+    .option('--devices <n>', 'connections, each a device of its own', wholeNumber(0, DEVICE_LIMIT), 100)
+    .option(
+      '--rate <n>',
+      'readings a second in all, on a fixed schedule (default: as fast as acknowledged)',
+      positiveNumber,
+    )
+    .option(
+      '--in-flight <n>',
+      'messages of a device that wait for acknowledgement',
+      wholeNumber(1, 65_535),
+      1,
+    )
+    .option('--batch <n>', 'readings in one message', wholeNumber(1, 1000), 1)
+    .addOption(new Option('--duration <time>', 'how long').argParser(limitedDuration).default(30_000, '30s'))
+    .addOption(
+      new Option('--drain <time>', 'how long to wait for the last acknowledgements')
+        .argParser(limitedDuration)
+        .default(10_000, '10s'),
+    )
+    .option('--topic <topic>', 'where a device publishes', 'v1/{device}/readings')
+    .option('--device-prefix <text>', 'in front of the number of each device', 'load-')
+    .option('--no-register', 'do not register devices: they are known, or the broker asks for no sign-in')
+    .option('--secrets <file>', 'keep the secrets of devices here (mode 0600) for the next run')
+    .option('--secret-of <pattern>', 'the secret of every device, such as key-{device}')
+    .option('--allow-remote', 'load another machine than this one')
+    .option('--json', 'print the account as JSON')
+  command
+    .addOption(new Option('--protocol <name>', 'how').choices(['mqtt', 'http']).default('mqtt'))
+    .addOption(
+      new Option('--qos <n>', 'at QoS 0 nothing is acknowledged, so loss could not be told')
+        .choices(['1'])
+        .default('1'),
+    )
+  return command
+    .option('--probe <n>', 'beside the load, so many devices trip an alarm', wholeNumber(1, 10_000))
+    .option('--probe-topic <filter>', 'where what a probe leads to is read', 'dispatch/#')
+    .option('--probe-metrics <json>', 'what a probe says', metrics, { fume: 9, fan: true })
+    .option('--probe-user <name>', 'who reads it', 'admin')
+    .option('--probe-secret <secret>', 'and their secret (default: the token)')
+    .addHelpText(
+      'after',
+      `
+Without --rate the loop is closed: each device sends its next message when one is acknowledged. With it the
+loop is open, and latency counts from the moment a message was due, so a stalled gateway cannot hide.
+A probe needs a rule that fires at once (for: 0s). Exits with 1 when a reading or a probe went unanswered.
+
+Examples:
+  gridwhistle load --devices 1000 --in-flight 10 --duration 30s --json
+  gridwhistle load --devices 5000 --rate 20000 --probe 100
+  gridwhistle load --no-register --topic 'v1/{device}/readings' --to mqtt://127.0.0.1:1884`,
+    )
+    .action(async (options: Options) => {
+      const target = targetOf(options)
+      if (options.allowRemote !== true) mustBeHere(target)
+      const signal = stopSignal()
+      const phases = new Map<LoadPhase, Progress>()
+      let result: LoadResult
+      try {
+        result = await load({
+          protocol: options.protocol,
+          mqttUrl: target.mqttUrl,
+          httpUrl: target.httpUrl,
+          ...(options.register && { token: tokenOf(target) }),
+          secrets: new Secrets(options.secrets),
+          ...(options.secretOf !== undefined && { secretOf: options.secretOf }),
+          devicePrefix: options.devicePrefix,
+          devices: options.devices,
+          topic: options.topic,
+          ...(options.rate !== undefined && { rate: options.rate }),
+          inFlight: options.inFlight,
+          batch: options.batch,
+          duration: options.duration,
+          drain: options.drain,
+          ...(options.probe !== undefined && { probe: probeOf(options, options.probe, target) }),
+          signal,
+          onProgress: (phase, done, of) => bar(phases, phase).update(done, of),
+        })
+      } finally {
+        for (const progress of phases.values()) progress.stop()
+      }
+      process.stdout.write(`${options.json === true ? JSON.stringify(result) : inWords(result)}\n`)
+      if (!result.complete) process.exitCode = FAILED
+    })
+}
+
+/** One bar after the other. */
+function bar(phases: Map<LoadPhase, Progress>, phase: LoadPhase): Progress {
+  let progress = phases.get(phase)
+  if (progress === undefined) {
+    for (const earlier of phases.values()) earlier.stop()
+    progress = new Progress(phase)
+    phases.set(phase, progress)
+  }
+  return progress
+}
+
+function probeOf(options: Options, count: number, target: Target) {
+  const anonymous = !options.register && options.probeSecret === undefined
+  return {
+    count,
+    metrics: options.probeMetrics,
+    topic: options.probeTopic,
+    ...(!anonymous && { user: options.probeUser, password: options.probeSecret ?? tokenOf(target) }),
+  }
+}
+
+function mustBeHere({ mqttUrl, httpUrl }: Target): void {
+  for (const url of [mqttUrl, httpUrl]) {
+    const { hostname } = new URL(url)
+    if (hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname)) continue
+    throw new WrongUsage(`${hostname} is another machine; --allow-remote if its owner agrees`)
+  }
+}
+
+function limitedDuration(text: string): number {
+  const length = duration(text)
+  if (length <= LONGEST) return length
+  throw new InvalidArgumentError('Expected at most 1h.')
+}
+
+function metrics(text: string): Metrics {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed as Metrics
+  } catch {
+    // Said below.
+  }
+  throw new InvalidArgumentError('Expected a JSON object such as {"fume":9}.')
+}
+
+function inWords({
+  offered,
+  sent,
+  acked,
+  rate,
+  seconds,
+  latency,
+  errors,
+  firstError,
+  cpu,
+  probe,
+}: LoadResult): string {
+  const lines = [
+    `${offered} readings offered, ${sent} sent, ${acked} acknowledged in ${seconds} s: ${rate}/s`,
+    latency === null
+      ? 'no acknowledgement'
+      : `latency ms: p50 ${latency.p50}, p90 ${latency.p90}, p99 ${latency.p99}, p99.9 ${latency.p999}, max ${latency.max}`,
+    `load process: ${cpu.share} cores, ${cpu.microsecondsPerReading ?? '–'} µs a reading`,
+  ]
+  if (probe !== null) {
+    const { tripped, answered, latency: took } = probe
+    lines.push(
+      `probes: ${answered} of ${tripped} answered, p50 ${took?.p50 ?? '–'} ms, p99 ${took?.p99 ?? '–'} ms`,
+    )
+  }
+  if (errors > 0) lines.push(`${errors} errors, the first: ${firstError}`)
+  return lines.join('\n')
+}

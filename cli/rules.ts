@@ -1,0 +1,36 @@
+import { Command } from 'commander'
+import { loadKinds } from '../gateway/model/kinds.ts'
+import { problemLine, readRules, RuleError } from '../rules/pack.ts'
+import { JobFailed } from './exit.ts'
+
+export function rulesCommand(): Command {
+  return new Command('rules').description('rule files').addCommand(checkCommand())
+}
+
+function checkCommand(): Command {
+  return new Command('check')
+    .description('hold rule files against the rule language and the kinds; needs no gateway')
+    .argument('<file...>', 'rule files (YAML)')
+    .option('--json', 'print the findings as JSON')
+    .addHelpText(
+      'after',
+      `
+Example:
+  gridwhistle rules check rules/packs/*.yaml`,
+    )
+    .action((files: string[], { json }: { json?: true }) => {
+      try {
+        const rules = readRules(files, loadKinds()).map(({ id, version }) => ({ id, version }))
+        const summary = `${rules.length} rules in ${files.length} files, all right`
+        process.stdout.write(
+          `${json === true ? JSON.stringify({ ok: true, rules, problems: [] }) : summary}\n`,
+        )
+      } catch (error) {
+        if (!(error instanceof RuleError)) throw error
+        const { problems } = error
+        if (json === true) process.stdout.write(`${JSON.stringify({ ok: false, rules: [], problems })}\n`)
+        else process.stderr.write(`${problems.map(problemLine).join('\n')}\n`)
+        throw new JobFailed('rules with mistakes', { cause: error })
+      }
+    })
+}
