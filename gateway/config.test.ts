@@ -73,9 +73,7 @@ describe('a bad configuration is one line that names key, value and expectation'
   })
 
   test('a secret is never repeated', () => {
-    expect(() => load('admin: { token: short }')).toThrow(
-      /admin\.token: \(hidden\) is not valid; expected text of at least 16/,
-    )
+    expect(() => load('admin: { token: "" }')).toThrow(/admin\.token: \(hidden\) is not valid; expected text/)
   })
 
   test('a section left empty means its defaults', () => {

@@ -96,7 +96,7 @@ export const ConfigSchema = Type.Object(
       {
         token: Type.Optional(
           Type.String({
-            minLength: 16,
+            minLength: 1,
             description:
               'bearer token with every right; a random one is written to dataDir/admin.token when absent',
           }),

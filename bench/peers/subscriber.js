@@ -23,14 +23,13 @@ async function flush() {
   }
   writing = false
 }
-setInterval(
-  () =>
-    flush().catch((error) => {
-      writing = false
-      console.error(error)
-    }),
-  LINGER_MS,
-)
+function flushNow() {
+  flush().catch((error) => {
+    writing = false
+    console.error(error)
+  })
+}
+setInterval(flushNow, LINGER_MS)
 
 const client = mqtt.connect(MQTT_URL, { clientId: 'subscriber', clean: false })
 client.on('message', (topic, payload) => {
@@ -44,11 +43,7 @@ client.on('message', (topic, payload) => {
     if (reading.metrics.fume > Number(LIMIT))
       client.publish(`alarms/${device}`, JSON.stringify({ device, ...reading }), { qos: 1 })
   }
-  if (lines.length >= BATCH)
-    flush().catch((error) => {
-      writing = false
-      console.error(error)
-    })
+  if (lines.length >= BATCH) flushNow()
 })
 client.on('connect', () => {
   client.subscribe('v1/+/readings', { qos: 1 }, () => console.log(JSON.stringify({ ready: true })))

@@ -1,0 +1,248 @@
+/**
+ * `npm run bench [-- --runs 3 --quick --only NAME]`: Gridwhistle beside its peers, one after the other on the
+ * same machine in the same run, medians and ratios as a Markdown table. Load generator and InfluxDB share the
+ * machine with whoever is measured. Nothing is installed but bench/peers.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { cpus, release, totalmem } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import type { LoadResult } from '../simulators/load.ts'
+import { cpuSeconds, residentBytes } from './processes.ts'
+import { report, type Figures } from './report.ts'
+import { SYSTEMS, type System, type SystemName } from './systems.ts'
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+const cli = here('../cli/gridwhistle.ts')
+
+const { values: flags } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '3' },
+    quick: { type: 'boolean', default: false },
+    only: { type: 'string', multiple: true },
+  },
+})
+const runs = Number(flags.runs)
+const seconds = flags.quick ? 4 : 8
+const wanted = (name: string) => flags.only === undefined || flags.only.some((part) => name.includes(part))
+
+const GRIDWHISTLE: SystemName = 'gridwhistle'
+const ALL = Object.keys(SYSTEMS) as SystemName[]
+const STORING = ALL.filter((name) => name !== 'aedes')
+
+const say = (text: string) => process.stderr.write(`${text}\n`)
+
+interface Measured extends LoadResult {
+  /** Readings in InfluxDB at the end; null where nothing is stored. */
+  readonly stored: number | null
+  /** From the last acknowledgement until everything was stored, s; null when it never was. */
+  readonly settled: number | null
+  /** CPU of each of the system's processes, µs per acknowledged reading. */
+  readonly cpuOf: Readonly<Record<string, number>>
+}
+
+/** Runs the load generator as a process of its own, as a user would. */
+async function generate(system: System, args: readonly string[]): Promise<LoadResult> {
+  const child = spawn(process.execPath, [cli, 'load', '--json', ...system.load, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  let errors = ''
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))
+  await new Promise((resolve) => child.once('close', resolve))
+  if (output === '') throw new Error(`load ${args.join(' ')} against ${system.name}: ${errors}`)
+  return JSON.parse(output) as LoadResult
+}
+
+async function measure(name: SystemName, args: readonly string[]): Promise<Measured> {
+  const system = await SYSTEMS[name]()
+  try {
+    const before = system.programs.map(({ pid }) => cpuSeconds(pid))
+    const result = await generate(system, args)
+    const expected = result.acked + (result.probe?.tripped ?? 0)
+    const { stored, settled } = await settle(system, expected)
+    const cpuOf = Object.fromEntries(
+      system.programs.map(({ name, pid }, index) => [
+        name,
+        ((cpuSeconds(pid) - before[index]!) * 1e6) / Math.max(1, result.acked),
+      ]),
+    )
+    return { ...result, stored, settled, cpuOf }
+  } finally {
+    await system.stop()
+  }
+}
+
+/** Waits until InfluxDB holds what was acknowledged, or until nothing more comes. */
+async function settle(
+  system: System,
+  expected: number,
+): Promise<{ stored: number | null; settled: number | null }> {
+  const began = performance.now()
+  let stored = await system.stored()
+  if (stored === null) return { stored, settled: null }
+  let progressAt = performance.now()
+  while (stored < expected && performance.now() - progressAt < 5_000) {
+    await new Promise((resolve) => setTimeout(resolve, 250))
+    const now = (await system.stored()) ?? 0
+    if (now > stored) progressAt = performance.now()
+    stored = now
+  }
+  return { stored, settled: stored >= expected ? (performance.now() - began) / 1000 : null }
+}
+
+function lost(result: Measured): number {
+  const expected = result.acked + (result.probe?.tripped ?? 0)
+  return result.unacked + (result.stored === null ? 0 : expected - result.stored)
+}
+
+/** Systems take turns, so that a slow minute of the machine hits all of them alike. */
+async function compare(
+  title: string,
+  names: readonly SystemName[],
+  args: readonly string[],
+): Promise<Figures> {
+  const figures: Figures = { title, systems: {} }
+  for (let run = 0; run < runs; run++) {
+    for (const name of names.filter(wanted)) {
+      const result = await measure(name, args)
+      const { rate, latency, probe, cpu } = result
+      say(
+        `${title} · ${name}: ${rate}/s, p99 ${latency?.p99} ms, lost ${lost(result)}, probe p50 ${probe?.latency?.p50} p99 ${probe?.latency?.p99}`,
+      )
+      const rows = (figures.systems[name] ??= [])
+      rows.push({
+        rate,
+        ackP50: latency?.p50 ?? null,
+        ackP99: latency?.p99 ?? null,
+        lost: lost(result),
+        settled: result.settled,
+        cpu: result.cpuOf,
+        loadCpu: cpu.microsecondsPerReading,
+        probeP50: probe?.latency?.p50 ?? null,
+        probeP99: probe?.latency?.p99 ?? null,
+      })
+    }
+  }
+  return figures
+}
+
+/** The highest rate of an open loop at which everything sent was acknowledged and stored. */
+async function highestRate(name: SystemName): Promise<number> {
+  const holds = async (rate: number) => {
+    const result = await measure(name, [
+      '--devices',
+      '1000',
+      '--rate',
+      String(rate),
+      '--duration',
+      `${seconds}s`,
+      '--drain',
+      '10s',
+    ])
+    // Complete, stored soon after, and not merely piled up in queues that a longer run would overflow.
+    const kept =
+      result.complete && lost(result) === 0 && result.settled !== null && result.settled < seconds / 2
+    const onTime = (result.latency?.p99 ?? Infinity) < 1000
+    say(
+      `open loop ${rate}/s · ${name}: ${kept && onTime ? 'held' : 'not held'} (p99 ${result.latency?.p99} ms, stored after ${result.settled?.toFixed(1)} s, lost ${lost(result)})`,
+    )
+    return kept && onTime
+  }
+  let low = 0
+  let high = 1000
+  while (high <= 128_000 && (await holds(high))) {
+    low = high
+    high *= 2
+  }
+  for (let step = 0; step < 3; step++) {
+    const middle = Math.round((low + high) / 2 / 100) * 100
+    if (await holds(middle)) low = middle
+    else high = middle
+  }
+  return low
+}
+
+async function idleMemory(name: SystemName): Promise<number> {
+  const CONNECTIONS = 5000
+  const system = await SYSTEMS[name]()
+  try {
+    const [program] = system.programs
+    // Warm: code is compiled and pools are filled before the first look.
+    await generate(system, [
+      '--devices',
+      '50',
+      '--device-prefix',
+      'warm-',
+      '--rate',
+      '50',
+      '--duration',
+      '2s',
+    ])
+    const before = residentBytes(program!.pid)
+    let peak = before
+    const watch = setInterval(() => (peak = Math.max(peak, residentBytes(program!.pid))), 100)
+    // One reading in all: the rest of the connections only stay.
+    await generate(system, ['--devices', String(CONNECTIONS), '--rate', '1', '--duration', '4s'])
+    clearInterval(watch)
+    return (peak - before) / CONNECTIONS
+  } finally {
+    await system.stop()
+  }
+}
+
+function installPeers(): void {
+  if (existsSync(here('peers/node_modules'))) return
+  say('bench: installing the peers into bench/peers')
+  const result = spawnSync('npm', ['ci'], { cwd: here('peers'), stdio: ['ignore', 'ignore', 'inherit'] })
+  if (result.status !== 0) throw new Error('npm ci in bench/peers failed')
+}
+
+installPeers()
+const duration = ['--duration', `${seconds}s`]
+const closed = (inFlight: number, batch = 1) => [
+  '--devices',
+  batch === 1 ? '1000' : '100',
+  '--in-flight',
+  String(inFlight),
+  '--batch',
+  String(batch),
+  ...duration,
+]
+const tables: Figures[] = [
+  await compare('1,000 connections, 1 message in flight', [GRIDWHISTLE, 'aedes'], closed(1)),
+  await compare('1,000 connections, 10 messages in flight', [GRIDWHISTLE, 'aedes'], closed(10)),
+  await compare('100 connections, 50 readings in a message', [GRIDWHISTLE], closed(4, 50)),
+  await compare('publish → order or alarm at 2,000 readings/s', STORING, [
+    '--devices',
+    '1000',
+    '--rate',
+    '2000',
+    '--probe',
+    '200',
+    ...duration,
+  ]),
+  await compare(
+    '5,000 readings/s from 1,000 devices',
+    [GRIDWHISTLE],
+    ['--devices', '1000', '--rate', '5000', ...duration],
+  ),
+  await compare(
+    '5,000 readings/s from 19,000 devices',
+    [GRIDWHISTLE],
+    ['--devices', '19000', '--rate', '5000', ...duration],
+  ),
+]
+
+const highest: Partial<Record<SystemName, number>> = {}
+for (const name of STORING.filter(wanted)) highest[name] = await highestRate(name)
+const idle: Partial<Record<SystemName, number>> = {}
+for (const name of [GRIDWHISTLE, 'aedes'] as const) if (wanted(name)) idle[name] = await idleMemory(name)
+
+const machine = `${cpus().length} cores (${cpus()[0]?.model}), ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node.js ${process.version}`
+const text = report({ machine, runs, seconds, tables, highest, idle })
+mkdirSync(here('results'), { recursive: true })
+writeFileSync(here('results/latest.md'), text)
+process.stdout.write(text)

@@ -1,0 +1,155 @@
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { freePort } from '../test/services/service.ts'
+import { Influxd } from '../test/services/influxd.ts'
+import { Program } from './processes.ts'
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+const peers = here('peers')
+const TOKEN = 'bench-admin-token-0123456789'
+const DATABASE = 'gridwhistle'
+/** Readings above it are alarms, for every system (bench/rules/probe.yaml). */
+const LIMIT = '8'
+
+/** One of the things compared, running, with an empty InfluxDB of its own behind it. */
+export interface System {
+  readonly name: string
+  /** Arguments of the load generator that reach it. */
+  readonly load: readonly string[]
+  readonly probeTopic: string
+  /** Whose CPU is counted. */
+  readonly programs: readonly Program[]
+  /** Readings in InfluxDB; null where the system stores nothing. */
+  stored(): Promise<number | null>
+  stop(): Promise<void>
+}
+
+export type SystemName = keyof typeof SYSTEMS
+
+export const SYSTEMS = {
+  gridwhistle: startGridwhistle,
+  aedes: startAedes,
+  'mosquitto + mqtt.js': () => startMosquitto('mosquitto + mqtt.js', 'subscriber.js', [], /"ready":true/),
+  'mosquitto + Node-RED batched': () =>
+    startMosquitto('mosquitto + Node-RED batched', 'node-red.js', ['--batched'], /Connected to broker/),
+  'mosquitto + Node-RED': () =>
+    startMosquitto('mosquitto + Node-RED', 'node-red.js', [], /Connected to broker/),
+} satisfies Record<string, () => Promise<System>>
+
+async function startGridwhistle(): Promise<System> {
+  const influx = await startInflux()
+  const folder = mkdtempSync(join(tmpdir(), 'gridwhistle-bench-'))
+  const rules = join(folder, 'rules')
+  cpSync(here('../rules/packs'), rules, { recursive: true, filter: (file) => !file.includes('test') })
+  cpSync(here('rules'), rules, { recursive: true })
+  const { program, line } = await Program.launch(
+    'gridwhistle',
+    process.execPath,
+    [here('../cli/gridwhistle.ts'), 'serve'],
+    /"ready":true/,
+    {
+      env: {
+        GW_DATA_DIR: join(folder, 'data'),
+        GW_ADMIN_TOKEN: TOKEN,
+        GW_MQTT_PORT: '0',
+        GW_WS_PORT: '0',
+        GW_HTTP_PORT: '0',
+        GW_HISTORIAN_TYPE: 'influx1',
+        GW_HISTORIAN_URL: influx.url,
+        GW_HISTORIAN_DATABASE: DATABASE,
+        GW_RULES_DIR: rules,
+        GW_LOG_LEVEL: 'error',
+      },
+    },
+  )
+  const { mqtt, http } = JSON.parse(line) as { mqtt: number; http: number }
+  return {
+    name: 'gridwhistle',
+    load: ['--to', `mqtt://127.0.0.1:${mqtt}`, '--http', `http://127.0.0.1:${http}`, '--token', TOKEN],
+    probeTopic: 'dispatch/+/orders/#',
+    programs: [program],
+    stored: () => count(influx),
+    async stop() {
+      await program.stop()
+      await influx.dispose()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function startAedes(): Promise<System> {
+  const { program, line } = await Program.launch('aedes', process.execPath, ['aedes.js'], /"ready":true/, {
+    cwd: peers,
+  })
+  const { mqtt } = JSON.parse(line) as { mqtt: number }
+  return {
+    name: 'aedes',
+    load: ['--no-register', '--to', `mqtt://127.0.0.1:${mqtt}`],
+    probeTopic: 'alarms/#',
+    programs: [program],
+    stored: () => Promise.resolve(null),
+    stop: () => program.stop(),
+  }
+}
+
+async function startMosquitto(
+  name: string,
+  script: string,
+  args: readonly string[],
+  ready: RegExp,
+): Promise<System> {
+  const influx = await startInflux()
+  const folder = mkdtempSync(join(tmpdir(), 'gridwhistle-bench-'))
+  const port = await freePort()
+  const config = join(folder, 'mosquitto.conf')
+  // Its defaults drop messages for a subscriber that is 1,000 behind; unlimited is the fairest that it has.
+  writeFileSync(
+    config,
+    `listener ${port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\nset_tcp_nodelay true\n`,
+  )
+  const { program: mosquitto } = await Program.launch(
+    'mosquitto',
+    '/usr/sbin/mosquitto',
+    ['-c', config],
+    /running/,
+  )
+  const influxPort = new URL(influx.url).port
+  const { program } = await Program.launch(script, process.execPath, [script, ...args], ready, {
+    cwd: peers,
+    env: {
+      MQTT_URL: `mqtt://127.0.0.1:${port}`,
+      MQTT_PORT: String(port),
+      INFLUX_URL: influx.url,
+      INFLUX_PORT: influxPort,
+      DATABASE,
+      LIMIT,
+      FOLDER: join(folder, 'node-red'),
+    },
+  })
+  return {
+    name,
+    load: ['--no-register', '--to', `mqtt://127.0.0.1:${port}`],
+    probeTopic: 'alarms/#',
+    programs: [mosquitto, program],
+    stored: () => count(influx),
+    async stop() {
+      await program.stop()
+      await mosquitto.stop()
+      await influx.dispose()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function startInflux(): Promise<Influxd> {
+  const influx = await Influxd.launch()
+  await influx.query(`CREATE DATABASE ${DATABASE}`)
+  return influx
+}
+
+async function count(influx: Influxd): Promise<number> {
+  const rows = await influx.query('SELECT count(fume) FROM cooking_fume', DATABASE)
+  return Number(rows[0]?.[1] ?? 0)
+}

@@ -1,0 +1,266 @@
+import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { BUILT_IN_PACKS, loadRules, RuleError } from '../rules/pack.ts'
+import { MqttBroker } from './broker/broker.ts'
+import { ConfigError, type Config } from './config.ts'
+import { ActionInbox } from './dispatch/action-inbox.ts'
+import { Alarms } from './dispatch/alarms.ts'
+import { Cases } from './dispatch/cases.ts'
+import { loadDistrict } from './dispatch/district.ts'
+import { Queue } from './dispatch/queue.ts'
+import { streetsOf } from './dispatch/routing.ts'
+import { historianConsumer } from './historian/historian.ts'
+import { Recorder } from './historian/recorder.ts'
+import { HttpServer } from './http/server.ts'
+import { ReadingIntake } from './ingest/intake.ts'
+import { SqliteJournal } from './journal/journal.ts'
+import { QuarantineReader } from './journal/quarantine.ts'
+import { Judge, RULES_CONSUMER } from './judge/judge.ts'
+import type { Log } from './log.ts'
+import type { Clock } from './model/clock.ts'
+import { durationMs } from './model/duration.ts'
+import { loadKinds } from './model/kinds.ts'
+import type { Part } from './model/pipeline.ts'
+import type { Refusal } from './model/reading.ts'
+import { RAW_LIMIT } from './model/reading.ts'
+import { adminToken } from './registry/admin-token.ts'
+import { Audit } from './registry/audit.ts'
+import { Database } from './registry/database.ts'
+import { Devices } from './registry/devices.ts'
+import { Secrets } from './registry/secrets.ts'
+import { RegistrySignIn } from './registry/sign-in.ts'
+import { SlowHash } from './registry/slow-hash.ts'
+import { Users } from './registry/users.ts'
+
+/** The ready line (contract §1): the ports as they really are. */
+export interface Ready {
+  readonly ready: true
+  readonly mqtt: number
+  readonly mqtts?: number
+  readonly ws: number
+  readonly http: number
+}
+
+/** The gateway cannot start; the message is one line that says what and where. */
+export class StartError extends Error {
+  override readonly name = 'StartError'
+  readonly wrongUsage: boolean
+
+  constructor(message: string, wrongUsage = false) {
+    super(message)
+    this.wrongUsage = wrongUsage
+  }
+}
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
+
+/**
+ * Only wiring. Data flows one way: sources → intake → journal → historian and judge → queue → publisher. Sinks
+ * start before sources, so that nothing comes in before it can be dealt with, and stop after them.
+ */
+export class Gateway {
+  readonly #config: Config
+  readonly #clock: Clock
+  readonly #log: Log
+  /** Undone from the last to the first. */
+  readonly #started: (() => Promise<void> | void)[] = []
+
+  constructor({ config, clock, log }: { config: Config; clock: Clock; log: Log }) {
+    this.#config = config
+    this.#clock = clock
+    this.#log = log
+  }
+
+  /** Rejects with {@link StartError}; then `stop()` undoes what had been started. */
+  async start(): Promise<Ready> {
+    try {
+      return await this.#start()
+    } catch (error) {
+      if (error instanceof ConfigError || error instanceof RuleError)
+        throw new StartError(error.message, true)
+      const { code, message } = error as NodeJS.ErrnoException
+      if (code !== undefined && /^E[A-Z]+$/.test(code))
+        throw new StartError(explain(error as NodeJS.ErrnoException))
+      if (/^(journal|unable to open database|attempt to write a readonly)/.test(message))
+        throw new StartError(message)
+      throw error
+    }
+  }
+
+  /** Drains: what has come in is committed, what is committed stays for the next start. */
+  async stop(): Promise<void> {
+    for (const undo of this.#started.splice(0).toReversed()) await undo()
+  }
+
+  async #start(): Promise<Ready> {
+    const config = this.#config
+    const clock = this.#clock
+    const log = this.#log
+    const dataDir = openDataDir(config.dataDir)
+
+    // What is data: a mistake in it ends the start before anything is opened.
+    const kinds = loadKinds()
+    const district = loadDistrict(config.district.file)
+    const rules = loadRules(config.rules.dir ?? BUILT_IN_PACKS, kinds)
+
+    const database = new Database(join(dataDir, 'registry.db'))
+    this.#started.push(() => database.close())
+    const slowHash = new SlowHash()
+    const secrets = new Secrets(database, slowHash)
+    const devices = new Devices(database, secrets, kinds)
+    const users = new Users(database, secrets)
+    const audit = new Audit(database, clock)
+    for (const repository of [secrets, devices, users, audit]) repository.load()
+    this.#started.push(() => devices.stop())
+    const signIn = new RegistrySignIn({
+      devices,
+      users,
+      secrets,
+      slowHash,
+      adminToken: adminToken(config.admin.token, dataDir),
+      clock,
+    })
+
+    const journalFile = join(dataDir, 'journal.db')
+    const journal = new SqliteJournal({
+      file: journalFile,
+      keepMs: durationMs(config.journal.keep),
+      maxPendingBytes: config.journal.maxPendingBytes,
+      quarantineKeep: config.quarantine.keep,
+      storedBy: historianConsumer(config.historian),
+      clock,
+      log,
+    })
+    await this.#run(journal)
+    const quarantine = new QuarantineReader(journalFile)
+    this.#started.push(() => quarantine.close())
+
+    const alarms = new Alarms(database)
+    const cases = new Cases(database)
+    const recorder = new Recorder({ journal, journalFile, config: config.historian, dataDir, alarms, log })
+    await this.#run(recorder)
+
+    const queue = new Queue({ database, alarms, cases, district, devices, clock, log })
+    queue.onAlarm(() => recorder.notifyAlarms())
+    const judge = new Judge({
+      journal,
+      database,
+      book: queue,
+      rules,
+      kinds,
+      config: {
+        latenessMs: durationMs(config.rules.lateness),
+        staleAfterMs: durationMs(config.rules.staleAfter),
+      },
+      clock,
+      log,
+    })
+
+    const intake = new ReadingIntake({
+      kinds,
+      devices,
+      journal,
+      clock,
+      maxMessageBytes: config.mqtt.maxPacketBytes,
+    })
+    intake.restore()
+
+    const broker = new MqttBroker({
+      config,
+      sessionsFile: join(dataDir, 'sessions.db'),
+      intake,
+      signIn,
+      devices,
+      streetsOf: (team: string) => streetsOf(district, team),
+      refuse: (device, code, message, raw) => {
+        const refusal: Refusal = {
+          device,
+          code,
+          message,
+          raw: raw.subarray(0, RAW_LIMIT),
+          rawSize: raw.byteLength,
+          receivedAt: clock.now(),
+        }
+        return journal.append({ duplicates: 0, refusals: [refusal] })
+      },
+      onStatus: (device, online, at) => devices.setPresence(device, online, at),
+      onTeamAction: (user, payload) => inbox.take(user, payload),
+      onCommandResult: (device, command, payload) => {
+        audit.note(device, 'command.result', command, Buffer.from(payload.subarray(0, 1024)).toString('utf8'))
+      },
+      clock,
+      log,
+    })
+    const inbox = new ActionInbox(queue, broker, log)
+    queue.publishThrough(broker)
+
+    // The judge catches up with the journal and the queue says what the last run left unsaid, before new
+    // readings come: a crew must not see a case after the alarm that has cleared it.
+    await this.#run(judge)
+    await this.#run(broker)
+    await this.#run(queue)
+
+    const http = new HttpServer({
+      host: config.http.host ?? config.host,
+      port: config.http.port,
+      version,
+      log,
+      clock,
+      district,
+      kinds,
+      signIn,
+      secrets,
+      devices,
+      users,
+      audit,
+      intake,
+      journal,
+      quarantine,
+      recorder,
+      rules,
+      judge,
+      alarms,
+      cases,
+      queue,
+      publisher: broker,
+      connections: () => broker.connections(),
+      lag: () => ({ historian: recorder.lag(), [RULES_CONSUMER]: judge.lag() }),
+      health: {
+        journal: () => journal.health(),
+        historian: () => recorder.health(),
+        rules: () => judge.health(),
+        broker: () => broker.health(),
+      },
+    })
+    await this.#run(http)
+    if (config.hj212 !== undefined)
+      log.warn('hj212.port is set, but the HJ 212 adapter is not part of this version')
+    return { ready: true, ...broker.ports(), http: http.port() }
+  }
+
+  async #run(part: Part): Promise<void> {
+    this.#started.push(() => part.stop())
+    await part.start()
+  }
+}
+
+function openDataDir(dataDir: string): string {
+  try {
+    mkdirSync(dataDir, { recursive: true })
+  } catch (error) {
+    throw new StartError(`dataDir: ${dataDir}: ${(error as Error).message}`)
+  }
+  return dataDir
+}
+
+/** System errors say what failed, not what to do about it. */
+function explain(error: NodeJS.ErrnoException & { address?: string; port?: number }): string {
+  const { code, message, address, port } = error
+  if (code === 'EADDRINUSE') {
+    return `port ${port} on ${address} is in use; stop the other program or set another port (0 means any free one)`
+  }
+  if (code === 'EACCES' && port !== undefined) return `port ${port} on ${address}: this user may not open it`
+  return message
+}
