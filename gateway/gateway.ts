@@ -15,7 +15,7 @@ import { HttpServer } from './http/server.ts'
 import { ReadingIntake } from './ingest/intake.ts'
 import { SqliteJournal } from './journal/journal.ts'
 import { QuarantineReader } from './journal/quarantine.ts'
-import { Judge, RULES_CONSUMER } from './judge/judge.ts'
+import { Judge } from './judge/judge.ts'
 import type { Log } from './log.ts'
 import type { Clock } from './model/clock.ts'
 import { durationMs } from './model/duration.ts'
@@ -149,13 +149,16 @@ export class Gateway {
       database,
       book: queue,
       rules,
-      kinds,
       config: {
         latenessMs: durationMs(config.rules.lateness),
         staleAfterMs: durationMs(config.rules.staleAfter),
       },
       clock,
       log,
+    })
+
+    devices.onChange(({ what, id }) => {
+      if (what === 'removed') judge.forget(id)
     })
 
     const intake = new ReadingIntake({
@@ -226,7 +229,7 @@ export class Gateway {
       queue,
       publisher: broker,
       connections: () => broker.connections(),
-      lag: () => ({ historian: recorder.lag(), [RULES_CONSUMER]: judge.lag() }),
+      lag: () => ({ historian: recorder.lag(), rules: judge.lag() }),
       health: {
         journal: () => journal.health(),
         historian: () => recorder.health(),

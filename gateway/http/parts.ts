@@ -14,6 +14,7 @@ import type { SignIn } from '../model/user.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Devices } from '../registry/devices.ts'
 import type { Secrets } from '../registry/secrets.ts'
+import type { Users } from '../registry/users.ts'
 
 /** Everything that the HTTP server shows and moves; filled by the wiring. */
 export interface HttpParts {
@@ -30,6 +31,7 @@ export interface HttpParts {
   /** A session ends when its user's secret changes or the user is removed. */
   readonly secrets: Pick<Secrets, 'of'>
   readonly devices: Devices
+  readonly users: Users
   readonly audit: Audit
   readonly intake: Pick<ReadingIntake, 'accept' | 'retry'>
   readonly journal: Pick<Journal, 'ledger' | 'onCommit' | 'head' | 'tail' | 'read'>

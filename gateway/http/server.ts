@@ -31,6 +31,7 @@ import { RouteTable } from './route-table.ts'
 import { validateStrictly, type Api } from './route.ts'
 import { SessionStore } from './session-store.ts'
 import { sessions } from './sessions.ts'
+import { users } from './users.ts'
 
 /** A request must be complete by then, ms: a client that trickles its bytes does not hold a socket … */
 const REQUEST_TIMEOUT = 30_000
@@ -137,7 +138,8 @@ export class HttpServer implements Part {
     cases(app, parts)
     district(app, parts)
     sessions(app, parts, sessionStore)
-    events(app, this.#stream, sessionStore)
+    users(app, parts)
+    events(app, parts, this.#stream, sessionStore)
     await serveConsole(app)
     return app
   }

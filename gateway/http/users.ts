@@ -1,0 +1,103 @@
+import { Type } from 'typebox'
+import { ROLES } from '../model/user.ts'
+import { ADMIN, userOf } from './auth.ts'
+import { Page, pageQuery, readCursor, writeCursor } from './paging.ts'
+import type { HttpParts } from './parts.ts'
+import type { Api } from './route.ts'
+import { Nullable } from './shapes.ts'
+
+const Name = Type.String({ maxLength: 64 })
+const UserName = Type.Object({ name: Name })
+const UserShape = Type.Object({
+  name: Type.String(),
+  role: Type.Enum(ROLES),
+  street: Nullable(Type.String()),
+  team: Nullable(Type.String()),
+})
+const Credential = Type.Object({ name: Type.String(), secret: Type.String() })
+
+/** People and programs that sign in. Who fits which role, the registry itself says. */
+export function users(api: Api, { users, audit }: HttpParts): void {
+  const tags = ['users']
+  api.get(
+    '/api/v1/users',
+    {
+      config: { access: ADMIN },
+      schema: {
+        tags,
+        summary: 'Who may sign in, by name',
+        querystring: Type.Object(pageQuery(100, 1000)),
+        response: { 200: Page(UserShape) },
+      },
+    },
+    (request) => {
+      const { limit = 100, cursor } = request.query
+      const page = users.list({
+        limit,
+        cursor: cursor === undefined ? undefined : readCursor('users', cursor, ['string'])[0],
+      })
+      if (page.cursor === undefined) return { items: page.items }
+      return { items: page.items, cursor: writeCursor('users', [page.cursor]) }
+    },
+  )
+  api.post(
+    '/api/v1/users',
+    {
+      config: { access: ADMIN },
+      schema: {
+        tags,
+        summary: 'Let somebody in',
+        description: 'The role `street` needs a street, `team` a team. The secret is shown this once.',
+        body: Type.Object(
+          {
+            name: Name,
+            role: Type.Enum(ROLES),
+            street: Type.Optional(Name),
+            team: Type.Optional(Name),
+            secret: Type.Optional(Type.String({ maxLength: 256 })),
+          },
+          { additionalProperties: false },
+        ),
+        response: { 201: Credential },
+      },
+    },
+    async (request, reply) => {
+      const { secret: chosen, ...user } = request.body
+      const credential = await users.create(user, chosen)
+      audit.note(userOf(request).user.name, 'user.create', user.name, user.role)
+      reply.code(201)
+      return credential
+    },
+  )
+  api.post(
+    '/api/v1/users/:name/secret',
+    {
+      config: { access: ADMIN },
+      schema: {
+        tags,
+        summary: 'Give a user a new secret',
+        description: 'The old one opens nothing from here on, and sessions that it began end.',
+        params: UserName,
+        response: { 200: Credential },
+      },
+    },
+    async (request) => {
+      const credential = await users.rotateSecret(request.params.name)
+      audit.note(userOf(request).user.name, 'user.secret', credential.name)
+      return credential
+    },
+  )
+  api.delete(
+    '/api/v1/users/:name',
+    {
+      config: { access: ADMIN },
+      schema: { tags, summary: 'Let somebody in no more', params: UserName, response: { 204: Type.Null() } },
+    },
+    (request, reply) => {
+      users.remove(request.params.name)
+      audit.note(userOf(request).user.name, 'user.remove', request.params.name)
+      reply.code(204)
+      return null
+    },
+  )
+}
