@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { csvLine } from '../gateway/registry/csv-line.ts'
 import { readDeviceFile, type DeviceRow } from '../gateway/registry/import.ts'
+import { parallel } from '../simulators/parallel.ts'
 import { Secrets } from '../simulators/secrets.ts'
 import { Api, Refused } from './api.ts'
 import { JobFailed } from './exit.ts'
@@ -65,10 +66,9 @@ Example:
 
 async function register(rows: readonly DeviceRow[], api: Api, imported: Imported): Promise<void> {
   const progress = new Progress('registering')
-  const waiting = rows.values()
   let done = 0
-  const work = async (): Promise<void> => {
-    for (const { line, device, secret } of waiting) {
+  try {
+    await parallel(rows, PARALLEL, async ({ line, device, secret }) => {
       try {
         const body = { ...(device as object), ...(secret !== undefined && { secret }) }
         const created = (await api.post('/api/v1/devices', body)) as { id: string; secret: string }
@@ -79,10 +79,7 @@ async function register(rows: readonly DeviceRow[], api: Api, imported: Imported
         else imported.problems.push({ line, message: error.message })
       }
       progress.update(++done, rows.length)
-    }
-  }
-  try {
-    await Promise.all(Array.from({ length: PARALLEL }, work))
+    })
   } finally {
     progress.stop()
   }

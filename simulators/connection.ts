@@ -30,6 +30,7 @@ export class DeviceConnection {
 
   /** Resolves once signed in; goes on trying until then. */
   async start(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted()
     const { url, device, secret, onRefused, onError } = this.#options
     const status = `v1/${device}/status`
     const client = connect(url, {

@@ -225,7 +225,7 @@ class LoadRun implements LaneListener {
   /** Offers every message whose moment has come, each device in its turn. */
   #keepSchedule(rate: number, startedAt: number, elapsed: number): void {
     const perMs = rate / this.#options.batch / 1000
-    const due = Math.floor(elapsed * perMs)
+    const due = Math.ceil(elapsed * perMs)
     while (this.#offered < due) {
       this.#offer(this.#lanes[this.#offered % this.#lanes.length]!, startedAt + this.#offered / perMs)
     }

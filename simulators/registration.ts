@@ -1,4 +1,5 @@
 import pRetry, { AbortError } from 'p-retry'
+import { parallel } from './parallel.ts'
 import type { Registration } from './reading.ts'
 import type { Secrets } from './secrets.ts'
 
@@ -28,17 +29,14 @@ export async function registerDevices(
   options: RegistryOptions,
   onProgress?: (done: number) => void,
 ): Promise<void> {
-  const waiting = devices.values()
   let done = 0
-  const work = async (): Promise<void> => {
-    for (const device of waiting) {
+  try {
+    await parallel(devices, PARALLEL, async (device) => {
       secrets.set(device.id, await register(device, secrets.get(device.id), options))
       onProgress?.(++done)
-    }
-  }
-  try {
-    await Promise.all(Array.from({ length: PARALLEL }, work))
+    })
   } finally {
+    // Those of a run that failed half-way are needed too.
     secrets.save()
   }
 }

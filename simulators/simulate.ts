@@ -2,6 +2,7 @@ import { setInterval as ticks } from 'node:timers/promises'
 import { DeviceConnection } from './connection.ts'
 import { District, type SimulatedDevice } from './district.ts'
 import { Pace } from './pace.ts'
+import { parallel } from './parallel.ts'
 import type { Reading } from './reading.ts'
 import { registerDevices } from './registration.ts'
 import type { Scenario } from './scenario.ts'
@@ -105,14 +106,10 @@ async function connectAll(
   onConnected: () => void,
 ): Promise<void> {
   const limit = AbortSignal.any([AbortSignal.timeout(CONNECT_LIMIT), ...(signal ? [signal] : [])])
-  const waiting = devices.values()
-  const work = async (): Promise<void> => {
-    for (const device of waiting) {
-      await device.connect(url, secrets, limit)
-      onConnected()
-    }
-  }
-  await Promise.all(Array.from({ length: PARALLEL }, work))
+  await parallel(devices, PARALLEL, async (device) => {
+    await device.connect(url, secrets, limit)
+    onConnected()
+  })
 }
 
 async function report(

@@ -1,3 +1,4 @@
+import { parallel } from '../parallel.ts'
 import type { Registration } from '../reading.ts'
 import type { Secrets } from '../secrets.ts'
 import { PublishTemplate } from './frames.ts'
@@ -59,21 +60,18 @@ export class Fleet {
     onProgress: (done: number) => void,
     signal?: AbortSignal,
   ): Promise<void> {
-    const waiting = lanes.values()
     const late = Promise.withResolvers<never>()
     let done = 0
-    const work = async (): Promise<void> => {
-      for (const lane of waiting) {
-        signal?.throwIfAborted()
-        await lane.open()
-        onProgress(++done)
-      }
-    }
     const timer = setTimeout(() => {
       late.reject(new Error(`only ${done} of ${lanes.length} devices could connect in a minute`))
     }, CONNECT_LIMIT)
     try {
-      await Promise.race([Promise.all(Array.from({ length: PARALLEL }, work)), late.promise])
+      const opening = parallel(lanes, PARALLEL, async (lane) => {
+        signal?.throwIfAborted()
+        await lane.open()
+        onProgress(++done)
+      })
+      await Promise.race([opening, late.promise])
     } finally {
       clearTimeout(timer)
     }

@@ -40,6 +40,7 @@ export class MqttLane implements Lane {
   }
 
   async open(): Promise<void> {
+    if (this.#closed) throw new Error('the load has ended')
     const { host, port, clientId, credentials } = this.#options
     const reader = new AckReader({
       onConnack: (returnCode) => this.#connected(returnCode),
