@@ -113,9 +113,18 @@ export function runClocks(state: DeviceState, clock: number, absentClock: number
   return head.changed ? report(state, false) : nothing
 }
 
-/** When a timer runs out next by the gateway's clock, as far as is known now; Infinity for never. */
-export function nextDue(state: DeviceState): number {
-  return state.head.due + state.lag
+/**
+ * When a timer runs out next by the gateway's clock, as far as is known now; Infinity for never. Silence does
+ * not count before `absentFrom`.
+ */
+export function nextDue({ head, plan, lag }: DeviceState, absentFrom: number = -Infinity): number {
+  if (head.due + lag >= absentFrom) return head.due + lag
+  let next = Infinity
+  for (const { cell, absents } of plan.rules) {
+    const due = head.cells[cell + CELL.due]! + lag
+    next = Math.min(next, absents.length > 0 ? Math.max(due, absentFrom) : due)
+  }
+  return next
 }
 
 /** What changed of values and peaks alone: they are not worth a change each, but the book follows them. */

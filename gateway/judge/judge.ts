@@ -1,0 +1,311 @@
+import type { Bounds } from '../../rules/engine.ts'
+import type { Log } from '../log.ts'
+import type { Alarm, AlarmBook } from '../model/alarm.ts'
+import type { Clock } from '../model/clock.ts'
+import type { Health, Journal, Part } from '../model/pipeline.ts'
+import type { Delivery } from '../model/reading.ts'
+import type { Rule } from '../model/rule.ts'
+import type { Database } from '../registry/database.ts'
+import { Docket } from './docket.ts'
+import { JudgeStore, type Progress } from './store.ts'
+import type { Watch } from './watch.ts'
+
+/**
+ * Runs the rules over the journal behind the cursor `rules`.
+ *
+ * Order of operations, so that kill -9 anywhere neither loses nor doubles an alarm:
+ *   1. readings change states in memory; what the rules say of it is kept aside
+ *   2. one transaction in `registry.db`: {those alarms in the book, `cursor`, `needed`, `late`, some states}
+ *   3. only then `journal.advance('rules', needed)`
+ * `cursor`: every reading below has been judged and what it says is in the book. `needed`: every reading below
+ * is in the saved state of its device. States are saved a few at a time, so that no slice is long.
+ *
+ * After a start saved states are loaded; readings from `needed` to `cursor` are judged again in silence, by the
+ * rules of the last run, for the book has heard of them; then {@link Docket.resume} settles what the last run
+ * may have left open, and the journal is followed from `cursor` by the present rules.
+ *
+ * Work is done in slices, so that intake never waits for more than one of them. A commit's readings come from
+ * memory while the judge is in step, else from the journal.
+ */
+const SLICE_MS = 2
+const TICK_MS = 250
+/** Values, peaks and states are written at every so many ticks. */
+const TICKS_PER_SAVE = 4
+/** Readings taken from the journal at once when catching up. */
+const READ_LIMIT = 500
+/** Readings kept in memory at most; beyond that the judge falls back to the journal. */
+const QUEUE_LIMIT = 50_000
+/** Devices have this long to reconnect after a start before silence counts, ms. */
+const RECONNECT_MS = 2 * 60_000
+
+export interface JudgeParts {
+  readonly journal: Journal
+  readonly database: Database
+  readonly book: AlarmBook
+  /** They have passed `checkRules`. */
+  readonly rules: readonly Rule[]
+  readonly config: Bounds
+  readonly clock: Clock
+  readonly log: Log
+  readonly reconnectMs?: number
+  /** Told after the commit that holds them. */
+  readonly onChanges?: (alarms: readonly Omit<Alarm, 'case'>[]) => void
+}
+
+/** Judging again what the book has heard of, catching up with the journal, or in step with it. */
+type Mode = 'stopped' | 'replaying' | 'catching up' | 'in step'
+
+export class Judge implements Part {
+  readonly #parts: JudgeParts
+  readonly #store: JudgeStore
+  #docket: Docket
+  #mode: Mode = 'stopped'
+  #queue: Delivery[] = []
+  #queued = 0
+  /** Next reading to judge. */
+  #next = 0
+  /** The book has heard of the readings below it. */
+  #heard = 0
+  #saved: Progress = { cursor: -1, needed: -1, late: 0 }
+  #failure: string | null = null
+  #ticks = 0
+  #isTickDue = false
+  #ticker: NodeJS.Timeout | undefined
+  #wake: NodeJS.Immediate | undefined
+  #isListening = false
+
+  constructor(parts: JudgeParts) {
+    this.#parts = parts
+    this.#store = new JudgeStore(parts.database)
+    this.#docket = new Docket(parts.config, Infinity)
+  }
+
+  /** Resolves once the states are loaded; the readings since then are judged in the background. */
+  async start(): Promise<void> {
+    const { journal, config, clock } = this.#parts
+    this.#docket = new Docket(config, clock.now() + (this.#parts.reconnectMs ?? RECONNECT_MS))
+    this.#docket.load(this.#store.rules(), this.#store.states())
+    const start = journal.cursor('rules')
+    this.#saved = this.#store.progress() ?? { cursor: start, needed: start, late: 0 }
+    this.#docket.late = this.#saved.late
+    // A journal that was replaced, or that has dropped what was needed, is followed as far as it goes.
+    const held = (seq: number) => Math.min(Math.max(seq, journal.tail()), journal.head())
+    this.#heard = held(this.#saved.cursor)
+    this.#next = held(this.#saved.needed)
+    this.#mode = 'replaying'
+    if (!this.#isListening) journal.onCommit((deliveries) => this.#hear(deliveries))
+    this.#isListening = true
+    this.#ticker = setInterval(() => {
+      this.#isTickDue = true
+      this.#soon()
+    }, TICK_MS)
+    this.#soon()
+    await Promise.resolve()
+  }
+
+  async stop(): Promise<void> {
+    if (this.#mode === 'stopped') return
+    clearInterval(this.#ticker)
+    clearImmediate(this.#wake)
+    this.#wake = undefined
+    try {
+      if (this.#mode === 'in step') this.#judgeQueue(() => false)
+      if (this.#mode !== 'replaying') {
+        this.#docket.noteValues(() => false)
+        this.#save(() => false)
+        await this.#parts.journal.advance('rules', this.#saved.needed)
+      }
+    } catch (error) {
+      // Nothing is lost: the next start judges again what could not be written.
+      this.#fail(error)
+    }
+    this.#mode = 'stopped'
+    this.#queue = []
+    this.#queued = 0
+  }
+
+  /** A device that is no more: its alarms clear, and its silence is none. */
+  forget(device: string): void {
+    this.#docket.end(device)
+    this.#soon()
+  }
+
+  health(): Health {
+    if (this.#failure !== null) return { ready: false, detail: this.#failure }
+    const isReady = this.#mode === 'in step'
+    return { ready: isReady, detail: isReady ? 'in step' : `${this.#mode}, ${this.lag()} readings behind` }
+  }
+
+  /** Readings in the journal that are not judged yet. */
+  lag(): number {
+    return this.#parts.journal.head() - this.#next
+  }
+
+  /** Readings that came later than the bound and judged nothing. */
+  late(): number {
+    return this.#docket.late
+  }
+
+  #hear(deliveries: readonly Delivery[]): void {
+    if (this.#mode === 'in step') {
+      for (const delivery of deliveries) {
+        this.#queue.push(delivery)
+        this.#queued += delivery.readings.length
+      }
+      if (this.#queued > QUEUE_LIMIT) this.#fallBack()
+    }
+    this.#soon()
+  }
+
+  /** Leaves it to the journal to hold what is to be judged. */
+  #fallBack(): void {
+    this.#mode = 'catching up'
+    this.#queue = []
+    this.#queued = 0
+  }
+
+  #soon(): void {
+    if (this.#mode === 'stopped') return
+    this.#wake ??= setImmediate(() => {
+      this.#wake = undefined
+      this.#work()
+    })
+  }
+
+  /** One slice. When it fails the next tick tries again; meanwhile the journal holds what comes in. */
+  #work(): void {
+    const end = performance.now() + SLICE_MS
+    const isTimeUp = (): boolean => performance.now() >= end
+    try {
+      this.#record()
+      const isMore = this.#mode === 'in step' ? this.#judgeQueue(isTimeUp) : this.#catchUp()
+      const isBehind = this.#isTickDue && !this.#tick(isTimeUp)
+      this.#record()
+      this.#failure = null
+      if (isMore || isBehind) this.#soon()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  /** Whether there is more to judge. */
+  #judgeQueue(isTimeUp: () => boolean): boolean {
+    let taken = 0
+    for (const delivery of this.#queue) {
+      if (delivery.seq > this.#next) {
+        this.#fallBack()
+        return true
+      }
+      this.#judge(delivery)
+      this.#queued -= delivery.readings.length
+      taken++
+      if (isTimeUp()) break
+    }
+    this.#queue.splice(0, taken)
+    return this.#queue.length > 0
+  }
+
+  /** Whether there is more to read. */
+  #catchUp(): boolean {
+    const { journal } = this.#parts
+    if (this.#mode === 'replaying' && this.#next >= this.#heard) this.#resume()
+    const { deliveries, next } = journal.read(this.#next, READ_LIMIT)
+    for (const delivery of deliveries) {
+      if (this.#mode === 'replaying' && delivery.seq >= this.#heard) this.#resume()
+      this.#judge(delivery)
+    }
+    const isMore = next > this.#next || deliveries.length > 0
+    this.#next = Math.max(this.#next, next)
+    if (this.#mode === 'catching up' && this.#next >= journal.head()) this.#mode = 'in step'
+    return isMore
+  }
+
+  #judge(delivery: Delivery): void {
+    const end = delivery.seq + delivery.readings.length
+    if (end <= this.#next) return
+    this.#docket.judge(delivery, this.#next, this.#mode === 'replaying')
+    this.#next = end
+  }
+
+  /** From the last run to this one. */
+  #resume(): void {
+    const { book, clock, database, log, rules } = this.#parts
+    const orphans = this.#docket.resume(rules, [...book.firing()], clock.now())
+    for (const orphan of orphans) log.info(orphan, 'alarm cleared')
+    // With the alarms: should they not make it, the rules that they are known by must not change either.
+    database.transaction(() => {
+      this.#store.saveRules(rules)
+      this.#saved = this.#write(0)
+    })
+    this.#mode = 'catching up'
+    this.#tell()
+  }
+
+  /** Timers, and now and then values and states. False when there was no time for all of it. */
+  #tick(isTimeUp: () => boolean): boolean {
+    if (this.#mode === 'replaying') return true
+    if (this.#mode === 'in step' && !this.#docket.runTimers(this.#parts.clock.now(), isTimeUp)) return false
+    this.#isTickDue = false
+    if (++this.#ticks % TICKS_PER_SAVE !== 0) return true
+    this.#docket.noteValues(isTimeUp)
+    const end = performance.now() + SLICE_MS
+    if (this.#save(() => performance.now() >= end)) {
+      const { journal } = this.#parts
+      journal.advance('rules', this.#saved.needed).catch((error: unknown) => this.#fail(error))
+    }
+    return true
+  }
+
+  /** Puts what the rules said into the book. */
+  #record(): void {
+    if (this.#docket.changes.length === 0) return
+    this.#saved = this.#parts.database.transaction(() => this.#write(0))
+    this.#tell()
+  }
+
+  /** Also saves states until time is up, at least one. False when there is nothing that is not saved. */
+  #save(isTimeUp: () => boolean): boolean {
+    const { changes, ended } = this.#docket
+    const needed = this.#docket.needed(this.#next, 0)
+    const isSaved = this.#saved.cursor === this.#next && this.#saved.needed === needed
+    if (isSaved && needed === this.#next && changes.length === 0 && ended.size === 0) return false
+    const saved: Watch[] = []
+    this.#saved = this.#parts.database.transaction(() => {
+      for (const state of this.#docket.unsaved(this.#next)) {
+        this.#store.saveState(state)
+        saved.push(state.watch)
+        if (isTimeUp()) break
+      }
+      return this.#write(saved.length)
+    })
+    for (const watch of saved) this.#docket.saved(watch)
+    this.#tell()
+    return true
+  }
+
+  /** Inside a transaction, after the first `saved` of the unsaved states. */
+  #write(saved: number): Progress {
+    const now = this.#parts.clock.now()
+    const { changes, ended, late } = this.#docket
+    for (const { alarm, rule } of changes) this.#parts.book.record(alarm, rule, now)
+    for (const device of ended) this.#store.dropState(device)
+    const progress = { cursor: this.#next, needed: this.#docket.needed(this.#next, saved), late }
+    this.#store.saveProgress(progress)
+    return progress
+  }
+
+  /** After it. */
+  #tell(): void {
+    this.#docket.ended.clear()
+    const { changes } = this.#docket
+    if (changes.length === 0) return
+    this.#docket.changes = []
+    this.#parts.onChanges?.(changes.map(({ alarm }) => alarm))
+  }
+
+  #fail(error: unknown): void {
+    const detail = `rules are stuck: ${error instanceof Error ? error.message : String(error)}`
+    if (this.#failure === null) this.#parts.log.error({ err: error }, 'judge failed; it will try again')
+    this.#failure = detail
+  }
+}

@@ -1,0 +1,58 @@
+import { nextDue, type DeviceState, type Finding } from '../../rules/engine.ts'
+import type { Alarm } from '../model/alarm.ts'
+import type { Origin } from '../model/reading.ts'
+import type { Schedule } from './schedule.ts'
+
+/** A device under watch: its tags, its state, and what the judge has yet to do about it. */
+export class Watch {
+  origin: Origin
+  state: DeviceState
+  /** Readings below this number are in the state already; for what is replayed after a start. */
+  readonly covered: number
+  /** First reading that its saved state does not hold; null when it holds all. */
+  unsavedFrom: number | null = null
+  /** When the schedule will come back to it; Infinity when it will not. */
+  #awaited = Infinity
+
+  constructor(origin: Origin, state: DeviceState, covered: number) {
+    this.origin = origin
+    this.state = state
+    this.covered = covered
+  }
+
+  /**
+   * Has the schedule come back when the next timer is due; silence does not count before `absentFrom`. Only an
+   * earlier time makes a new entry: most readings move the timers of `absent` further away, at no cost.
+   */
+  await(schedule: Schedule<Watch>, absentFrom: number): void {
+    const time = nextDue(this.state, absentFrom)
+    if (time >= this.#awaited) return
+    this.#awaited = time
+    schedule.add(time, this)
+  }
+
+  /** Whether an entry of the schedule is the one that was meant last. */
+  answers(time: number): boolean {
+    if (time !== this.#awaited) return false
+    this.#awaited = Infinity
+    return true
+  }
+
+  alarmOf(finding: Finding): Omit<Alarm, 'case'> {
+    const { id, rule, severity, state, stale, startedAt, clearedAt, peak, value } = finding
+    const { device, kind, site, street, grid } = this.origin
+    const alarm = {
+      id,
+      rule: rule.id,
+      ruleVersion: rule.version,
+      device,
+      kind,
+      site,
+      street,
+      grid,
+      severity,
+      state,
+    }
+    return { ...alarm, ...(stale ? { stale: true as const } : {}), startedAt, clearedAt, peak, value }
+  }
+}
