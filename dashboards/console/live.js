@@ -13,8 +13,6 @@ const NUMBERS_EVERY = 2000
  * again; drawing happens at most once in a frame, however fast events come.
  */
 export class Live {
-  /** @type {'connecting' | 'live' | 'lost'} */
-  connection = 'connecting'
   /** @type {Map<string, object>} */ cases = new Map()
   /** @type {Map<string, object>} */ alarms = new Map()
   /** @type {Map<string, object>} */ devices = new Map()
@@ -31,6 +29,8 @@ export class Live {
   #announce
   #pending = new Set()
   #events = null
+  #wasLive = false
+  #answers = true
   #timer = 0
   #stopped = false
 
@@ -43,6 +43,12 @@ export class Live {
     this.#draw = draw
     this.#signedOut = signedOut
     this.#announce = announce
+  }
+
+  /** Live only while events flow and questions are answered. @returns {'connecting' | 'live' | 'lost'} */
+  get connection() {
+    if (this.#events?.readyState === EventSource.OPEN && this.#answers) return 'live'
+    return this.#wasLive ? 'lost' : 'connecting'
   }
 
   start() {
@@ -78,9 +84,12 @@ export class Live {
     on('case', (item) => this.#putCase(item))
     on('device', (change) => this.#putDevice(change))
     on('reset', () => void this.#load())
-    events.addEventListener('open', () => this.#connected('live'))
+    events.addEventListener('open', () => {
+      this.#wasLive = true
+      this.#change('connection')
+    })
     events.addEventListener('error', () => {
-      this.#connected('lost')
+      this.#change('connection')
       // The browser tries again by itself unless the gateway refused; then find out why, and begin anew.
       if (events.readyState === EventSource.CLOSED) setTimeout(() => void this.#again(), 2000)
     })
@@ -131,17 +140,14 @@ export class Live {
         this.rate = Math.max(0, ((ledger.accepted - this.ledger.accepted) * 1000) / (at - this.ledger.at))
       this.ledger = { ...ledger, at }
       this.readiness = readiness
+      this.#answers = true
       this.#change('numbers')
     } catch (error) {
       if (error.code === 'unauthenticated') return this.#signedOut()
-      this.#connected('lost')
+      this.#answers = false
+      this.#change('connection')
     }
     if (!this.#stopped) this.#timer = setTimeout(() => void this.#numbers(), NUMBERS_EVERY)
-  }
-
-  #connected(connection) {
-    this.connection = connection
-    this.#change('connection')
   }
 
   #putCase(item) {

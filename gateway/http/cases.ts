@@ -84,11 +84,14 @@ export function cases(api: Api, { cases, queue }: HttpParts): void {
         response: { 200: CaseShape },
       },
     },
-    (request) => answerOf(queue.act(request.params.id, userOf(request).user, request.body)),
+    (request) => {
+      const outcome = queue.act(request.params.id, userOf(request).user, request.body)
+      return answerOf(outcome, request.body.expectedVersion)
+    },
   )
 }
 
-function answerOf(outcome: ActionOutcome) {
+function answerOf(outcome: ActionOutcome, expectedVersion: number | undefined) {
   switch (outcome.type) {
     case 'ok':
       return outcome.case
@@ -96,8 +99,11 @@ function answerOf(outcome: ActionOutcome) {
       throw new Problem('not_found')
     case 'forbidden':
       throw new Problem('forbidden', outcome.message)
-    case 'conflict':
-      throw new Problem('action_not_allowed', outcome.message, { allowed: [...outcome.allowed] })
+    case 'conflict': {
+      const outdated = expectedVersion !== undefined && expectedVersion !== outcome.version
+      const code = outdated ? 'version_conflict' : 'action_not_allowed'
+      throw new Problem(code, outcome.message, { allowed: [...outcome.allowed] })
+    }
     case 'invalid':
       throw new Problem('bad_request', `body/${outcome.field}: ${outcome.message}`, {
         errors: [{ where: `body/${outcome.field}`, what: outcome.message }],

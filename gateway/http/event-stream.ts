@@ -11,7 +11,7 @@ const CHANGES_KEPT = 4000
 const UNREAD_LIMIT = 1 << 20
 const CLIENTS_LIMIT = 500
 /** Comment lines that keep proxies and dead connections honest, ms. */
-export const HEARTBEAT = 15_000
+const HEARTBEAT = 15_000
 
 interface StoredEvent {
   readonly seq: number
@@ -46,12 +46,15 @@ export class EventStream {
   }
 
   start(): void {
-    this.#heartbeat = setInterval(() => {
-      for (const client of this.#clients) {
-        if (client.allowed()) this.#send(client, ':\n\n')
-        else this.#drop(client)
-      }
-    }, HEARTBEAT)
+    this.#heartbeat = setInterval(() => this.beat(), HEARTBEAT)
+  }
+
+  /** A sign of life for everyone who may still listen; the others are sent away. */
+  beat(): void {
+    for (const client of this.#clients) {
+      if (client.allowed()) this.#send(client, ':\n\n')
+      else this.#drop(client)
+    }
   }
 
   stop(): void {

@@ -1,12 +1,13 @@
 import { Type } from 'typebox'
 import { READERS, SESSION_COOKIE, userOf } from './auth.ts'
 import type { EventStream } from './event-stream.ts'
+import type { HttpParts } from './parts.ts'
 import { Problem } from './problem.ts'
 import type { Api } from './route.ts'
 import type { SessionStore } from './session-store.ts'
 
 /** `GET /events`: what happens now, within what the caller may see. */
-export function events(api: Api, stream: EventStream, sessions: SessionStore): void {
+export function events(api: Api, { secrets }: HttpParts, stream: EventStream, sessions: SessionStore): void {
   api.get(
     '/api/v1/events',
     {
@@ -25,7 +26,7 @@ export function events(api: Api, stream: EventStream, sessions: SessionStore): v
     },
     (request, reply) => {
       if (stream.full) throw new Problem('overloaded', 'too many event streams are open')
-      const { scope } = userOf(request)
+      const { user, scope } = userOf(request)
       const key = request.headers.authorization === undefined ? request.cookies[SESSION_COOKIE] : undefined
       reply.hijack()
       for (const [name, value] of Object.entries(reply.getHeaders()))
@@ -36,7 +37,9 @@ export function events(api: Api, stream: EventStream, sessions: SessionStore): v
         // Asks reverse proxies not to hold events back.
         'x-accel-buffering': 'no',
       })
-      const allowed = () => key === undefined || sessions.find(key) !== undefined
+      const secret = secrets.of(user.name)
+      const allowed = () =>
+        secrets.of(user.name) === secret && (key === undefined || sessions.find(key) !== undefined)
       stream.connect(reply.raw, scope, allowed, request.headers['last-event-id'])
     },
   )

@@ -28,6 +28,7 @@ export async function describeApi(app: Api, version: string): Promise<void> {
         { name: 'devices', description: 'the registry' },
         { name: 'judging', description: 'rules and alarms' },
         { name: 'cases', description: 'the dispatch queue' },
+        { name: 'users', description: 'who may sign in' },
         { name: 'gateway', description: 'sessions, events, health' },
       ],
       components: {

@@ -65,7 +65,7 @@ export class Site {
   readonly alarms: Alarms
   readonly cases: Cases
   readonly parts: HttpParts
-  readonly server: HttpServer
+  server: HttpServer
   readonly #database: Database
   readonly #quarantine: { reader?: QuarantineReader } = {}
 
@@ -143,6 +143,7 @@ export class Site {
       }),
       secrets,
       devices: this.devices,
+      users: this.users,
       audit,
       intake: this.intake,
       journal: this.journal,

@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Case } from '../model/case.ts'
+import { ADMIN_TOKEN as token, fume, Site } from './server.fixture.ts'
+
+let site: Site
+let crew: string
+
+beforeAll(async () => {
+  site = await new Site().start()
+  crew = await site.person('ma', 'team', { team: 'wenfeng-crew' })
+})
+afterAll(() => site.stop())
+
+async function opened(device: string): Promise<string> {
+  await site.device(fume(device, 'wenfeng'))
+  return site.alarm({ device })!
+}
+let odd = 0
+const act = (id: string, body: object, by = token) =>
+  site.call('POST', `/api/v1/cases/${id}/actions`, { token: by, body })
+
+describe('acting on a case', () => {
+  test('leads it through its life, with who, when and why', async () => {
+    const id = await opened('fume-1')
+    await act(id, { action: 'accept', note: '<img src=x onerror=alert(1)>' }, crew)
+    await act(id, { action: 'arrive', position: [120.8239, 32.0616] }, crew)
+    await act(id, { action: 'handle', files: ['photo-1.jpg'] }, crew)
+    await act(id, { action: 'verify' })
+    const closed = await act(id, { action: 'close', code: 'confirmed' })
+    expect(closed.status).toBe(200)
+    const found = closed.body as Case
+    expect(found).toMatchObject({ state: 'closed', closeCode: 'confirmed', allowed: [] })
+    expect(
+      found.timeline
+        .filter((entry) => entry.actor !== 'gateway')
+        .map(({ actor, action }) => `${actor} ${action}`),
+    ).toEqual(['ma accept', 'ma arrive', 'ma handle', 'admin verify', 'admin close'])
+    expect((await site.call('GET', `/api/v1/cases/${id}`, { token })).body).toEqual(found)
+  })
+
+  test('a wrong action is refused with the list of allowed ones', async () => {
+    const id = await opened('fume-2')
+    const answer = await act(id, { action: 'handle' }, crew)
+    expect(answer.body).toMatchObject({
+      status: 409,
+      code: 'action_not_allowed',
+      allowed: ['accept', 'return'],
+    })
+  })
+
+  test('an action on an old picture is refused', async () => {
+    const id = await opened('fume-3')
+    const version = site.cases.get(id)!.version
+    await act(id, { action: 'supervise' })
+    const answer = await act(id, { action: 'accept', expectedVersion: version })
+    expect(answer.body).toMatchObject({ status: 409, code: 'version_conflict' })
+  })
+
+  test('the same action sent twice with the same actionId counts once', async () => {
+    const id = await opened('fume-4')
+    const body = { action: 'accept', actionId: 'tap-1' }
+    const first = await act(id, body, crew)
+    const second = await act(id, body, crew)
+    expect([first.status, second.status]).toEqual([200, 200])
+    expect(second.body).toEqual(first.body)
+  })
+
+  test.each([
+    [{ action: 'close' }, 409],
+    [{ action: 'arrive' }, 409],
+    [{ action: 'extend' }, 400],
+    [{ action: 'accept', position: [1] }, 400],
+    [{ action: 'accept', unknown: 1 }, 400],
+  ])('%j is refused with %d', async (body, status) => {
+    expect((await act(await opened(`odd-${++odd}`), body)).status).toBe(status)
+  })
+
+  test('a role that may not do it is told so', async () => {
+    const id = await opened('fume-5')
+    expect((await act(id, { action: 'void' }, crew)).body).toMatchObject({ status: 403, code: 'forbidden' })
+  })
+})
+
+test('lists page through everything once, newest first', async () => {
+  const all = (await site.call('GET', '/api/v1/cases', { token })).body as { items: Case[] }
+  const paged: string[] = []
+  let cursor: string | undefined
+  do {
+    const path = `/api/v1/cases?limit=2${cursor === undefined ? '' : `&cursor=${cursor}`}`
+    const page = (await site.call('GET', path, { token })).body as { items: Case[]; cursor?: string }
+    paged.push(...page.items.map((item) => item.id))
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  expect(paged).toEqual(all.items.map((item) => item.id))
+  expect(new Set(paged).size).toBe(paged.length)
+  const open = (await site.call('GET', '/api/v1/cases?open=true', { token })).body as { items: Case[] }
+  expect(open.items.length).toBe(all.items.length - 1)
+  const closed = (await site.call('GET', '/api/v1/cases?state=closed', { token })).body as { items: Case[] }
+  expect(closed.items.length).toBe(1)
+})
