@@ -21,6 +21,11 @@ const connections = Number(process.argv[2] ?? 1000)
 const SECONDS = 4
 const ROUNDS = 3
 
+interface Device {
+  socket: Socket
+  send: (count: number) => void
+}
+
 interface Result {
   rate: number
   /** Microseconds of CPU for each reading. */
@@ -102,9 +107,10 @@ async function measure(which: 'bare' | 'ours', inFlight: number): Promise<Result
   const child = fork(import.meta.filename, ['broker', which])
   const [port] = (await once(child, 'message')) as [number]
   let acknowledged = 0
-  const sockets = await Promise.all(
-    Array.from({ length: connections }, (_, i) => open(port, `fume-${i}`, inFlight, () => acknowledged++)),
+  const devices = await Promise.all(
+    Array.from({ length: connections }, (_, i) => open(port, `fume-${i}`, () => acknowledged++)),
   )
+  for (const { send } of devices) send(inFlight)
   const cpu = async () => {
     child.send('cpu')
     const [{ user, system }] = (await once(child, 'message')) as [NodeJS.CpuUsage]
@@ -118,7 +124,7 @@ async function measure(which: 'bare' | 'ours', inFlight: number): Promise<Result
     rate: (count * 1000) / (performance.now() - since),
     cpu: ((await cpu()) - cpuFrom) / count,
   }
-  for (const socket of sockets) socket.destroy()
+  for (const { socket } of devices) socket.destroy()
   const gone = once(child, 'exit')
   child.kill()
   await gone
@@ -126,7 +132,7 @@ async function measure(which: 'bare' | 'ours', inFlight: number): Promise<Result
 }
 
 /** One device: answers every PUBACK with the next reading. */
-async function open(port: number, name: string, inFlight: number, onAck: () => void): Promise<Socket> {
+async function open(port: number, name: string, onAck: () => void): Promise<Device> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true })
   await once(socket, 'connect')
   const field = (text: string) => [text.length >> 8, text.length & 0xff, ...Buffer.from(text)]
@@ -157,6 +163,5 @@ async function open(port: number, name: string, inFlight: number, onAck: () => v
     for (let i = 0; i < acks; i++) onAck()
     if (acks > 0) send(acks)
   })
-  send(inFlight)
-  return socket
+  return { socket, send }
 }

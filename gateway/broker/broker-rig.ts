@@ -156,10 +156,11 @@ export function connectBytes(name: string, clientId = 'raw', keepalive = 60): Bu
   return Buffer.from([0x10, rest.length, ...rest])
 }
 
-export function publishBytes(topic: string, payload: string, messageId = 1): Buffer {
+/** A PUBLISH at QoS 1, unless its first byte says otherwise. */
+export function publishBytes(topic: string, payload: string, messageId = 1, first = 0x32): Buffer {
   const rest = [...text(topic), messageId >> 8, messageId & 0xff, ...Buffer.from(payload)]
   const length = rest.length < 128 ? [rest.length] : [(rest.length & 0x7f) | 0x80, rest.length >> 7]
-  return Buffer.from([0x32, ...length, ...rest])
+  return Buffer.from([first, ...length, ...rest])
 }
 
 /** Resolves when the condition holds; fails after five seconds. */

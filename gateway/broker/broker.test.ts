@@ -1,3 +1,5 @@
+import { copyFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import type { MqttClient } from 'mqtt'
 import { afterEach, describe, expect, test } from 'vitest'
 import { JournalUnavailable, type Outcome } from '../model/pipeline.ts'
@@ -43,6 +45,22 @@ describe('acknowledge after durable', () => {
     await done
     expect(rig.accepted[0]).toMatchObject({ device: 'fume-1' })
     expect(Buffer.from(rig.accepted[0]!.payload as Uint8Array).toString()).toBe(reading)
+  })
+
+  test('a QoS 2 redelivery is answered again but taken once', async () => {
+    rig = await new BrokerRig().start()
+    rig.users.set('crew', { role: 'team', street: null, team: 't1' })
+    const socket = await rig.socket(connectBytes('crew'))
+    const received: Buffer[] = []
+    socket.on('data', (chunk: Buffer) => received.push(chunk))
+    const bytes = () => Buffer.concat(received).subarray(4).toString('hex')
+    socket.write(publishBytes('dispatch/t1/actions', '{}', 7, 0x34))
+    await until(() => bytes() === '50020007', 'PUBREC')
+    socket.write(publishBytes('dispatch/t1/actions', '{}', 7, 0x3c))
+    await until(() => bytes() === '5002000750020007', 'PUBREC again')
+    socket.write(Buffer.of(0x62, 2, 0, 7))
+    await until(() => bytes().endsWith('70020007'), 'PUBCOMP')
+    expect(rig.actions).toEqual(['crew {}'])
   })
 
   test('a QoS 0 reading and a will on readings go through the intake too', async () => {
@@ -265,6 +283,30 @@ describe('sessions', () => {
     await granted(fresh, ['dispatch/t1/orders/+'])
     await until(() => retained.length === 1, 'the retained order')
     expect(retained).toEqual(['retained dispatch/t1/orders/c1 open'])
+  })
+
+  test('after a crash nobody is online and the wills of those who were are sent', async () => {
+    const crashed = await new BrokerRig().start()
+    const will = {
+      topic: 'v1/fume-1/readings',
+      payload: Buffer.from('{"w":1}'),
+      qos: 1,
+      retain: false,
+    } as const
+    await crashed.connect('fume-1', { will })
+    await until(() => crashed.broker.connections() === 1, 'sign-in')
+    rig = new BrokerRig()
+    // What a killed process leaves behind.
+    for (const file of readdirSync(crashed.folder))
+      copyFileSync(join(crashed.folder, file), join(rig.folder, file))
+    await crashed.stop()
+    await rig.start()
+    expect(rig.statuses).toEqual(['fume-1 offline'])
+    expect(rig.accepted.map(({ device, payload }) => `${device} ${payload.toString()}`)).toEqual([
+      'fume-1 {"w":1}',
+    ])
+    await rig.restart()
+    expect(rig.accepted).toHaveLength(1)
   })
 
   test('the same client id takes over; one of somebody else is another session', async () => {

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Aedes, type AuthenticateError, type Client, type PublishPacket, type Subscription } from 'aedes'
-import mqemitter from 'mqemitter'
+import { type AuthenticateError, type PublishPacket, type Subscription } from 'aedes'
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { Clock } from '../model/clock.ts'
@@ -10,6 +9,7 @@ import type { Health, Part, Publisher } from '../model/pipeline.ts'
 import type { Principal, SignIn } from '../model/user.ts'
 import { Arrivals, type Receivers } from './arrivals.ts'
 import { Connection, type AttachedClient } from './connection.ts'
+import { DeliveringAedes } from './delivering-aedes.ts'
 import { ErrorReports } from './error-reports.ts'
 import {
   FailedSignIns,
@@ -20,6 +20,7 @@ import {
 } from './limits.ts'
 import { Listeners, type Caller } from './listeners.ts'
 import { ownerOf, Peers, type Peer } from './peers.ts'
+import { Presence } from './presence.ts'
 import { Sessions } from './sessions.ts'
 import { identify, REFUSED, requestOf, type Refused } from './sign-in.ts'
 import { mayRead, maySubscribe, readRights } from './topic-rights.ts'
@@ -39,17 +40,6 @@ export interface BrokerOptions extends Receivers {
 
 type Done = (error?: Error | null) => void
 
-/**
- * What clients publish ends in our hands (arrivals.ts) and is never passed on: no reading costs a fan-out, nobody
- * speaks for the gateway, and nothing of a client's is retained. Only what the gateway publishes is delivered.
- */
-class DeliveringAedes extends Aedes {
-  override publish(packet: PublishPacket, client: Client | ((error?: Error) => void), done?: Done): void {
-    if (typeof client === 'function') super.publish(packet, client)
-    else done?.(null)
-  }
-}
-
 /** The MQTT broker (contract §2): aedes with our sign-in, rights and limits, acknowledging what the intake took. */
 export class MqttBroker implements Part, Publisher {
   readonly #options: BrokerOptions
@@ -60,11 +50,11 @@ export class MqttBroker implements Part, Publisher {
   readonly #sessions: Sessions
   readonly #peers: Peers
   readonly #arrivals: Arrivals
+  readonly #presence: Presence
   readonly #reports: ErrorReports
   readonly #failures = new FailedSignIns()
   readonly #aedes: DeliveringAedes
   readonly #connections = new Set<Connection>()
-  readonly #online = new Set<string>()
   #timers: NodeJS.Timeout[] = []
   #state: 'new' | 'running' | 'stopped' = 'new'
   #signedIn = 0
@@ -85,9 +75,14 @@ export class MqttBroker implements Part, Publisher {
     this.#sessions = new Sessions(options.sessionsFile, clock, (client, filter) =>
       holds(client as AttachedClient, filter),
     )
+    this.#presence = new Presence(
+      (device, online, at) => options.onStatus(device, online, at),
+      (topic, payload) => this.#retain(topic, payload),
+      clock,
+    )
     this.#arrivals = new Arrivals(
       options,
-      (device, online) => this.#setOnline(device, online),
+      (device, online) => this.#presence.set(device, online),
       (device, outcome) => this.#reports.report(device, outcome.refused),
       clock,
     )
@@ -97,10 +92,11 @@ export class MqttBroker implements Part, Publisher {
 
   async start(): Promise<void> {
     await this.#aedes.listen()
-    await this.#settleLastRun()
+    this.#presence.settle(this.#sessions.retained('v1/+/status'))
+    await this.#sendWillsOfLastRun()
+    this.#state = 'running'
     await this.#listeners.start()
     this.#timers = [setInterval(() => this.#dropSilent(), 1000), setInterval(() => void this.#tidy(), 60_000)]
-    this.#state = 'running'
   }
 
   /** Takes no more in, answers what is under way, sends the wills and leaves: within twice the drain time. */
@@ -175,17 +171,7 @@ export class MqttBroker implements Part, Publisher {
   }
 
   #createAedes(): DeliveringAedes {
-    const emitter = mqemitter({ concurrency: 0, matchEmptyLevels: true })
-    const emit = emitter.emit.bind(emitter)
-    // A frozen subscriber holds back its own messages until it is dropped, not the publisher and not the others.
-    emitter.emit = (message, done) => {
-      emit(message)
-      done?.()
-      return emitter
-    }
     const aedes = new DeliveringAedes({
-      mq: emitter,
-      concurrency: 0,
       persistence: this.#sessions,
       connectTimeout: this.#connectTimeout,
       drainTimeout: this.#drainTimeout,
@@ -250,7 +236,7 @@ export class MqttBroker implements Part, Publisher {
     if (peer === null) return
     this.#signedIn--
     if (this.#peers.leave(connection) && peer.principal.type === 'device') {
-      this.#setOnline(peer.principal.device, false)
+      this.#presence.set(peer.principal.device, false)
     }
   }
 
@@ -291,7 +277,7 @@ export class MqttBroker implements Part, Publisher {
     if (joined.leaves !== null) await new Promise<void>((resolve) => joined.leaves!.client!.close(resolve))
     const { rights } = connection.peer!
     await this.#sessions.attend(session, request!.clean, (filter) => maySubscribe(rights, filter))
-    if (principal.type === 'device') this.#setOnline(principal.device, true)
+    if (principal.type === 'device') this.#presence.set(principal.device, true)
     return null
   }
 
@@ -336,16 +322,6 @@ export class MqttBroker implements Part, Publisher {
       connection.client!.unsubscribe(forbidden as unknown as Subscription[], () => undefined)
   }
 
-  #setOnline(device: string, online: boolean): void {
-    if (this.#online.has(device) === online) return
-    if (online) this.#online.add(device)
-    else this.#online.delete(device)
-    this.#options.onStatus(device, online, this.#options.clock.now())
-    this.#deliver(`v1/${device}/status`, JSON.stringify({ online }), 1, true).catch((error: unknown) => {
-      this.#log.warn({ err: error, device }, 'status not retained')
-    })
-  }
-
   #sendError(device: string, payload: string): void {
     const peer = this.#peers.get(`device/${device}`)
     const topic = `v1/${device}/errors`
@@ -353,6 +329,12 @@ export class MqttBroker implements Part, Publisher {
       [...filters].some((filter) => filter.startsWith(topic)),
     )
     if (heard) void this.#deliver(topic, payload, 0, false)
+  }
+
+  #retain(topic: string, payload: string): void {
+    this.#deliver(topic, payload, 1, true).catch((error: unknown) => {
+      this.#log.warn({ err: error, topic }, 'not retained')
+    })
   }
 
   #deliver(topic: string, payload: string, qos: 0 | 1, retain: boolean): Promise<void> {
@@ -369,15 +351,8 @@ export class MqttBroker implements Part, Publisher {
     })
   }
 
-  /** After a crash: nobody is here yet, and the wills of those who were are still to be sent. */
-  async #settleLastRun(): Promise<void> {
-    const statuses = Array.from(this.#sessions.retained('v1/+/status'))
-    for (const { topic, payload } of statuses) {
-      const device = topic.split('/')[1]!
-      if (payload.toString() !== '{"online":true}') continue
-      this.#online.add(device)
-      this.#setOnline(device, false)
-    }
+  /** After a crash: the wills of those who were here are still to be sent. */
+  async #sendWillsOfLastRun(): Promise<void> {
     for (const will of this.#sessions.wills()) {
       const [type, device = ''] = will.clientId.split('/')
       try {

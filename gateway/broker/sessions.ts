@@ -1,110 +1,64 @@
 import { Readable } from 'node:stream'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { Clock } from '../model/clock.ts'
 import { FilterTree, type Match } from './filter-tree.ts'
 import { OFFLINE_QUEUE_LIMIT, SESSION_EXPIRY_MS, SESSIONS_PER_OWNER } from './limits.ts'
-import { covers } from './topic-rights.ts'
-
-/**
- * What MQTT says must outlive a connection, as aedes' persistence in a SQLite file of its own: subscriptions and
- * waiting messages of persistent sessions, QoS 2 messages under way, retained messages, wills.
- *
- * WAL with `synchronous=NORMAL`: what has been answered survives the death of the process; a power cut may take
- * the last moments. That is enough, because nothing acknowledged to a client rests on this file alone: readings
- * are in the journal, actions and command results in the registry, both fsynced, and orders are published again
- * while their case is open.
- *
- * Changes of one turn of the event loop share a transaction; every promise resolves after its commit. Checkpoints
- * fsync, so they wait for {@link tidy} instead of stalling a delivery.
- */
-const schema = `
-  PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0;
-  CREATE TABLE IF NOT EXISTS sessions (
-    key TEXT PRIMARY KEY, owner TEXT NOT NULL, seen_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS sessions_by_owner ON sessions (owner, seen_at);
-  CREATE TABLE IF NOT EXISTS subscriptions (
-    session TEXT NOT NULL, filter TEXT NOT NULL, qos INTEGER NOT NULL,
-    PRIMARY KEY (session, filter)) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS outgoing (
-    seq INTEGER PRIMARY KEY, session TEXT NOT NULL, broker TEXT, counter INTEGER, message INTEGER,
-    cmd TEXT NOT NULL, topic TEXT, payload ANY, qos INTEGER, retain INTEGER, dup INTEGER) STRICT;
-  CREATE INDEX IF NOT EXISTS outgoing_by_session ON outgoing (session, seq);
-  CREATE TABLE IF NOT EXISTS incoming (
-    session TEXT NOT NULL, message INTEGER NOT NULL, broker TEXT, counter INTEGER, cmd TEXT NOT NULL,
-    topic TEXT, payload ANY, qos INTEGER, retain INTEGER, dup INTEGER,
-    PRIMARY KEY (session, message)) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS retained (
-    topic TEXT PRIMARY KEY, cmd TEXT NOT NULL, payload ANY NOT NULL, qos INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS wills (
-    session TEXT PRIMARY KEY, broker TEXT NOT NULL, topic TEXT NOT NULL, payload ANY,
-    qos INTEGER NOT NULL, retain INTEGER NOT NULL) STRICT, WITHOUT ROWID;`
+import { OfflineQueues } from './offline-queues.ts'
+import { RetainedMessages } from './retained.ts'
+import { bytes, columns, packetOf, SessionFile, type PacketRow, type StoredPacket } from './session-file.ts'
 
 export interface Subscription {
   topic: string
   qos: number
 }
 
-/** The fields of aedes' packets that are kept. */
-export interface StoredPacket {
-  cmd?: string
-  topic?: string
-  payload?: Buffer | string
-  qos?: number
-  retain?: boolean
-  dup?: boolean
-  brokerId?: string
-  brokerCounter?: number
-  messageId?: number | undefined
-  clientId?: string
-}
-
-interface Row {
-  seq: number
-  session: string
-  broker: string | null
-  counter: number | null
-  message: number | null
-  cmd: string
-  topic: string | null
-  payload: Uint8Array | string | null
-  qos: number
-  retain: number
-  dup: number
-}
-
 export interface Holder {
   readonly id: string
+}
+
+export type Will = Required<
+  Pick<StoredPacket, 'topic' | 'payload' | 'brokerId' | 'clientId' | 'qos' | 'retain'>
+>
+
+interface WillRow {
+  session: string
+  broker: string
+  topic: string
+  payload: Uint8Array | string
+  qos: number
+  retain: number
 }
 
 /** `{owner}/{client id}`, where the owner is `device/{id}` or `user/{name}`: see sign-in.ts. */
 const ownerOf = (session: string) => session.split('/', 2).join('/')
 
+/**
+ * What MQTT says must outlive a connection, as aedes' persistence: subscriptions and waiting messages of persistent
+ * sessions, QoS 2 messages under way, retained messages, wills. Every promise resolves after its commit; see
+ * session-file.ts for what that is worth.
+ */
 export class Sessions {
-  readonly #file: string
+  readonly #file: SessionFile
+  readonly #retained: RetainedMessages
+  readonly #queues: OfflineQueues
   readonly #clock: Clock
   readonly #mayHold: (client: Holder, filter: string) => boolean
-  readonly #queueLimit: number
-  #db!: DatabaseSync
-  #statements = new Map<string, StatementSync>()
-  #commit: Promise<void> | null = null
   #broker: { readonly id: string } | null = null
-  /** Mirrors of the file: subscriptions are matched at every order, queues are counted at every message. */
-  #subscriptions = new Map<string, Map<string, number>>()
-  #tree = new FilterTree()
-  #queued = new Map<string, number>()
-  #dropped = 0
+  /** Mirrors of the file, QoS by filter by session: matched at every order. */
+  readonly #subscriptions = new Map<string, Map<string, number>>()
+  readonly #tree = new FilterTree()
 
   /** `mayHold` has the last word on what a client may be subscribed to: aedes stores refused filters too. */
   constructor(
-    file: string,
+    path: string,
     clock: Clock,
     mayHold: (client: Holder, filter: string) => boolean,
     queueLimit = OFFLINE_QUEUE_LIMIT,
   ) {
-    this.#file = file
+    this.#file = new SessionFile(path, () => this.#load())
+    this.#retained = new RetainedMessages(this.#file)
+    this.#queues = new OfflineQueues(this.#file, queueLimit)
     this.#clock = clock
     this.#mayHold = mayHold
-    this.#queueLimit = queueLimit
   }
 
   get broker(): { readonly id: string } | null {
@@ -113,90 +67,78 @@ export class Sessions {
 
   /** Messages for absent clients that were dropped because their queue was full. */
   get dropped(): number {
-    return this.#dropped
+    return this.#queues.dropped
   }
 
   async setup(broker: { readonly id: string }): Promise<void> {
     this.#broker = broker
-    this.open()
-  }
-
-  open(): void {
-    if (this.#db?.isOpen) return
-    this.#db = new DatabaseSync(this.#file)
-    this.#db.exec(schema)
+    this.#file.open()
     this.#load()
   }
 
   async destroy(): Promise<void> {
-    if (!this.#db?.isOpen) return
-    await this.#commit?.catch(() => undefined)
-    this.#statements.clear()
-    this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
-    this.#db.close()
+    await this.#file.close()
   }
 
-  // Retained messages
+  #load(): void {
+    this.#subscriptions.clear()
+    this.#tree.clear()
+    this.#queues.load()
+    const rows = this.#file.all<{ session: string; filter: string; qos: number }>(
+      'SELECT * FROM subscriptions',
+    )
+    for (const { session, filter, qos } of rows) this.#remember(session, filter, qos)
+  }
+
+  // Retained messages and queues, under the names that aedes calls them by
 
   async storeRetained(packet: StoredPacket): Promise<void> {
-    const done = this.#begin()
-    if (packet.payload!.length === 0) this.#run('DELETE FROM retained WHERE topic = ?', packet.topic!)
-    else {
-      this.#run(
-        'INSERT OR REPLACE INTO retained (topic, cmd, payload, qos) VALUES (?, ?, ?, ?)',
-        packet.topic!,
-        packet.cmd ?? 'publish',
-        packet.payload!,
-        packet.qos ?? 0,
-      )
-    }
-    return done
+    return this.#retained.store(packet)
   }
 
   createRetainedStream(filter: string): Readable {
-    return this.createRetainedStreamCombi([filter])
+    return this.#retained.stream([filter])
   }
 
   createRetainedStreamCombi(filters: readonly string[]): Readable {
-    return Readable.from(this.#retainedUnder(filters))
+    return this.#retained.stream(filters)
   }
 
-  *#retainedUnder(filters: readonly string[]): Generator<StoredPacket> {
-    for (const filter of filters) yield* this.retained(filter)
+  retained(filter: string): Iterable<StoredPacket & { topic: string; payload: Buffer | string }> {
+    return this.#retained.find(filter)
   }
 
-  /** In pages, so that nothing is held open while a slow subscriber takes them. */
-  *retained(filter: string): Generator<StoredPacket & { topic: string; payload: Buffer | string }> {
-    const levels = filter.split('/')
-    const wild = levels.findIndex((level) => level === '+' || level === '#')
-    const exact = wild < 0 ? filter : levels.slice(0, wild).join('/')
-    // Everything below `a/b/` sorts before `a/b0`, as `0` follows `/`.
-    const [from, to] = wild === 0 ? ['', '\u{10FFFF}'] : [exact, wild < 0 ? exact : `${exact}0`]
-    let after = ''
-    for (;;) {
-      const rows = this.#all(
-        'SELECT * FROM retained WHERE topic >= ? AND topic <= ? AND topic > ? ORDER BY topic LIMIT 100',
-        from,
-        to,
-        after,
-      )
-      for (const { topic, cmd, payload, qos } of rows as (Row & { topic: string })[]) {
-        if (!covers(levels, topic.split('/'))) continue
-        yield { cmd, topic, payload: bytes(payload!), qos, retain: true }
-      }
-      if (rows.length < 100) return
-      after = (rows.at(-1) as { topic: string }).topic
-    }
+  async outgoingEnqueue(sub: { readonly clientId: string }, packet: StoredPacket): Promise<void> {
+    return this.#queues.enqueue([sub], packet)
+  }
+
+  async outgoingEnqueueCombi(
+    subs: readonly { readonly clientId: string }[],
+    packet: StoredPacket,
+  ): Promise<void> {
+    return this.#queues.enqueue(subs, packet)
+  }
+
+  async outgoingUpdate(client: Holder, packet: StoredPacket): Promise<void> {
+    return this.#queues.update(client.id, packet)
+  }
+
+  async outgoingClearMessageId(client: Holder, packet: StoredPacket): Promise<StoredPacket | undefined> {
+    return this.#queues.acknowledge(client.id, packet)
+  }
+
+  outgoingStream(client: Holder): Readable {
+    return this.#queues.stream(client.id)
   }
 
   // Subscriptions of persistent sessions
 
   async addSubscriptions(client: Holder, subscriptions: readonly Subscription[]): Promise<void> {
-    const done = this.#begin()
+    const done = this.#file.begin()
     for (const { topic, qos } of subscriptions) {
       if (!this.#mayHold(client, topic)) continue
       if (this.#subscriptions.get(client.id)?.get(topic) === qos) continue
-      this.#run(
+      this.#file.run(
         'INSERT OR REPLACE INTO subscriptions (session, filter, qos) VALUES (?, ?, ?)',
         client.id,
         topic,
@@ -208,17 +150,17 @@ export class Sessions {
   }
 
   async removeSubscriptions(client: Holder, filters: readonly string[]): Promise<void> {
-    const done = this.#begin()
+    const done = this.#file.begin()
     for (const filter of filters) {
-      this.#run('DELETE FROM subscriptions WHERE session = ? AND filter = ?', client.id, filter)
+      this.#file.run('DELETE FROM subscriptions WHERE session = ? AND filter = ?', client.id, filter)
       this.#unsubscribe(client.id, filter)
     }
     return done
   }
 
   async cleanSubscriptions(client: Holder): Promise<void> {
-    if (!this.#subscriptions.has(client.id) && !this.#queued.has(client.id)) return
-    const done = this.#begin()
+    if (!this.#subscriptions.has(client.id) && !this.#queues.has(client.id)) return
+    const done = this.#file.begin()
     this.#drop(client.id)
     return done
   }
@@ -243,97 +185,11 @@ export class Sessions {
     )
   }
 
-  // Messages on their way to persistent sessions
-
-  async outgoingEnqueue(sub: { readonly clientId: string }, packet: StoredPacket): Promise<void> {
-    return this.outgoingEnqueueCombi([sub], packet)
-  }
-
-  /** Once for each session, however many of its filters match; a full queue loses its oldest. */
-  async outgoingEnqueueCombi(
-    subs: readonly { readonly clientId: string }[],
-    packet: StoredPacket,
-  ): Promise<void> {
-    if (subs.length === 0) return
-    const done = this.#begin()
-    for (const session of new Set(subs.map((sub) => sub.clientId))) {
-      this.#run(
-        `INSERT INTO outgoing (session, broker, counter, cmd, topic, payload, qos, retain, dup)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        session,
-        packet.brokerId ?? null,
-        packet.brokerCounter ?? null,
-        // [MQTT-3.3.1-9]: the flag is for what a new subscription finds.
-        ...columns({ ...packet, retain: false }),
-      )
-      const queued = (this.#queued.get(session) ?? 0) + 1
-      this.#queued.set(session, Math.min(queued, this.#queueLimit))
-      if (queued > this.#queueLimit) {
-        this.#dropped++
-        this.#run(
-          'DELETE FROM outgoing WHERE seq = (SELECT min(seq) FROM outgoing WHERE session = ?)',
-          session,
-        )
-      }
-    }
-    return done
-  }
-
-  async outgoingUpdate(client: Holder, packet: StoredPacket): Promise<void> {
-    const done = this.#begin()
-    const message = packet.messageId ?? null
-    const numbered = this.#run(
-      'UPDATE outgoing SET message = ? WHERE session = ? AND broker = ? AND counter = ?',
-      message,
-      client.id,
-      packet.brokerId ?? null,
-      packet.brokerCounter ?? null,
-    )
-    if (numbered > 0) return done
-    const replaced = this.#run(
-      'UPDATE outgoing SET cmd = ?, topic = ?, payload = ?, qos = ?, retain = ?, dup = ? WHERE session = ? AND message = ?',
-      ...columns(packet),
-      client.id,
-      message,
-    )
-    // Its queue may have overflowed meanwhile, or the client answers what was never sent.
-    if (replaced === 0) throw new Error('no such packet')
-    return done
-  }
-
-  async outgoingClearMessageId(client: Holder, packet: StoredPacket): Promise<StoredPacket | undefined> {
-    const message = packet.messageId ?? null
-    // Most acknowledgements are of clean sessions, which queue nothing.
-    if (message === null || !this.#queued.has(client.id)) return undefined
-    const row = this.#get(
-      'SELECT * FROM outgoing WHERE session = ? AND message = ? ORDER BY seq LIMIT 1',
-      client.id,
-      message,
-    )
-    if (row === undefined) return undefined
-    const done = this.#begin()
-    this.#run('DELETE FROM outgoing WHERE seq = ?', row.seq)
-    const queued = this.#queued.get(client.id)! - 1
-    if (queued > 0) this.#queued.set(client.id, queued)
-    else this.#queued.delete(client.id)
-    await done
-    return packetOf(row)
-  }
-
-  outgoingStream(client: Holder): Readable {
-    if (!this.#queued.has(client.id)) return Readable.from([])
-    return Readable.from(
-      this.#all('SELECT * FROM outgoing WHERE session = ? ORDER BY seq', client.id).map((row) =>
-        packetOf(row),
-      ),
-    )
-  }
-
   // QoS 2 messages between PUBLISH and PUBREL
 
   async incomingStorePacket(client: Holder, packet: StoredPacket): Promise<void> {
-    const done = this.#begin()
-    this.#run(
+    const done = this.#file.begin()
+    this.#file.run(
       `INSERT OR REPLACE INTO incoming (session, message, broker, counter, cmd, topic, payload, qos, retain, dup)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       client.id,
@@ -346,11 +202,11 @@ export class Sessions {
   }
 
   async incomingGetPacket(client: Holder, packet: StoredPacket): Promise<StoredPacket> {
-    const row = this.#get(
+    const row = this.#file.get(
       'SELECT * FROM incoming WHERE session = ? AND message = ?',
       client.id,
       packet.messageId ?? null,
-    )
+    ) as PacketRow | undefined
     if (row === undefined) throw new Error('no such packet')
     return packetOf(row)
   }
@@ -358,13 +214,14 @@ export class Sessions {
   /** A redelivery of what has been answered with PUBREC already [MQTT-4.3.3-2]. */
   holdsIncoming(session: string, messageId: number): boolean {
     return (
-      this.#get('SELECT 1 FROM incoming WHERE session = ? AND message = ?', session, messageId) !== undefined
+      this.#file.get('SELECT 1 FROM incoming WHERE session = ? AND message = ?', session, messageId) !==
+      undefined
     )
   }
 
   async incomingDelPacket(client: Holder, packet: StoredPacket): Promise<void> {
-    const done = this.#begin()
-    const deleted = this.#run(
+    const done = this.#file.begin()
+    const deleted = this.#file.run(
       'DELETE FROM incoming WHERE session = ? AND message = ?',
       client.id,
       packet.messageId ?? null,
@@ -374,9 +231,9 @@ export class Sessions {
   }
 
   async cleanIncoming(client: Holder): Promise<void> {
-    if (this.#get('SELECT 1 FROM incoming WHERE session = ? LIMIT 1', client.id) === undefined) return
-    const done = this.#begin()
-    this.#run('DELETE FROM incoming WHERE session = ?', client.id)
+    if (this.#file.get('SELECT 1 FROM incoming WHERE session = ? LIMIT 1', client.id) === undefined) return
+    const done = this.#file.begin()
+    this.#file.run('DELETE FROM incoming WHERE session = ?', client.id)
     return done
   }
 
@@ -385,8 +242,8 @@ export class Sessions {
   async putWill(client: Holder, packet: StoredPacket): Promise<void> {
     packet.brokerId = this.#broker!.id
     packet.clientId = client.id
-    const done = this.#begin()
-    this.#run(
+    const done = this.#file.begin()
+    this.#file.run(
       'INSERT OR REPLACE INTO wills (session, broker, topic, payload, qos, retain) VALUES (?, ?, ?, ?, ?, ?)',
       client.id,
       packet.brokerId,
@@ -398,16 +255,16 @@ export class Sessions {
     return done
   }
 
-  async getWill(client: Holder): Promise<StoredPacket | undefined> {
-    const row = this.#get('SELECT * FROM wills WHERE session = ?', client.id)
+  async getWill(client: Holder): Promise<Will | undefined> {
+    const row = this.#file.get('SELECT * FROM wills WHERE session = ?', client.id) as WillRow | undefined
     return row === undefined ? undefined : willOf(row)
   }
 
-  async delWill(client: Holder): Promise<StoredPacket | undefined> {
+  async delWill(client: Holder): Promise<Will | undefined> {
     const will = await this.getWill(client)
     if (will === undefined) return undefined
-    const done = this.#begin()
-    this.#run('DELETE FROM wills WHERE session = ?', client.id)
+    const done = this.#file.begin()
+    this.#file.run('DELETE FROM wills WHERE session = ?', client.id)
     await done
     return will
   }
@@ -416,13 +273,8 @@ export class Sessions {
     return Readable.from(this.wills().filter((will) => brokers[will.brokerId] === undefined))
   }
 
-  wills(): (StoredPacket & {
-    brokerId: string
-    clientId: string
-    topic: string
-    payload: Buffer | string
-  })[] {
-    return this.#all('SELECT * FROM wills').map((row) => willOf(row))
+  wills(): Will[] {
+    return this.#file.all<WillRow>('SELECT * FROM wills').map((row) => willOf(row))
   }
 
   // The lives of sessions
@@ -430,22 +282,22 @@ export class Sessions {
   /** A client signed in: what it may no longer hear is forgotten before it is restored. */
   async attend(session: string, clean: boolean, mayHold: (filter: string) => boolean): Promise<void> {
     if (clean) {
-      this.#run('DELETE FROM sessions WHERE key = ?', session)
+      this.#file.run('DELETE FROM sessions WHERE key = ?', session)
       return
     }
-    const done = this.#begin()
+    const done = this.#file.begin()
     const owner = ownerOf(session)
-    this.#run(
+    this.#file.run(
       'INSERT OR REPLACE INTO sessions (key, owner, seen_at) VALUES (?, ?, ?)',
       session,
       owner,
       this.#clock.now(),
     )
-    const surplus = this.#all(
+    const surplus = this.#file.all<{ key: string }>(
       'SELECT key FROM sessions WHERE owner = ? ORDER BY seen_at DESC, key LIMIT -1 OFFSET ?',
       owner,
       SESSIONS_PER_OWNER,
-    ) as unknown as { key: string }[]
+    )
     for (const { key } of surplus) this.#end(key)
     this.#prune(session, mayHold)
     return done
@@ -453,7 +305,7 @@ export class Sessions {
 
   /** The owner's rights have changed: its sessions keep only what is still granted. */
   async prune(owner: string, mayHold: (filter: string) => boolean): Promise<void> {
-    const done = this.#begin()
+    const done = this.#file.begin()
     for (const session of this.#subscriptions.keys())
       if (ownerOf(session) === owner) this.#prune(session, mayHold)
     return done
@@ -461,10 +313,8 @@ export class Sessions {
 
   /** The owner is gone. */
   async forget(owner: string): Promise<void> {
-    const done = this.#begin()
-    const sessions = this.#all('SELECT key FROM sessions WHERE owner = ?', owner) as unknown as {
-      key: string
-    }[]
+    const done = this.#file.begin()
+    const sessions = this.#file.all<{ key: string }>('SELECT key FROM sessions WHERE owner = ?', owner)
     for (const { key } of sessions) this.#end(key)
     return done
   }
@@ -472,32 +322,35 @@ export class Sessions {
   /** Every minute or so: notes who is here, forgets who has been away too long, and checkpoints. */
   async tidy(present: Iterable<string>): Promise<void> {
     const now = this.#clock.now()
-    const done = this.#begin()
-    for (const session of present) this.#run('UPDATE sessions SET seen_at = ? WHERE key = ?', now, session)
-    const expired = this.#all('SELECT key FROM sessions WHERE seen_at < ?', now - SESSION_EXPIRY_MS)
-    for (const { key } of expired as unknown as { key: string }[]) this.#end(key)
+    const done = this.#file.begin()
+    for (const session of present)
+      this.#file.run('UPDATE sessions SET seen_at = ? WHERE key = ?', now, session)
+    const expired = this.#file.all<{ key: string }>(
+      'SELECT key FROM sessions WHERE seen_at < ?',
+      now - SESSION_EXPIRY_MS,
+    )
+    for (const { key } of expired) this.#end(key)
     await done
-    if (this.#db.isOpen) this.#db.exec('PRAGMA wal_checkpoint(PASSIVE)')
+    this.#file.checkpoint()
   }
 
   #end(session: string): void {
     this.#drop(session)
-    this.#run('DELETE FROM incoming WHERE session = ?', session)
-    this.#run('DELETE FROM sessions WHERE key = ?', session)
+    this.#file.run('DELETE FROM incoming WHERE session = ?', session)
+    this.#file.run('DELETE FROM sessions WHERE key = ?', session)
   }
 
   #drop(session: string): void {
-    this.#run('DELETE FROM subscriptions WHERE session = ?', session)
-    this.#run('DELETE FROM outgoing WHERE session = ?', session)
+    this.#file.run('DELETE FROM subscriptions WHERE session = ?', session)
     for (const filter of this.#subscriptions.get(session)?.keys() ?? []) this.#tree.remove(filter, session)
     this.#subscriptions.delete(session)
-    this.#queued.delete(session)
+    this.#queues.drop(session)
   }
 
   #prune(session: string, mayHold: (filter: string) => boolean): void {
     for (const filter of this.#subscriptions.get(session)?.keys() ?? []) {
       if (mayHold(filter)) continue
-      this.#run('DELETE FROM subscriptions WHERE session = ? AND filter = ?', session, filter)
+      this.#file.run('DELETE FROM subscriptions WHERE session = ? AND filter = ?', session, filter)
       this.#unsubscribe(session, filter)
     }
   }
@@ -516,101 +369,15 @@ export class Sessions {
     this.#tree.remove(filter, session)
     if (held?.delete(filter) === true && held.size === 0) this.#subscriptions.delete(session)
   }
-
-  #load(): void {
-    this.#subscriptions.clear()
-    this.#tree.clear()
-    this.#queued.clear()
-    for (const row of this.#all('SELECT * FROM subscriptions') as unknown as (Row & { filter: string })[]) {
-      this.#remember(row.session, row.filter, row.qos)
-    }
-    const counts = this.#all('SELECT session, count(*) AS queued FROM outgoing GROUP BY session')
-    for (const { session, queued } of counts as unknown as { session: string; queued: number }[]) {
-      this.#queued.set(session, queued)
-    }
-  }
-
-  // SQLite
-
-  /** Joins the transaction of this turn of the event loop; the promise is its commit. */
-  #begin(): Promise<void> {
-    if (this.#commit !== null) return this.#commit
-    this.#db.exec('BEGIN IMMEDIATE')
-    const commit = new Promise<void>((resolve, reject) => {
-      setImmediate(() => {
-        this.#commit = null
-        try {
-          this.#db.exec('COMMIT')
-          resolve()
-        } catch (error) {
-          // A full disk: what was answered is what the file holds, so the mirrors go back to it.
-          if (this.#db.isTransaction) this.#db.exec('ROLLBACK')
-          this.#load()
-          reject(error)
-        }
-      })
-    })
-    // Whoever asked learns of a failure; a caller that threw before it could wait must not leave it unhandled.
-    commit.catch(() => undefined)
-    this.#commit = commit
-    return commit
-  }
-
-  #statement(sql: string): StatementSync {
-    let statement = this.#statements.get(sql)
-    if (statement === undefined) this.#statements.set(sql, (statement = this.#db.prepare(sql)))
-    return statement
-  }
-
-  #run(sql: string, ...values: (string | number | null | Uint8Array)[]): number {
-    return Number(this.#statement(sql).run(...values).changes)
-  }
-
-  #get(sql: string, ...values: (string | number | null)[]): Row | undefined {
-    return this.#statement(sql).get(...values) as Row | undefined
-  }
-
-  #all(sql: string, ...values: (string | number)[]): Row[] {
-    return this.#statement(sql).all(...values) as unknown as Row[]
-  }
 }
 
-function columns(
-  packet: StoredPacket,
-): [string, string | null, Uint8Array | string | null, number, number, number] {
-  const { cmd = 'publish', topic = null, payload = null, qos = 0, retain = false, dup = false } = packet
-  return [cmd, topic, payload, qos, retain ? 1 : 0, dup ? 1 : 0]
-}
-
-function packetOf(row: Row): StoredPacket {
-  const messageId = row.message ?? undefined
-  if (row.cmd === 'pubrel') return { cmd: row.cmd, messageId }
+function willOf(row: WillRow): Will {
   return {
-    cmd: row.cmd,
-    brokerId: row.broker ?? '',
-    brokerCounter: row.counter ?? 0,
-    topic: row.topic!,
-    payload: bytes(row.payload!),
-    qos: row.qos,
-    retain: row.retain === 1,
-    dup: row.dup === 1,
-    messageId,
-  }
-}
-
-function willOf(row: Row) {
-  return {
-    brokerId: row.broker!,
+    brokerId: row.broker,
     clientId: row.session,
-    topic: row.topic!,
-    payload: bytes(row.payload!),
+    topic: row.topic,
+    payload: bytes(row.payload),
     qos: row.qos,
     retain: row.retain === 1,
   }
-}
-
-function bytes(payload: Uint8Array | string): Buffer | string {
-  return typeof payload === 'string'
-    ? payload
-    : Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
 }

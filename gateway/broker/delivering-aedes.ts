@@ -1,0 +1,33 @@
+import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes'
+import mqemitter from 'mqemitter'
+
+/**
+ * What clients publish ends in our hands (arrivals.ts) and is never passed on: no reading costs a fan-out, nobody
+ * speaks for the gateway, and nothing of a client's is retained. Only what the gateway publishes is delivered.
+ */
+export class DeliveringAedes extends Aedes {
+  constructor(options: AedesOptions) {
+    super({ ...options, mq: impatientEmitter(), concurrency: 0 })
+  }
+
+  override publish(
+    packet: PublishPacket,
+    client: Client | ((error?: Error) => void),
+    done?: (error?: Error) => void,
+  ): void {
+    if (typeof client === 'function') super.publish(packet, client)
+    else done?.()
+  }
+}
+
+/** A frozen subscriber holds back its own messages until it is dropped, not the publisher and not the others. */
+function impatientEmitter() {
+  const emitter = mqemitter({ concurrency: 0, matchEmptyLevels: true })
+  const emit = emitter.emit.bind(emitter)
+  emitter.emit = (message, done) => {
+    emit(message)
+    done?.()
+    return emitter
+  }
+  return emitter
+}
