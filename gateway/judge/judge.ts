@@ -130,10 +130,12 @@ export class Judge implements Part {
     this.#soon()
   }
 
+  /** Being behind is no reason to turn devices away: the journal holds what they send. */
   health(): Health {
     if (this.#failure !== null) return { ready: false, detail: this.#failure }
-    const isReady = this.#mode === 'in step'
-    return { ready: isReady, detail: isReady ? 'in step' : `${this.#mode}, ${this.lag()} readings behind` }
+    const isReady = this.#mode === 'in step' || this.#mode === 'catching up'
+    const detail = this.#mode === 'in step' ? this.#mode : `${this.#mode}, ${this.lag()} readings behind`
+    return { ready: isReady, detail }
   }
 
   /** Readings in the journal that are not judged yet. */

@@ -2,10 +2,6 @@
 export class Schedule<T> {
   readonly #heap: { readonly time: number; readonly what: T }[] = []
 
-  get size(): number {
-    return this.#heap.length
-  }
-
   add(time: number, what: T): void {
     const heap = this.#heap
     let at = heap.push({ time, what }) - 1
