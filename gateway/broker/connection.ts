@@ -63,14 +63,14 @@ export class Connection {
   }
 
   #admit(chunk: Uint8Array): Uint8Array | null {
-    const publishes = this.#meter.count(chunk)
-    if (typeof publishes === 'string') {
-      this.stream.destroy(new Error(publishes))
+    const costly = this.#meter.count(chunk)
+    if (typeof costly === 'string') {
+      this.stream.destroy(new Error(costly))
       return null
     }
     this.heardAt = performance.now()
-    if (publishes > 0 && this.peer !== null) {
-      const wait = this.peer.allowance.spend(publishes, this.heardAt)
+    if (costly > 0 && this.peer !== null) {
+      const wait = this.peer.allowance.spend(costly, this.heardAt)
       if (wait > 0) this.#hold(wait)
     }
     return chunk

@@ -27,8 +27,9 @@ export const ERRORS_PER_SECOND = 10
 /** Largest `status` payload, bytes. */
 export const STATUS_LIMIT_BYTES = 1024
 
-const PUBLISH = 3
 const CONNECT = 1
+/** PUBLISH, SUBSCRIBE, UNSUBSCRIBE: what a client's rate is about; the rest is cheap or answers us. */
+const COSTLY = (1 << 3) | (1 << 8) | (1 << 10)
 
 /**
  * Follows the fixed headers [MQTT-2.2] of a connection through its chunks, a step per packet and not per byte, so
@@ -48,9 +49,9 @@ export class PacketMeter {
     this.#maxBytes = maxBytes
   }
 
-  /** PUBLISH packets that begin in the chunk, or what is wrong with it. */
+  /** Packets in the chunk that count against the rate, or what is wrong with it. */
   count(chunk: Uint8Array): number | string {
-    let publishes = 0
+    let costly = 0
     let at = 0
     while (at < chunk.length) {
       if (this.#left > 0) {
@@ -77,12 +78,12 @@ export class PacketMeter {
         this.#inLength = false
         this.#first = false
         this.#left = this.#length
-        if (this.#type === PUBLISH) publishes++
+        costly += (COSTLY >> this.#type) & 1
       } else if (this.#weight > 0x80 ** 3) {
         return 'a malformed packet length'
       }
     }
-    return publishes
+    return costly
   }
 }
 
