@@ -37,6 +37,7 @@ else await compare()
 
 async function serve(which: 'bare' | 'ours'): Promise<void> {
   const port = which === 'bare' ? await serveBare() : await serveOurs()
+  process.once('SIGTERM', () => process.exit())
   process.on('message', () => process.send!(process.cpuUsage()))
   process.send!(port)
 }
