@@ -5,7 +5,6 @@ import { readDeviceFile, type DeviceRow } from '../gateway/registry/import.ts'
 import { parallel } from '../simulators/parallel.ts'
 import { Secrets } from '../simulators/secrets.ts'
 import { Api, Refused } from './api.ts'
-import { JobFailed } from './exit.ts'
 import { Progress } from './progress.ts'
 import { httpOptions, targetOf, type TargetOptions, tokenOf } from './target.ts'
 
@@ -60,7 +59,7 @@ Example:
         secrets.save()
       }
       print(imported, options)
-      if (imported.problems.length > 0) throw new JobFailed('not every device could be registered')
+      if (imported.problems.length > 0) throw new Error('not every device could be registered')
     })
 }
 

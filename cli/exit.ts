@@ -6,16 +6,11 @@ import { WrongUsage } from '../simulators/wrong-usage.ts'
 export const FAILED = 1
 export const WRONG_USAGE = 2
 
-/** A job that ended without an error of its own but did not do what it was asked to; its output says why. */
-export class JobFailed extends Error {
-  override readonly name = 'JobFailed'
-}
-
 /** Says what went wrong, in one line, and which exit code that is. */
 export function exitCodeOf(error: unknown, tell: (line: string) => void): number {
   // Commander has said it already; help and version are no errors.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE
-  if (!(error instanceof JobFailed)) tell(`gridwhistle: ${described(error)}\n`)
+  tell(`gridwhistle: ${described(error)}\n`)
   return error instanceof WrongUsage || error instanceof ConfigError ? WRONG_USAGE : FAILED
 }
 

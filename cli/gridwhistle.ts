@@ -1,46 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { Command } from 'commander'
-import { exitCodeOf } from './exit.ts'
+import { runProgram } from './program.ts'
 
-/** The command line (contract §1): one file per command, of which only the one that is asked for is loaded. */
-const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
-  serve: async () => (await import('./serve.ts')).serveCommand(),
-  demo: async () => (await import('./demo.ts')).demoCommand(),
-  devices: async () => (await import('./devices.ts')).devicesCommand(),
-  rules: async () => (await import('./rules.ts')).rulesCommand(),
-  replay: async () => (await import('./replay.ts')).replayCommand(),
-  simulate: async () => (await import('./simulate.ts')).simulateCommand(),
-  load: async () => (await import('./load.ts')).loadCommand(),
-  journal: async () => (await import('./journal.ts')).journalCommand(),
-  user: async () => (await import('./user.ts')).userCommand(),
-}
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  version: string
-}
-
-const program = new Command('gridwhistle')
-  .description('网格哨: readings in, nothing lost, alarms by regulation, cases to the right crew')
-  .version(version)
-  .showHelpAfterError('(--help shows how)')
-  // Or commander would end the process with 1 on wrong usage.
-  .exitOverride()
-
-/** `addCommand` hands nothing down by itself. */
-function inherit(command: Command, from: Command): void {
-  command.copyInheritedSettings(from)
-  for (const child of command.commands) inherit(child, command)
-}
-
-const asked = process.argv[2] ?? ''
-for (const name of Object.hasOwn(COMMANDS, asked) ? [asked] : Object.keys(COMMANDS)) {
-  const command = await COMMANDS[name]!()
-  inherit(command, program)
-  program.addCommand(command)
-}
-
-try {
-  await program.parseAsync()
-} catch (error) {
-  process.exitCode = exitCodeOf(error, (line) => process.stderr.write(line))
-}
+process.exitCode = await runProgram(process.argv.slice(2), {
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+})

@@ -2,7 +2,6 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { loadConfig } from '../gateway/config.ts'
 import { verifyJournal } from '../gateway/journal/verify.ts'
-import { JobFailed } from './exit.ts'
 import { Progress } from './progress.ts'
 
 export function journalCommand(): Command {
@@ -35,6 +34,6 @@ Example:
         for (const { first, reason } of corrupt) process.stdout.write(`damaged: batch ${first}: ${reason}\n`)
         if (integrity !== 'ok') process.stdout.write(`SQLite: ${integrity}\n`)
       }
-      if (!report.ok) throw new JobFailed('the journal is damaged')
+      if (!report.ok) throw new Error('the journal is damaged')
     })
 }

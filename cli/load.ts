@@ -3,7 +3,7 @@ import { DEVICE_LIMIT, load, type LoadPhase, type LoadResult } from '../simulato
 import type { Metrics } from '../simulators/load/payload.ts'
 import { Secrets } from '../simulators/secrets.ts'
 import { WrongUsage } from '../simulators/wrong-usage.ts'
-import { FAILED, stopSignal } from './exit.ts'
+import { stopSignal } from './exit.ts'
 import { duration, positiveNumber, wholeNumber } from './options.ts'
 import { Progress } from './progress.ts'
 import { mqttOptions, type Target, targetOf, type TargetOptions, tokenOf } from './target.ts'
@@ -117,7 +117,7 @@ Examples:
         for (const progress of phases.values()) progress.stop()
       }
       process.stdout.write(`${options.json === true ? JSON.stringify(result) : inWords(result)}\n`)
-      if (!result.complete) process.exitCode = FAILED
+      if (!result.complete) throw new Error('something went unanswered')
     })
 }
 

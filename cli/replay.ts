@@ -4,7 +4,7 @@ import { mapFile } from '../simulators/built-in.ts'
 import { readRecordingMap } from '../simulators/recording-map.ts'
 import { replay, type ReplayResult, type Shift } from '../simulators/replay.ts'
 import { Secrets } from '../simulators/secrets.ts'
-import { FAILED, stopSignal } from './exit.ts'
+import { stopSignal } from './exit.ts'
 import { duration, positiveNumber, wholeNumber } from './options.ts'
 import { Progress } from './progress.ts'
 import { mqttOptions, targetOf, type TargetOptions } from './target.ts'
@@ -77,7 +77,7 @@ Example:
         progress.stop()
       }
       process.stdout.write(`${options.json === true ? JSON.stringify(result) : inWords(result)}\n`)
-      if (!result.complete || result.refused > 0) process.exitCode = FAILED
+      if (!result.complete || result.refused > 0) throw new Error('not every reading was taken in')
     })
 }
 

@@ -1,7 +1,6 @@
 import { Command } from 'commander'
 import { loadKinds } from '../gateway/model/kinds.ts'
-import { problemLine, readRules, RuleError } from '../rules/pack.ts'
-import { JobFailed } from './exit.ts'
+import { readRules, RuleError } from '../rules/pack.ts'
 
 export function rulesCommand(): Command {
   return new Command('rules').description('rule files').addCommand(checkCommand())
@@ -27,10 +26,10 @@ Example:
         )
       } catch (error) {
         if (!(error instanceof RuleError)) throw error
-        const { problems } = error
-        if (json === true) process.stdout.write(`${JSON.stringify({ ok: false, rules: [], problems })}\n`)
-        else process.stderr.write(`${problems.map(problemLine).join('\n')}\n`)
-        throw new JobFailed('rules with mistakes', { cause: error })
+        const findings = { ok: false, rules: [], problems: error.problems }
+        if (json === true) process.stdout.write(`${JSON.stringify(findings)}\n`)
+        // Its message is the list of problems, a line each.
+        throw error
       }
     })
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { FakeGateway } from '../simulators/gateway.fixture.ts'
+import { runProgram } from './program.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -44,6 +45,21 @@ function file(name: string, text: string): string {
   return path
 }
 
+/** In this process: enough where nothing is printed but help and complaints. */
+async function quick(args: readonly string[]): Promise<Outcome> {
+  let out = ''
+  let err = ''
+  const code = await runProgram(args, {
+    out: (text) => {
+      out += text
+    },
+    err: (text) => {
+      err += text
+    },
+  })
+  return { code, out, err }
+}
+
 describe('help', () => {
   test.each([
     [['--help'], 'Usage: gridwhistle [options] [command]'],
@@ -56,7 +72,7 @@ describe('help', () => {
     [['journal', 'verify', '--help'], 'gridwhistle journal verify'],
     [['user', 'add', '--help'], 'gridwhistle user add'],
   ])('%j has an example and exits with 0', async (args, example) => {
-    const { code, out, err } = await run(args)
+    const { code, out, err } = await quick(args)
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(out).toContain(example)
   })
@@ -71,10 +87,10 @@ describe('wrong usage exits with 2 and says what was expected', () => {
     [['load', '--duration', 'soon'], 'not a duration such as 90s'],
     [['load', '--to', 'mqtt://gateway.example:1883'], 'another machine'],
     [['load', '--qos', '0'], 'Allowed choices are 1'],
-    [['load', '--devices', '0', '--rate', '1'], 'devices must be 1 to'],
+    [['load', '--devices', '0', '--rate', '1', '--token', 'x'], 'devices must be 1 to'],
     [['simulate'], "missing required argument 'scenario'"],
     [['simulate', 'demo', '--speed', '0'], 'Expected a number above 0'],
-    [['simulate', 'demo', '--speed', '2'], 'needs a duration'],
+    [['simulate', 'demo', '--speed', '2', '--token', 'x'], 'needs a duration'],
     [['simulate', 'no-such.yaml'], 'no-such.yaml: cannot be read'],
     [['replay', 'x.csv'], "required option '--map <map>'"],
     [['replay', 'x.csv', '--map', 'none.yaml'], 'none.yaml: cannot be read'],
@@ -83,7 +99,7 @@ describe('wrong usage exits with 2 and says what was expected', () => {
     [['user', 'add', 'li-si', '--role', 'king'], 'Allowed choices are admin'],
     [['journal', 'verify', '--config', 'none.yaml'], 'none.yaml: cannot be read'],
   ])('%j', async (args, message) => {
-    const { code, out, err } = await run(args)
+    const { code, out, err } = await quick(args)
     expect(err).toContain(message)
     expect({ code, out }).toEqual({ code: 2, out: '' })
   })
@@ -91,13 +107,13 @@ describe('wrong usage exits with 2 and says what was expected', () => {
 
 describe('a failed job exits with 1 and says why in one line', () => {
   test.each([
-    [['devices', 'list', '--url', 'http://127.0.0.1:9'], 'cannot reach http://127.0.0.1:9'],
-    [['devices', 'import', 'none.csv'], 'ENOENT'],
+    [['devices', 'list', '--url', 'http://127.0.0.1:9', '--token', 'x'], 'cannot reach http://127.0.0.1:9'],
+    [['devices', 'import', 'none.csv'], 'none.csv'],
     [['replay', 'none.csv', '--map', 'usgs-01581752'], 'none.csv'],
     [['journal', 'verify', 'none.db'], 'unable to open'],
     [['rules', 'check', 'none.yaml'], 'none.yaml: cannot be read'],
   ])('%j', async (args, message) => {
-    const { code, err } = await run(args)
+    const { code, err } = await quick(args)
     expect(err).toContain(message)
     expect(err.trim().split('\n')).toHaveLength(1)
     expect(code).toBe(1)
