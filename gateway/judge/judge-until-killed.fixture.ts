@@ -1,6 +1,7 @@
 /**
  * A process that journals the history of argv[3] readings and seed argv[4] in the folder argv[2], from where the
- * journal ends, and judges it. Prints `done` when all of it is judged and every clock has run out.
+ * journal ends, and judges it. Prints how many readings are judged as it goes, and `done` when all of it is and
+ * every clock has run out.
  */
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import { append, Court, historyOf, RULES } from './judge.fixture.ts'
@@ -21,6 +22,7 @@ for (let at = court.journal.head(); at < arrivals.length; at += AT_ONCE) {
     }),
   )
   await turn()
+  process.stdout.write(`${court.judge.lag() === 0 ? court.journal.head() : 0}\n`)
 }
 while (court.judge.lag() > 0) await sleep(5)
 court.now += 86_400_000

@@ -1,3 +1,4 @@
+import { cpSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import {
   append,
@@ -177,19 +178,24 @@ describe('after a restart', () => {
 
   test('an alarm that the clock had raised is still firing, also while silence does not count yet', async () => {
     const offline = rule({ blue: { absent: '15m' } })
-    const court = await open([offline], { reconnectMs: 0 })
+    const court = await open([offline])
     await court.at(0, { x: 5 })
     await judged(court)
     court.now = START + 30 * MINUTE
     await soon(() => expect(court.book.all()).toHaveLength(1))
-    await court.stop()
-    courts.pop()
-    const again = await open([offline], { reconnectMs: 10 * MINUTE })
+    const crashed = newFolder()
+    cpSync(folder.path, crashed.path, { recursive: true })
+    const told: Recorded[] = []
+    const onChanges = (alarms: readonly Recorded[]) => void told.push(...alarms)
+    const again = new Court(crashed.path, [offline], { reconnectMs: 10 * MINUTE, onChanges })
     again.now = START + 31 * MINUTE
+    await again.start()
     await judged(again)
-    expect(again.book.all().map(story)).toEqual([['r', 'blue', 'firing', 15, null]])
+    expect(told.map(story)).toEqual([['r', 'blue', 'firing', 15, null]])
     await again.at(32, { x: 1 })
     await soon(() => expect(again.book.all().map(story)).toEqual([['r', 'blue', 'cleared', 15, 32]]))
+    await again.stop()
+    crashed.remove()
   })
 
   test('an edited rule keeps its running alarm; a removed one’s is cleared', async () => {
