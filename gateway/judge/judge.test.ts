@@ -1,5 +1,5 @@
 import { cpSync } from 'node:fs'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   append,
   BOUNDS,
@@ -189,13 +189,15 @@ describe('after a restart', () => {
     const onChanges = (alarms: readonly Recorded[]) => void told.push(...alarms)
     const again = new Court(crashed.path, [offline], { reconnectMs: 10 * MINUTE, onChanges })
     again.now = START + 31 * MINUTE
+    onTestFinished(async () => {
+      await again.stop()
+      crashed.remove()
+    })
     await again.start()
     await judged(again)
     expect(told.map(story)).toEqual([['r', 'blue', 'firing', 15, null]])
     await again.at(32, { x: 1 })
     await soon(() => expect(again.book.all().map(story)).toEqual([['r', 'blue', 'cleared', 15, 32]]))
-    await again.stop()
-    crashed.remove()
   })
 
   test('an edited rule keeps its running alarm; a removed one’s is cleared', async () => {
@@ -220,6 +222,10 @@ describe('after a restart', () => {
     const arrivals = historyOf(6, 1500, 7)
     const calmFolder = newFolder()
     const calm = new Court(calmFolder.path, RULES)
+    onTestFinished(async () => {
+      await calm.stop()
+      calmFolder.remove()
+    })
     await calm.start()
     const stormy = await open(RULES)
     for (const [index, { origin, receivedAt, reading }] of arrivals.entries()) {
@@ -245,8 +251,6 @@ describe('after a restart', () => {
       await court.judge.stop()
     }
     expect(stormy.book.settled()).toEqual(calm.book.settled())
-    await calm.stop()
-    calmFolder.remove()
   })
 })
 
