@@ -153,12 +153,16 @@ function drawDevice(device, severity, live) {
     ),
     el(
       'td',
-      { class: 'metrics' },
-      ...(last === null || last === undefined
-        ? [el('span', { class: 'quiet' }, w.noReading)]
-        : Object.entries(last.metrics).map(([name, value]) =>
-            drawMetric(name, value, last.flags?.[name], kind?.metrics[name]),
-          )),
+      {},
+      el(
+        'div',
+        { class: 'metrics' },
+        ...(last === null || last === undefined
+          ? [el('span', { class: 'quiet' }, w.noReading)]
+          : Object.entries(last.metrics).map(([name, value]) =>
+              drawMetric(name, value, last.flags?.[name], kind?.metrics[name]),
+            )),
+      ),
     ),
     el(
       'td',

@@ -5,6 +5,8 @@ import { titleOf } from './words.js'
 const ALARMS_SHOWN = 100
 const CASES_SHOWN = 500
 const DEVICES_SHOWN = 5000
+/** Values of alarms that fire have no event either; they are asked for with every so many numbers. */
+const ALARMS_WITH = 5
 /** How often the numbers that have no event of their own are asked for, ms. */
 const NUMBERS_EVERY = 2000
 
@@ -31,6 +33,7 @@ export class Live {
   #events = null
   #wasLive = false
   #answers = true
+  #looks = 0
   #timer = 0
   #stopped = false
 
@@ -142,6 +145,8 @@ export class Live {
       this.readiness = readiness
       this.#answers = true
       this.#change('numbers')
+      if (++this.#looks % ALARMS_WITH === 0)
+        for (const alarm of await list('/alarms?state=firing', ALARMS_SHOWN)) this.#putAlarm(alarm)
     } catch (error) {
       if (error.code === 'unauthenticated') return this.#signedOut()
       this.#answers = false

@@ -100,6 +100,10 @@ describe('every route denies by default', () => {
   })
 })
 
+test('a HEAD request gets no stream that it would hold open', async () => {
+  expect(await statusOf('HEAD', '/api/v1/events', ADMIN_TOKEN)).toBe(405)
+})
+
 describe('nobody reads or writes a route or case outside their own', () => {
   let mine: string
   let theirs: string

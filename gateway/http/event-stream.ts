@@ -75,12 +75,26 @@ export class EventStream {
 
   /** Tells everyone who may see it. `data` is taken as it is now. */
   emit(type: EventType, data: unknown, visible: (scope: Scope) => boolean): void {
+    this.emitAll(type, [data], visible)
+  }
+
+  /** The same for several at once: however many there are, each client costs one write. */
+  emitAll<T>(type: EventType, items: readonly T[], visible: (scope: Scope, item: T) => boolean): void {
+    if (items.length === 0) return
+    const events = items.map((item) => this.#keep(type, item, (scope) => visible(scope, item)))
+    for (const client of this.#clients) {
+      const seen = events.filter((event) => event.visible(client.scope))
+      if (seen.length > 0) this.#send(client, seen.map((event) => event.text).join(''))
+    }
+  }
+
+  #keep(type: EventType, data: unknown, visible: (scope: Scope) => boolean): StoredEvent {
     const seq = ++this.#seq
     const text = `id: ${this.#run}-${seq}\nevent: ${type}\ndata: ${JSON.stringify(data)}\n\n`
     const event = { seq, text, visible }
     if (type === 'reading') keep(this.#readings, event, READINGS_KEPT)
     else this.#forgotten = keep(this.#changes, event, CHANGES_KEPT)?.seq ?? this.#forgotten
-    for (const client of this.#clients) if (visible(client.scope)) this.#send(client, text)
+    return event
   }
 
   /** Takes over a response whose head is written; it ends when the client goes, is too slow, or at stop. */

@@ -12,6 +12,8 @@ export function events(api: Api, { secrets }: HttpParts, stream: EventStream, se
     '/api/v1/events',
     {
       config: { access: READERS },
+      // A HEAD request would hold a stream that says nothing.
+      exposeHeadRoute: false,
       schema: {
         tags: ['gateway'],
         summary: 'Server-sent events: reading, alarm, case, device',

@@ -37,8 +37,7 @@ export class LiveFeed {
       if (what !== 'secret') this.#tellDevice(id)
     })
     this.#tell = setInterval(() => {
-      for (const reading of this.#live.take(TELL_MOST))
-        this.#stream.emit('reading', reading, (scope) => scope.sees(reading))
+      this.#stream.emitAll('reading', this.#live.take(TELL_MOST), (scope, reading) => scope.sees(reading))
     }, TELL_EVERY)
   }
 

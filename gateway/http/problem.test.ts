@@ -30,6 +30,7 @@ describe('every failure is a problem document with a stable code', () => {
 
   test.each([
     ['GET', '/api/v1/nothing', undefined, 404, 'not_found'],
+    ['GET', '/%zz', undefined, 400, 'bad_request'],
     ['GET', '/nothing.html', undefined, 404, 'not_found'],
     ['GET', '/../../etc/passwd', undefined, 404, 'not_found'],
     ['PUT', '/api/v1/devices', {}, 405, 'method_not_allowed'],
@@ -119,7 +120,7 @@ describe('every failure is a problem document with a stable code', () => {
     const socket = connect(site.server.port(), '127.0.0.1')
     socket.write('\x16\x03\x01 hello\r\n\r\n')
     const [data] = (await once(socket, 'data')) as [Buffer]
-    expect(data.toString()).toContain('400 Bad Request')
+    expect(data.toString()).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n.*"code":"bad_request"/s)
     await once(socket, 'close')
   })
 })

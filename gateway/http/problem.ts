@@ -1,3 +1,5 @@
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import { Type, type Static } from 'typebox'
 import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify'
 import { HistorianUnavailable } from '../historian/recorder.ts'
@@ -21,9 +23,11 @@ export const PROBLEMS = {
   conflict: [409, 'The present state does not allow this'],
   action_not_allowed: [409, 'The state of the case does not allow this action'],
   version_conflict: [409, 'The case has changed since you looked'],
+  timeout: [408, 'The request took too long to arrive'],
   too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The body must be JSON'],
   too_many_requests: [429, 'Too many requests; wait a little'],
+  headers_too_large: [431, 'The head of the request is too large'],
   internal: [500, 'The gateway failed; its log says why'],
   journal_unavailable: [503, 'The journal cannot take readings now; nothing was accepted, try again'],
   historian_unavailable: [503, 'The historian cannot answer now; try again'],
@@ -86,13 +90,9 @@ export class Problem extends Error {
 /** The only place where a failed request is logged and answered; no stack trace leaves it. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = problemOf(error)
+  const document = problem.document()
   if (problem.code === 'internal')
     request.log.error({ err: error, route: request.routeOptions.url }, 'request failed')
-  return sendProblem(reply, problem)
-}
-
-export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
-  const document = problem.document()
   if (problem.code === 'unauthenticated') reply.header('www-authenticate', 'Bearer realm="gridwhistle"')
   if (document.status === 503) reply.header('retry-after', '1')
   // Serialised here: the route's response schemas describe its answers, not its failures.
@@ -102,6 +102,25 @@ export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply
     .serializer((body: unknown) => JSON.stringify(body))
     .send(document)
 }
+
+/** What is not HTTP, or never became a whole request: there is nothing to route, only a socket to answer. */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const document = new Problem(CLIENT_PROBLEMS.get(error.code) ?? 'bad_request').document()
+  const body = JSON.stringify(document)
+  socket.end(
+    `HTTP/1.1 ${document.status} ${STATUS_CODES[document.status]}\r\nConnection: close\r\n` +
+      `Content-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  )
+}
+
+const CLIENT_PROBLEMS: ReadonlyMap<string | undefined, ProblemCode> = new Map([
+  ['HPE_HEADER_OVERFLOW', 'headers_too_large'],
+  ['ERR_HTTP_REQUEST_TIMEOUT', 'timeout'],
+])
 
 const REGISTRY_PROBLEMS = {
   invalid: 'bad_request',

@@ -22,7 +22,7 @@ import { Metrics } from './metrics.ts'
 import { answerMissing } from './missing.ts'
 import { describeApi } from './openapi.ts'
 import type { HttpParts } from './parts.ts'
-import { answerError, Problem } from './problem.ts'
+import { answerClientError, answerError, Problem } from './problem.ts'
 import { quarantine } from './quarantine.ts'
 import { readingsIn } from './readings-in.ts'
 import { readingsOut } from './readings-out.ts'
@@ -37,6 +37,8 @@ import { users } from './users.ts'
 const REQUEST_TIMEOUT = 30_000
 /** … and its head by then, ms. */
 const HEADERS_TIMEOUT = 10_000
+/** Connections are held against these two this often, ms. */
+const CHECK_EVERY = 5000
 const KEEP_ALIVE = 65_000
 const CONNECTIONS = 10_000
 /** Largest body where a route says nothing, bytes. */
@@ -96,10 +98,12 @@ export class HttpServer implements Part {
       bodyLimit: BODY_LIMIT,
       requestTimeout: REQUEST_TIMEOUT,
       keepAliveTimeout: KEEP_ALIVE,
-      http: { headersTimeout: HEADERS_TIMEOUT },
+      http: { headersTimeout: HEADERS_TIMEOUT, connectionsCheckingInterval: CHECK_EVERY },
       routerOptions: { maxParamLength: 128 },
       // A stop waits for answers under way, not for idle connections.
       forceCloseConnections: 'idle',
+      clientErrorHandler: answerClientError,
+      frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
     })
     app.server.maxConnections = CONNECTIONS
     const { signIn, district: place } = parts
@@ -119,6 +123,11 @@ export class HttpServer implements Part {
       errorResponseBuilder: () => new Problem('too_many_requests'),
     })
     denyByDefault(app, authority, this.routes)
+    app.addHook('onRequest', (request, reply, done) => {
+      // Answers hold what only the caller may see, secrets too.
+      if (request.url.startsWith('/api/v1/')) reply.header('cache-control', 'no-store')
+      done()
+    })
     app.addHook('onResponse', (request, reply, done) => {
       const route = request.routeOptions.url ?? 'none'
       this.#metrics.observe(request.method, route, reply.statusCode, reply.elapsedTime / 1000)
