@@ -68,6 +68,7 @@ async function serveOurs(): Promise<number> {
       certificate: () => null,
       bearer: async () => null,
     },
+    devices: { get: () => undefined, origin: () => undefined, all: () => [] },
     streetsOf: () => [],
     refuse: async () => undefined,
     onStatus: () => undefined,

@@ -55,6 +55,7 @@ export class BrokerRig {
         certificate: (name) => this.principal(name),
         bearer: async () => null,
       },
+      devices: { get: () => undefined, origin: () => undefined, all: () => [] },
       streetsOf: (team) => this.streets.get(team) ?? [],
       refuse: async (device, code, _, raw) => {
         this.refused.push({ device, code, raw: Buffer.from(raw).toString() })

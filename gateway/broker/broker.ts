@@ -3,6 +3,7 @@ import { type AuthenticateError, type PublishPacket, type Subscription } from 'a
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { Clock } from '../model/clock.ts'
+import type { DeviceDirectory } from '../model/device.ts'
 import { durationMs } from '../model/duration.ts'
 import type { Health, Part, Publisher } from '../model/pipeline.ts'
 import type { Principal, SignIn } from '../model/user.ts'
@@ -29,6 +30,7 @@ export interface BrokerOptions extends Receivers {
   /** The SQLite file of sessions and retained messages. */
   readonly sessionsFile: string
   readonly signIn: SignIn
+  readonly devices: DeviceDirectory
   streetsOf(team: string): readonly string[]
   /** A device came, went, or said so itself; only when it changes. */
   onStatus(device: string, online: boolean, at: number): void
