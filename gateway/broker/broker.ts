@@ -337,8 +337,9 @@ export class MqttBroker implements Part, Publisher {
     })
   }
 
-  #deliver(topic: string, payload: string, qos: 0 | 1, retain: boolean): Promise<void> {
-    return new Promise((resolve, reject) => {
+  /** Whoever is connected gets it at once; the promise waits until what is retained or queued is on file. */
+  async #deliver(topic: string, payload: string, qos: 0 | 1, retain: boolean): Promise<void> {
+    const delivered = new Promise<void>((resolve, reject) => {
       const packet = {
         cmd: 'publish',
         topic,
@@ -349,6 +350,9 @@ export class MqttBroker implements Part, Publisher {
       } as const
       this.#aedes.publish(packet, (error) => (error ? reject(error) : resolve()))
     })
+    // Asked at once: by the time it is delivered, the transaction that retained it may have failed and gone.
+    await Promise.all([delivered, this.#sessions.settled()])
+    await this.#sessions.settled()
   }
 
   /** After a crash: the wills of those who were here are still to be sent. */

@@ -31,10 +31,13 @@ export class OfflineQueues {
     return this.#lengths.has(session)
   }
 
-  /** Once for each session, however many of its filters match; a full queue loses its oldest. */
-  async enqueue(subs: readonly { readonly clientId: string }[], packet: StoredPacket): Promise<void> {
+  /**
+   * Once for each session, however many of its filters match; a full queue loses its oldest. Part of the open
+   * transaction when it returns; the file's commit says when it is kept.
+   */
+  enqueue(subs: readonly { readonly clientId: string }[], packet: StoredPacket): void {
     if (subs.length === 0) return
-    const done = this.#file.begin()
+    void this.#file.begin()
     for (const session of new Set(subs.map((sub) => sub.clientId))) {
       this.#file.run(
         `INSERT INTO outgoing (session, broker, counter, cmd, topic, payload, qos, retain, dup)
@@ -55,7 +58,6 @@ export class OfflineQueues {
         )
       }
     }
-    return done
   }
 
   async update(session: string, packet: StoredPacket): Promise<void> {

@@ -17,9 +17,9 @@ export class RetainedMessages {
     this.#file = file
   }
 
-  /** An empty payload clears. */
-  async store(packet: StoredPacket): Promise<void> {
-    const done = this.#file.begin()
+  /** An empty payload clears. Part of the open transaction when it returns; the file's commit says when it is kept. */
+  store(packet: StoredPacket): void {
+    void this.#file.begin()
     if (packet.payload!.length === 0) this.#file.run('DELETE FROM retained WHERE topic = ?', packet.topic!)
     else {
       this.#file.run(
@@ -30,7 +30,6 @@ export class RetainedMessages {
         packet.qos ?? 0,
       )
     }
-    return done
   }
 
   stream(filters: readonly string[]): Readable {

@@ -116,6 +116,11 @@ export class SessionFile {
     return commit
   }
 
+  /** Resolves when all that was written so far is committed. */
+  async settled(): Promise<void> {
+    await this.#commit
+  }
+
   #statement(sql: string): StatementSync {
     let statement = this.#statements.get(sql)
     if (statement === undefined) this.#statements.set(sql, (statement = this.#open().prepare(sql)))

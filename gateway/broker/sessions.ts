@@ -92,8 +92,17 @@ export class Sessions {
 
   // Retained messages and queues, under the names that aedes calls them by
 
+  /** Resolves when all that was stored so far is on file. */
+  async settled(): Promise<void> {
+    await this.#file.settled()
+  }
+
+  /**
+   * aedes waits for this and for {@link outgoingEnqueueCombi} before it delivers to who is connected. Those need
+   * not wait for the file: the publisher does, by {@link settled}.
+   */
   async storeRetained(packet: StoredPacket): Promise<void> {
-    return this.#retained.store(packet)
+    this.#retained.store(packet)
   }
 
   createRetainedStream(filter: string): Readable {
@@ -109,14 +118,14 @@ export class Sessions {
   }
 
   async outgoingEnqueue(sub: { readonly clientId: string }, packet: StoredPacket): Promise<void> {
-    return this.#queues.enqueue([sub], packet)
+    this.#queues.enqueue([sub], packet)
   }
 
   async outgoingEnqueueCombi(
     subs: readonly { readonly clientId: string }[],
     packet: StoredPacket,
   ): Promise<void> {
-    return this.#queues.enqueue(subs, packet)
+    this.#queues.enqueue(subs, packet)
   }
 
   async outgoingUpdate(client: Holder, packet: StoredPacket): Promise<void> {

@@ -27,6 +27,8 @@ const ORDER_ENTRIES = 50
 const ALARMS_AT_ONCE = 500
 const CASES_AT_ONCE = 200
 const RETRY_AFTER_MS = 1_000
+/** What was announced is written down this much later, ms, together, so that it delays no announcement. */
+const WRITE_AFTER_MS = 100
 
 interface Order {
   readonly caseId: string
@@ -40,7 +42,7 @@ interface Order {
  * the team holds the case, and `alarms/{street}/{device}` at each change of an alarm.
  *
  * The first publish leaves in the call that follows the commit. What the broker has taken is remembered in
- * memory and written down once per turn of the event loop: a crash in between repeats an announcement of the
+ * memory and written down {@link WRITE_AFTER_MS} later: a crash in between repeats an announcement of the
  * same version, which changes nothing for whoever gets it.
  */
 export class Orders {
@@ -62,7 +64,7 @@ export class Orders {
   readonly #taken = new Map<string, Order>()
   #alarmsTold: number
   #tellingAlarms = false
-  #writing: NodeJS.Immediate | undefined
+  #writing: NodeJS.Timeout | undefined
   #retrying: NodeJS.Timeout | undefined
 
   constructor(database: Database, alarms: Alarms, cases: Cases, log: Log) {
@@ -222,14 +224,14 @@ export class Orders {
   }
 
   #writeSoon(): void {
-    if (this.#publisher !== undefined) this.#writing ??= setImmediate(() => this.#write())
+    if (this.#publisher !== undefined) this.#writing ??= setTimeout(() => this.#write(), WRITE_AFTER_MS)
   }
 
   #write(): void {
-    clearImmediate(this.#writing)
+    clearTimeout(this.#writing)
     this.#writing = undefined
     try {
-      this.#database.transaction(() => {
+      this.#database.derive(() => {
         for (const { caseId, team, held, version } of this.#taken.values()) {
           if (held) this.#markHeld.run(version, caseId, team)
           else this.#markCleared.run(caseId, team, version)

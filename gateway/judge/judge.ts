@@ -28,6 +28,8 @@ import type { Watch } from './watch.ts'
  * memory while the judge is in step, else from the journal.
  */
 const SLICE_MS = 2
+/** Of the time since the last slice, when that was long: a busy intake must not leave the judge behind. */
+const SLICE_SHARE = 0.1
 const TICK_MS = 250
 /** Values, peaks and states are written at every so many ticks. */
 const TICKS_PER_SAVE = 4
@@ -68,6 +70,8 @@ export class Judge implements Part {
   #heard = 0
   #saved: Progress = { cursor: -1, needed: -1, late: 0 }
   #failure: string | null = null
+  /** When the last slice ended. */
+  #rested = 0
   #ticks = 0
   #isTickDue = false
   #ticker: NodeJS.Timeout | undefined
@@ -176,7 +180,8 @@ export class Judge implements Part {
 
   /** One slice. When it fails the next tick tries again; meanwhile the journal holds what comes in. */
   #work(): void {
-    const end = performance.now() + SLICE_MS
+    const began = performance.now()
+    const end = began + Math.max(SLICE_MS, (began - this.#rested) * SLICE_SHARE)
     const isTimeUp = (): boolean => performance.now() >= end
     try {
       this.#record()
@@ -188,6 +193,7 @@ export class Judge implements Part {
     } catch (error) {
       this.#fail(error)
     }
+    this.#rested = performance.now()
   }
 
   /** Whether there is more to judge. */
@@ -261,7 +267,7 @@ export class Judge implements Part {
   /** Puts what the rules said into the book. */
   #record(): void {
     if (this.#docket.changes.length === 0) return
-    this.#saved = this.#parts.database.transaction(() => this.#write(0))
+    this.#saved = this.#parts.database.derive(() => this.#write(0))
     this.#tell()
   }
 
@@ -272,7 +278,7 @@ export class Judge implements Part {
     const isSaved = this.#saved.cursor === this.#next && this.#saved.needed === needed
     if (isSaved && needed === this.#next && changes.length === 0 && ended.size === 0) return false
     const saved: Watch[] = []
-    this.#saved = this.#parts.database.transaction(() => {
+    this.#saved = this.#parts.database.derive(() => {
       for (const state of this.#docket.unsaved(this.#next)) {
         this.#store.saveState(state)
         saved.push(state.watch)

@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 
 /**
  * The second SQLite file (`registry.db`): devices, users, alarms, cases, rule state, audit. The repositories
@@ -8,6 +8,8 @@ import { DatabaseSync } from 'node:sqlite'
  */
 export class Database {
   readonly sql: DatabaseSync
+  readonly #begin: StatementSync
+  readonly #commit: StatementSync
   #open = false
   #afterCommit: (() => void)[] = []
 
@@ -17,6 +19,8 @@ export class Database {
       'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000',
     )
     this.sql.exec('CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY) STRICT')
+    this.#begin = this.sql.prepare('BEGIN IMMEDIATE')
+    this.#commit = this.sql.prepare('COMMIT')
   }
 
   /** Runs each statement list once, ever. Name it after the repository and number it: `cases-1`. */
@@ -28,15 +32,34 @@ export class Database {
     })
   }
 
-  /** All or nothing, synchronous. A call inside another joins it. */
+  /** All or nothing, synchronous, on disk when it returns. A call inside another joins it. */
   transaction<T>(work: () => T): T {
+    return this.#run(work)
+  }
+
+  /**
+   * The same without the fsync, for what follows from the journal and is written together with the cursor up to
+   * which it follows. It survives a kill at any moment; a power cut may take the last of it back, cursor and all,
+   * and the next start derives the same again. The next {@link transaction} makes it durable too.
+   */
+  derive<T>(work: () => T): T {
     if (this.#open) return work()
-    this.sql.exec('BEGIN IMMEDIATE')
+    this.sql.exec('PRAGMA synchronous=NORMAL')
+    try {
+      return this.#run(work)
+    } finally {
+      this.sql.exec('PRAGMA synchronous=FULL')
+    }
+  }
+
+  #run<T>(work: () => T): T {
+    if (this.#open) return work()
+    this.#begin.run()
     this.#open = true
     let result: T
     try {
       result = work()
-      this.sql.exec('COMMIT')
+      this.#commit.run()
     } catch (error) {
       this.#afterCommit = []
       // A failed COMMIT (full disk) may have ended the transaction already.
