@@ -55,7 +55,6 @@ export class BrokerRig {
         certificate: (name) => this.principal(name),
         bearer: async () => null,
       },
-      devices: { get: () => undefined, origin: () => undefined, all: () => [] },
       streetsOf: (team) => this.streets.get(team) ?? [],
       refuse: async (device, code, _, raw) => {
         this.refused.push({ device, code, raw: Buffer.from(raw).toString() })
@@ -122,9 +121,9 @@ export class BrokerRig {
   }
 
   /** CONNACK return code of a sign-in that is refused. */
-  async refusal(name: string, options: IClientOptions = {}): Promise<number | string> {
+  async refusal(name: string, options: IClientOptions = {}, url?: string): Promise<number | string> {
     try {
-      await this.connect(name, options)
+      await this.connect(name, options, url)
       return 'connected'
     } catch (error) {
       const { code, message } = error as { code?: number | string; message: string }

@@ -124,6 +124,31 @@ describe('TLS', () => {
 })
 
 describe('WebSocket', () => {
+  test.each([
+    ['offers no MQTT', ''],
+    ['speaks no WebSocket', 'Sec-WebSocket-Protocol: mqtt\r\n'],
+  ])('an upgrade that %s is let go of, and its reset harms nobody', async (_, header) => {
+    rig = await new BrokerRig().start()
+    const request = `GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n${header}\r\n`
+    const ask = () => {
+      // Half open: it never says that it has ended.
+      const socket = connectTcp({ port: rig.broker.ports().ws, host: '127.0.0.1', allowHalfOpen: true })
+      socket.on('error', () => undefined).write(request)
+      return socket
+    }
+    const resetting = ask()
+    await once(resetting, 'readable')
+    resetting.resetAndDestroy()
+    const lingering = ask()
+    await once(lingering.resume(), 'end')
+    // The server has closed its side altogether: what still comes is answered by a reset.
+    const gone = closed(lingering)
+    const nagging = setInterval(() => lingering.write('more'), 20)
+    await gone
+    clearInterval(nagging)
+    expect(await rig.refusal('fume-1', {}, `ws://127.0.0.1:${rig.broker.ports().ws}`)).toBe('connected')
+  })
+
   test('the same broker, by subprotocol mqtt', async () => {
     rig = await new BrokerRig().start()
     const device = await rig.connect('fume-1', {}, `ws://127.0.0.1:${rig.broker.ports().ws}/mqtt`)

@@ -156,7 +156,7 @@ export class Listeners {
     this.#webSockets = webSockets
     server.on('upgrade', (request, socket: Socket, head) => {
       if (!offersMqtt(request)) {
-        socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
+        refuseUpgrade(socket)
         return
       }
       webSockets.handleUpgrade(request, socket, head, (webSocket) => {
@@ -169,6 +169,12 @@ export class Listeners {
     })
     return server
   }
+}
+
+/** Node has let go of the socket: nobody else listens for its errors, which would end the process, or ends it. */
+function refuseUpgrade(socket: Socket): void {
+  socket.on('error', () => socket.destroy())
+  socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n', () => socket.destroy())
 }
 
 /** [MQTT-6.0.0-3] */
