@@ -65,7 +65,7 @@ export class Program {
 const TICKS_PER_SECOND = 100
 
 /** CPU seconds (user and system, all threads) of a process so far: fields 14 and 15 of proc(5) `stat`. */
-export function cpuSeconds(pid: number): number {
+function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
@@ -74,4 +74,32 @@ export function cpuSeconds(pid: number): number {
 /** Resident memory, bytes. */
 export function residentBytes(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024
+}
+
+/** Notes the CPU of programs ten times a second, so that it can be told for any stretch of a run. */
+export class CpuWatch {
+  readonly #programs: readonly Program[]
+  readonly #samples: { readonly at: number; readonly seconds: readonly number[] }[] = []
+  readonly #timer: NodeJS.Timeout
+
+  constructor(programs: readonly Program[]) {
+    this.#programs = programs
+    this.#look()
+    this.#timer = setInterval(() => this.#look(), 100)
+  }
+
+  /** CPU seconds of each program between two times, epoch ms. */
+  stop(from: number, to: number): Record<string, number> {
+    clearInterval(this.#timer)
+    this.#look()
+    const at = (time: number) => this.#samples.find((sample) => sample.at >= time) ?? this.#samples.at(-1)!
+    const [before, after] = [at(from), at(to)]
+    return Object.fromEntries(
+      this.#programs.map(({ name }, index) => [name, after.seconds[index]! - before.seconds[index]!]),
+    )
+  }
+
+  #look(): void {
+    this.#samples.push({ at: Date.now(), seconds: this.#programs.map(({ pid }) => cpuSeconds(pid)) })
+  }
 }

@@ -9,7 +9,8 @@ import { cpus, release, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { LoadResult } from '../simulators/load.ts'
-import { cpuSeconds, residentBytes } from './processes.ts'
+import { deviceIds } from '../simulators/load/fleet.ts'
+import { CpuWatch, residentBytes } from './processes.ts'
 import { report, type Figures } from './report.ts'
 import { SYSTEMS, type System, type SystemName } from './systems.ts'
 
@@ -23,6 +24,8 @@ const { values: flags } = parseArgs({
     only: { type: 'string', multiple: true },
   },
 })
+/** What the load generator puts in front of the number of a device. */
+const PREFIX = 'load-'
 const runs = Number(flags.runs)
 const seconds = flags.quick ? 4 : 8
 const wanted = (name: string) => flags.only === undefined || flags.only.some((part) => name.includes(part))
@@ -56,18 +59,48 @@ async function generate(system: System, args: readonly string[]): Promise<LoadRe
   return JSON.parse(output) as LoadResult
 }
 
-async function measure(name: SystemName, args: readonly string[]): Promise<Measured> {
+interface Load {
+  readonly devices: number
+  /** Readings/s of an open loop; as fast as acknowledged without. */
+  readonly rate?: number
+  readonly inFlight?: number
+  readonly batch?: number
+  readonly probes?: number
+  readonly drain?: string
+}
+
+function argumentsOf({ devices, rate, inFlight, batch, probes, drain }: Load, system: System): string[] {
+  const options = {
+    '--devices': devices,
+    '--duration': `${seconds}s`,
+    '--rate': rate,
+    '--in-flight': inFlight,
+    '--batch': batch,
+    '--probe': probes,
+    '--probe-topic': probes === undefined ? undefined : system.probeTopic,
+    '--drain': drain,
+  }
+  return Object.entries(options).flatMap(([name, value]) =>
+    value === undefined ? [] : [name, String(value)],
+  )
+}
+
+/** Devices are registered before, and CPU is counted from the first message to the last acknowledgement. */
+async function measure(name: SystemName, load: Load): Promise<Measured> {
   const system = await SYSTEMS[name]()
   try {
-    const before = system.programs.map(({ pid }) => cpuSeconds(pid))
-    const result = await generate(system, args)
+    await system.register([
+      ...deviceIds(PREFIX, load.devices),
+      ...deviceIds(`${PREFIX}probe-`, load.probes ?? 0),
+    ])
+    const watch = new CpuWatch(system.programs)
+    const result = await generate(system, argumentsOf(load, system))
+    const cpu = watch.stop(result.startedAt, result.startedAt + result.seconds * 1000)
     const expected = result.acked + (result.probe?.tripped ?? 0)
     const { stored, settled } = await settle(system, expected)
+    const perReading = (busy: number) => (busy * 1e6) / Math.max(1, result.acked)
     const cpuOf = Object.fromEntries(
-      system.programs.map(({ name, pid }, index) => [
-        name,
-        ((cpuSeconds(pid) - before[index]!) * 1e6) / Math.max(1, result.acked),
-      ]),
+      Object.entries(cpu).map(([program, busy]) => [program, perReading(busy)]),
     )
     return { ...result, stored, settled, cpuOf }
   } finally {
@@ -99,15 +132,11 @@ function lost(result: Measured): number {
 }
 
 /** Systems take turns, so that a slow minute of the machine hits all of them alike. */
-async function compare(
-  title: string,
-  names: readonly SystemName[],
-  args: readonly string[],
-): Promise<Figures> {
+async function compare(title: string, names: readonly SystemName[], load: Load): Promise<Figures> {
   const figures: Figures = { title, systems: {} }
   for (let run = 0; run < runs; run++) {
     for (const name of names.filter(wanted)) {
-      const result = await measure(name, args)
+      const result = await measure(name, load)
       const { rate, latency, probe, cpu } = result
       say(
         `${title} · ${name}: ${rate}/s, p99 ${latency?.p99} ms, lost ${lost(result)}, probe p50 ${probe?.latency?.p50} p99 ${probe?.latency?.p99}`,
@@ -132,16 +161,7 @@ async function compare(
 /** The highest rate of an open loop at which everything sent was acknowledged and stored. */
 async function highestRate(name: SystemName): Promise<number> {
   const holds = async (rate: number) => {
-    const result = await measure(name, [
-      '--devices',
-      '1000',
-      '--rate',
-      String(rate),
-      '--duration',
-      `${seconds}s`,
-      '--drain',
-      '10s',
-    ])
+    const result = await measure(name, { devices: 1000, rate, drain: '10s' })
     // Complete, stored soon after, and not merely piled up in queues that a longer run would overflow.
     const kept =
       result.complete && lost(result) === 0 && result.settled !== null && result.settled < seconds / 2
@@ -170,6 +190,7 @@ async function idleMemory(name: SystemName): Promise<number> {
   const system = await SYSTEMS[name]()
   try {
     const [program] = system.programs
+    await system.register([...deviceIds(PREFIX, CONNECTIONS), ...deviceIds('warm-', 50)])
     // Warm: code is compiled and pools are filled before the first look.
     await generate(system, [
       '--devices',
@@ -179,15 +200,15 @@ async function idleMemory(name: SystemName): Promise<number> {
       '--rate',
       '50',
       '--duration',
-      '2s',
+      '3s',
     ])
     const before = residentBytes(program!.pid)
-    let peak = before
-    const watch = setInterval(() => (peak = Math.max(peak, residentBytes(program!.pid))), 100)
-    // One reading in all: the rest of the connections only stay.
-    await generate(system, ['--devices', String(CONNECTIONS), '--rate', '1', '--duration', '4s'])
-    clearInterval(watch)
-    return (peak - before) / CONNECTIONS
+    const loading = generate(system, ['--devices', String(CONNECTIONS), '--rate', '1', '--duration', '20s'])
+    // All are connected and most of the garbage of connecting is gone.
+    await new Promise((resolve) => setTimeout(resolve, 15_000))
+    const after = residentBytes(program!.pid)
+    await loading
+    return (after - before) / CONNECTIONS
   } finally {
     await system.stop()
   }
@@ -201,39 +222,27 @@ function installPeers(): void {
 }
 
 installPeers()
-const duration = ['--duration', `${seconds}s`]
-const closed = (inFlight: number, batch = 1) => [
-  '--devices',
-  batch === 1 ? '1000' : '100',
-  '--in-flight',
-  String(inFlight),
-  '--batch',
-  String(batch),
-  ...duration,
-]
 const tables: Figures[] = [
-  await compare('1,000 connections, 1 message in flight', [GRIDWHISTLE, 'aedes'], closed(1)),
-  await compare('1,000 connections, 10 messages in flight', [GRIDWHISTLE, 'aedes'], closed(10)),
-  await compare('100 connections, 50 readings in a message', [GRIDWHISTLE], closed(4, 50)),
-  await compare('publish → order or alarm at 2,000 readings/s', STORING, [
-    '--devices',
-    '1000',
-    '--rate',
-    '2000',
-    '--probe',
-    '200',
-    ...duration,
-  ]),
-  await compare(
-    '5,000 readings/s from 1,000 devices',
-    [GRIDWHISTLE],
-    ['--devices', '1000', '--rate', '5000', ...duration],
-  ),
-  await compare(
-    '5,000 readings/s from 19,000 devices',
-    [GRIDWHISTLE],
-    ['--devices', '19000', '--rate', '5000', ...duration],
-  ),
+  await compare('1,000 connections, 1 message in flight', [GRIDWHISTLE, 'aedes'], {
+    devices: 1000,
+    inFlight: 1,
+  }),
+  await compare('1,000 connections, 10 messages in flight', [GRIDWHISTLE, 'aedes'], {
+    devices: 1000,
+    inFlight: 10,
+  }),
+  await compare('100 connections, 50 readings in a message', [GRIDWHISTLE], {
+    devices: 100,
+    inFlight: 4,
+    batch: 50,
+  }),
+  await compare('publish → order or alarm at 2,000 readings/s', STORING, {
+    devices: 1000,
+    rate: 2000,
+    probes: 200,
+  }),
+  await compare('5,000 readings/s from 1,000 devices', [GRIDWHISTLE], { devices: 1000, rate: 5000 }),
+  await compare('5,000 readings/s from 19,000 devices', [GRIDWHISTLE], { devices: 19_000, rate: 5000 }),
 ]
 
 const highest: Partial<Record<SystemName, number>> = {}

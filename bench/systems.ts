@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../test/services/service.ts'
+import { registration } from '../simulators/load/fleet.ts'
+import { registerDevices } from '../simulators/registration.ts'
+import { Secrets } from '../simulators/secrets.ts'
 import { Influxd } from '../test/services/influxd.ts'
 import { Program } from './processes.ts'
 
@@ -18,6 +21,8 @@ export interface System {
   readonly name: string
   /** Arguments of the load generator that reach it. */
   readonly load: readonly string[]
+  /** Makes the devices known beforehand, where a system wants to know them. */
+  register(devices: readonly string[]): Promise<void>
   readonly probeTopic: string
   /** Whose CPU is counted. */
   readonly programs: readonly Program[]
@@ -42,6 +47,7 @@ async function startGridwhistle(): Promise<System> {
   const influx = await startInflux()
   const folder = mkdtempSync(join(tmpdir(), 'gridwhistle-bench-'))
   const rules = join(folder, 'rules')
+  const secrets = join(folder, 'secrets.json')
   cpSync(here('../rules/packs'), rules, { recursive: true, filter: (file) => !file.includes('test') })
   cpSync(here('rules'), rules, { recursive: true })
   const { program, line } = await Program.launch(
@@ -67,7 +73,20 @@ async function startGridwhistle(): Promise<System> {
   const { mqtt, http } = JSON.parse(line) as { mqtt: number; http: number }
   return {
     name: 'gridwhistle',
-    load: ['--to', `mqtt://127.0.0.1:${mqtt}`, '--http', `http://127.0.0.1:${http}`, '--token', TOKEN],
+    load: [
+      '--to',
+      `mqtt://127.0.0.1:${mqtt}`,
+      '--no-register',
+      '--secrets',
+      secrets,
+      '--probe-secret',
+      TOKEN,
+    ],
+    register: (devices) =>
+      registerDevices(devices.map(registration), new Secrets(secrets), {
+        httpUrl: `http://127.0.0.1:${http}`,
+        token: TOKEN,
+      }),
     probeTopic: 'dispatch/+/orders/#',
     programs: [program],
     stored: () => count(influx),
@@ -87,6 +106,7 @@ async function startAedes(): Promise<System> {
   return {
     name: 'aedes',
     load: ['--no-register', '--to', `mqtt://127.0.0.1:${mqtt}`],
+    register: () => Promise.resolve(),
     probeTopic: 'alarms/#',
     programs: [program],
     stored: () => Promise.resolve(null),
@@ -131,6 +151,7 @@ async function startMosquitto(
   return {
     name,
     load: ['--no-register', '--to', `mqtt://127.0.0.1:${port}`],
+    register: () => Promise.resolve(),
     probeTopic: 'alarms/#',
     programs: [mosquitto, program],
     stored: () => count(influx),

@@ -58,6 +58,8 @@ export interface LoadResult {
   /** Acknowledged readings a second, from the first message to the last acknowledgement. */
   readonly rate: number
   readonly seconds: number
+  /** When the first message was due, epoch ms. */
+  readonly startedAt: number
   /** From the moment a message should have gone out to its acknowledgement. */
   readonly latency: Latency | null
   readonly errors: number
@@ -177,8 +179,11 @@ class LoadRun implements LaneListener {
       // As fine as timers get. What is due meanwhile goes out late, and its latency says so.
       await sleep(1)
       const elapsed = Math.min(duration, performance.now() - startedAt)
+      // Of the probes half go before what is due now and half behind it: at a random moment it would be either.
+      const isFirst = Math.random() < 0.5
+      if (isFirst) this.#trip(elapsed / duration)
       if (rate !== undefined) this.#keepSchedule(rate, startedAt, elapsed)
-      this.#trip(elapsed / duration)
+      if (!isFirst) this.#trip(elapsed / duration)
       onProgress?.('load', elapsed, duration)
       if (elapsed >= duration || signal?.aborted === true || this.#allEnded) this.#running = false
     }
@@ -272,6 +277,7 @@ class LoadRun implements LaneListener {
       unacked: (this.#sent - this.#acked) * batch,
       rate: Math.round(acked / seconds),
       seconds: round(seconds),
+      startedAt: Math.round(performance.timeOrigin + startedAt),
       latency: this.#gauge.read(),
       errors: this.#errors,
       firstError: this.#firstError,
