@@ -21,8 +21,6 @@ import type { Clock } from './model/clock.ts'
 import { durationMs } from './model/duration.ts'
 import { loadKinds } from './model/kinds.ts'
 import type { Part } from './model/pipeline.ts'
-import type { Refusal } from './model/reading.ts'
-import { RAW_LIMIT } from './model/reading.ts'
 import { adminToken } from './registry/admin-token.ts'
 import { Audit } from './registry/audit.ts'
 import { Database } from './registry/database.ts'
@@ -177,17 +175,7 @@ export class Gateway {
       signIn,
       devices,
       streetsOf: (team: string) => streetsOf(district, team),
-      refuse: (device, code, message, raw) => {
-        const refusal: Refusal = {
-          device,
-          code,
-          message,
-          raw: raw.subarray(0, RAW_LIMIT),
-          rawSize: raw.byteLength,
-          receivedAt: clock.now(),
-        }
-        return journal.append({ duplicates: 0, refusals: [refusal] })
-      },
+      refuse: (refusal) => journal.append({ duplicates: 0, refusals: [refusal] }),
       onStatus: (device, online, at) => devices.setPresence(device, online, at),
       onTeamAction: (user, payload) => inbox.take(user, payload),
       onCommandResult: (device, command, payload) => {

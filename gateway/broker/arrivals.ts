@@ -1,7 +1,7 @@
 /* oxlint-disable promise/no-callback-in-promise, promise/always-return -- aedes asks by callback, the intake answers by promise */
 import type { Clock } from '../model/clock.ts'
 import type { Intake, Outcome } from '../model/pipeline.ts'
-import type { RefusalCode } from '../model/reading.ts'
+import { RAW_LIMIT, type Refusal, type RefusalCode } from '../model/reading.ts'
 import type { Principal, User } from '../model/user.ts'
 import type { Connection } from './connection.ts'
 import { STATUS_LIMIT_BYTES } from './limits.ts'
@@ -11,7 +11,7 @@ import { destination } from './topic-rights.ts'
 export interface Receivers {
   readonly intake: Intake
   /** Into the quarantine, for what never reached the intake. */
-  refuse(device: string, code: RefusalCode, message: string, raw: Uint8Array): Promise<void>
+  refuse(refusal: Refusal): Promise<void>
   onTeamAction(user: User, payload: Uint8Array): Promise<void>
   onCommandResult(device: string, command: string, payload: Uint8Array): void | Promise<void>
 }
@@ -104,7 +104,7 @@ export class Arrivals {
         return this.#receivers.onCommandResult(device, target.command, payload)
       case 'unknown':
       case 'actions':
-        return this.#receivers.refuse(device, 'unknown_topic', unknownTopic(topic), payload)
+        return this.#refuse(device, 'unknown_topic', unknownTopic(topic), payload)
       default:
         return to satisfies never
     }
@@ -113,30 +113,27 @@ export class Arrivals {
   async #status(device: string, payload: Buffer): Promise<void> {
     if (payload.length > STATUS_LIMIT_BYTES) {
       const message = `status of ${payload.length} bytes; expected at most ${STATUS_LIMIT_BYTES}`
-      return this.#receivers.refuse(device, 'too_large', message, payload)
+      return this.#refuse(device, 'too_large', message, payload)
     }
     let status: unknown
     try {
       status = JSON.parse(payload.toString('utf8'))
     } catch {
-      return this.#receivers.refuse(
-        device,
-        'bad_json',
-        'status is not JSON; expected {"online":true}',
-        payload,
-      )
+      return this.#refuse(device, 'bad_json', 'status is not JSON; expected {"online":true}', payload)
     }
     const online =
       typeof status === 'object' && status !== null && 'online' in status ? status.online : undefined
     if (typeof online !== 'boolean') {
-      return this.#receivers.refuse(
-        device,
-        'bad_type',
-        'status without online; expected {"online":true}',
-        payload,
-      )
+      return this.#refuse(device, 'bad_type', 'status without online; expected {"online":true}', payload)
     }
     this.#onStatus(device, online)
+  }
+
+  async #refuse(device: string, code: RefusalCode, message: string, payload: Buffer): Promise<void> {
+    const raw = payload.subarray(0, RAW_LIMIT)
+    const refusal = { device, code, message, raw, rawSize: payload.length, receivedAt: this.#clock.now() }
+    await this.#receivers.refuse(refusal)
+    this.#onRefused(device, { accepted: 0, duplicates: 0, refused: [refusal] })
   }
 }
 

@@ -56,8 +56,8 @@ export class BrokerRig {
         bearer: async () => null,
       },
       streetsOf: (team) => this.streets.get(team) ?? [],
-      refuse: async (device, code, _, raw) => {
-        this.refused.push({ device, code, raw: Buffer.from(raw).toString() })
+      refuse: async ({ device, code, raw }) => {
+        this.refused.push({ device: device ?? '', code, raw: Buffer.from(raw).toString() })
       },
       onStatus: (device, online) => this.statuses.push(`${device} ${online ? 'online' : 'offline'}`),
       onTeamAction: async (user, payload) => {

@@ -101,6 +101,7 @@ const publishes: [topic: string, allowed: Partial<Record<Name, string>>][] = [
   ['v1/fume-1/readings/', { fume: 'unknown' }],
   ['v1/fume-1/readings/x', { fume: 'unknown' }],
   ['v1/fume-1/', { fume: 'unknown' }],
+  ['v1/fume-1/readings\0', {}],
   ['v1/fume-1', {}],
   ['v1/fume-10/readings', {}],
   ['v1/fume-2/readings', {}],

@@ -25,7 +25,9 @@ export function destination(principal: Principal, topic: string): Destination {
   const rest = topic.slice(prefix.length)
   if (rest === 'readings' || rest === 'status') return { to: rest }
   const command = result.exec(rest)?.[1]
-  return command === undefined ? { to: 'unknown' } : { to: 'result', command }
+  if (command !== undefined) return { to: 'result', command }
+  // [MQTT-1.5.3-2]: whoever sends U+0000 is cut off.
+  return { to: rest.includes('\0') ? 'forbidden' : 'unknown' }
 }
 
 /** A filter or a topic, split at its slashes once, because it is compared often. */
