@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const command = fileURLToPath(new URL('../cli/gridwhistle.ts', import.meta.url))
+/** The command line's entry point. */
+export const cli = fileURLToPath(new URL('../cli/gridwhistle.ts', import.meta.url))
 
 export interface Ready {
   ready: true
@@ -18,17 +19,22 @@ export interface Ready {
 
 export const ADMIN_TOKEN = 'test-admin-token-0123456789'
 
+/** Undefined takes a variable away. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
 /** The gateway as its users run it: a process of its own, reached only through its ports and signals. */
 export class GatewayProcess {
   readonly dataDir: string
-  readonly #environment: Record<string, string>
+  readonly #command: readonly string[]
+  readonly #environment: Environment
   #child: ChildProcess | undefined
   #ready: Ready | undefined
   /** Everything it wrote to standard error in its present life. */
   log = ''
 
-  constructor(environment: Record<string, string> = {}, dataDir?: string) {
-    this.dataDir = dataDir ?? mkdtempSync(join(tmpdir(), 'gridwhistle-test-'))
+  constructor(environment: Environment = {}, command: readonly string[] = ['serve']) {
+    this.dataDir = mkdtempSync(join(tmpdir(), 'gridwhistle-test-'))
+    this.#command = command
     this.#environment = {
       GW_DATA_DIR: this.dataDir,
       GW_ADMIN_TOKEN: ADMIN_TOKEN,
@@ -42,8 +48,8 @@ export class GatewayProcess {
   /** Resolves with the ready line; rejects with what it logged when it ends before that. */
   async start(): Promise<Ready> {
     this.log = ''
-    const child = spawn(process.execPath, [command, 'serve'], {
-      env: { ...process.env, ...this.#environment },
+    const child = spawn(process.execPath, [cli, ...this.#command], {
+      env: this.environment,
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     this.#child = child
@@ -64,6 +70,11 @@ export class GatewayProcess {
   get ports(): Ready {
     if (this.#ready === undefined) throw new Error('the gateway has not been started')
     return this.#ready
+  }
+
+  /** For commands that are to find this gateway's data and token. */
+  get environment(): NodeJS.ProcessEnv {
+    return { ...process.env, ...this.#environment }
   }
 
   get pid(): number {
