@@ -21,6 +21,7 @@ import type { Clock } from './model/clock.ts'
 import { durationMs } from './model/duration.ts'
 import { loadKinds } from './model/kinds.ts'
 import type { Part } from './model/pipeline.ts'
+import type { Principal } from './model/user.ts'
 import { adminToken } from './registry/admin-token.ts'
 import { Audit } from './registry/audit.ts'
 import { Database } from './registry/database.ts'
@@ -157,7 +158,9 @@ export class Gateway {
 
     devices.onChange(({ what, id }) => {
       if (what === 'removed') judge.forget(id)
+      if (what === 'removed' || what === 'secret') this.#showOut(broker, 'device', id, what === 'removed')
     })
+    users.onChange(({ what, name }) => this.#showOut(broker, 'user', name, what === 'removed'))
 
     const intake = new ReadingIntake({
       kinds,
@@ -229,6 +232,13 @@ export class Gateway {
     if (config.hj212 !== undefined)
       log.warn('hj212.port is set, but the HJ 212 adapter is not part of this version')
     return { ready: true, ...broker.ports(), http: http.port() }
+  }
+
+  /** Whose secret was replaced or who was removed has no connection any more, not only no new one. */
+  #showOut(broker: MqttBroker, type: Principal['type'], name: string, forget: boolean): void {
+    broker.expel(type, name, forget).catch((error: unknown) => {
+      this.#log.error({ err: error, type, name }, 'an MQTT session could not be forgotten')
+    })
   }
 
   async #run(part: Part): Promise<void> {

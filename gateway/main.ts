@@ -27,6 +27,8 @@ export async function runGateway(options: {
   defaults?: NodeJS.ProcessEnv
   beforeEnd?: () => Promise<void>
 }): Promise<Running> {
+  // What it writes is for its own user alone: hashes of secrets, people's names, where they were.
+  process.umask(0o077)
   let config: Config
   try {
     config = loadConfig(options.configFile, { ...options.defaults, ...process.env })

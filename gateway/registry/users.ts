@@ -11,6 +11,11 @@ export interface NewUser {
   readonly team?: string | null | undefined
 }
 
+export interface UserChange {
+  readonly what: 'removed' | 'secret'
+  readonly name: string
+}
+
 /** A user's secret in clear: shown once, kept nowhere. */
 export interface UserCredential {
   readonly name: string
@@ -22,6 +27,7 @@ export class Users {
   readonly #database: Database
   readonly #secrets: Secrets
   readonly #users = new Map<string, User>()
+  readonly #listeners: ((change: UserChange) => void)[] = []
 
   constructor(database: Database, secrets: Secrets) {
     this.#database = database
@@ -82,7 +88,10 @@ export class Users {
     this.#mustExist(name)
     const secret = await this.#secrets.prepare(chosen)
     this.#mustExist(name)
-    this.#secrets.put(name, secret.stored)
+    this.#database.transaction(() => {
+      this.#secrets.put(name, secret.stored)
+      this.#database.afterCommit(() => this.#tell('secret', name))
+    })
     return { name, secret: secret.text }
   }
 
@@ -91,8 +100,20 @@ export class Users {
     this.#database.transaction(() => {
       this.#database.sql.prepare('DELETE FROM users WHERE name = ?').run(name)
       this.#secrets.remove(name)
-      this.#database.afterCommit(() => this.#users.delete(name))
+      this.#database.afterCommit(() => {
+        this.#users.delete(name)
+        this.#tell('removed', name)
+      })
     })
+  }
+
+  /** Told after the commit. */
+  onChange(listener: (change: UserChange) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  #tell(what: UserChange['what'], name: string): void {
+    for (const listener of this.#listeners) listener({ what, name })
   }
 
   #mustExist(name: string): void {
