@@ -63,14 +63,14 @@ export class Connection {
   }
 
   #admit(chunk: Uint8Array): Uint8Array | null {
-    const costly = this.#meter.count(chunk)
-    if (typeof costly === 'string') {
-      this.stream.destroy(new Error(costly))
+    const costs = this.#meter.count(chunk)
+    if (typeof costs === 'string') {
+      this.stream.destroy(new Error(costs))
       return null
     }
     this.heardAt = performance.now()
-    if (costly > 0 && this.peer !== null) {
-      const wait = this.peer.allowance.spend(costly, this.heardAt)
+    if (costs > 0 && this.peer !== null) {
+      const wait = this.peer.allowance.spend(costs, this.heardAt)
       if (wait > 0) this.#hold(wait)
     }
     return chunk

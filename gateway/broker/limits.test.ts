@@ -40,8 +40,11 @@ describe('packet meter', () => {
     )
   })
 
-  test('however a stream is cut into chunks, its PUBLISH and SUBSCRIBE packets are counted once each', () => {
-    const packet = fc.record({ type: fc.constantFrom(3, 4, 8, 12), size: fc.integer({ min: 0, max: 400 }) })
+  test('however a stream is cut into chunks, each packet counts once: a message in full, a SUBSCRIBE by its size, a ping a little', () => {
+    const packet = fc.record({
+      type: fc.constantFrom(3, 4, 8, 10, 12),
+      size: fc.integer({ min: 0, max: 400 }),
+    })
     fc.assert(
       fc.property(
         fc.array(packet, { maxLength: 20 }),
@@ -62,7 +65,11 @@ describe('packet meter', () => {
             counted += meter.count(bytes.subarray(at, at + cut)) as number
             at += cut
           }
-          expect(counted).toBe(packets.filter(({ type }) => type === 3 || type === 8).length)
+          const costs = packets.map(({ type, size }) => {
+            if (type === 8 || type === 10) return 1 + Math.floor(size / 64)
+            return type === 3 ? 1 : 0.1
+          })
+          expect(counted).toBeCloseTo(costs.reduce((sum, cost) => sum + cost, 0))
         },
       ),
     )

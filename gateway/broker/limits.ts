@@ -27,9 +27,21 @@ export const ERRORS_PER_SECOND = 10
 /** Largest `status` payload, bytes. */
 export const STATUS_LIMIT_BYTES = 1024
 
+/** Control packet types [MQTT-2.2.1, table 2.1]. */
 const CONNECT = 1
-/** PUBLISH, SUBSCRIBE, UNSUBSCRIBE: what a client's rate is about; the rest is cheap or answers us. */
-const COSTLY = (1 << 3) | (1 << 8) | (1 << 10)
+const PUBLISH = 3
+const SUBSCRIBE = 8
+const UNSUBSCRIBE = 10
+
+/**
+ * What a packet takes from its sender's rate, in messages. A SUBSCRIBE may hold a hundred thousand filters, and each
+ * is looked up: it is measured by its bytes. A ping or an acknowledgement is cheap, but a million of them is not.
+ */
+function cost(type: number, length: number): number {
+  if (type === PUBLISH) return 1
+  if (type === SUBSCRIBE || type === UNSUBSCRIBE) return 1 + Math.floor(length / 64)
+  return type === CONNECT ? 0 : 0.1
+}
 
 /**
  * Follows the fixed headers [MQTT-2.2] of a connection through its chunks, a step per packet and not per byte, so
@@ -49,9 +61,9 @@ export class PacketMeter {
     this.#maxBytes = maxBytes
   }
 
-  /** Packets in the chunk that count against the rate, or what is wrong with it. */
+  /** What the packets that begin in the chunk take from the rate, or what is wrong with it. */
   count(chunk: Uint8Array): number | string {
-    let costly = 0
+    let costs = 0
     let at = 0
     while (at < chunk.length) {
       if (this.#left > 0) {
@@ -78,12 +90,12 @@ export class PacketMeter {
         this.#inLength = false
         this.#first = false
         this.#left = this.#length
-        costly += (COSTLY >> this.#type) & 1
+        costs += cost(this.#type, this.#length)
       } else if (this.#weight > 0x80 ** 3) {
         return 'a malformed packet length'
       }
     }
-    return costly
+    return costs
   }
 }
 
