@@ -68,12 +68,11 @@ async function serveOurs(): Promise<number> {
       certificate: () => null,
       bearer: async () => null,
     },
-    devices: { get: () => undefined, origin: () => undefined, all: () => [] },
     streetsOf: () => [],
     refuse: async () => undefined,
     onStatus: () => undefined,
     onTeamAction: async () => undefined,
-    onCommandResult: () => undefined,
+    onCommandResult: () => true,
     clock: systemClock,
     log: pino({ level: 'silent' }),
   })

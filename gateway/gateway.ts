@@ -22,8 +22,9 @@ import { durationMs } from './model/duration.ts'
 import { loadKinds } from './model/kinds.ts'
 import type { Part } from './model/pipeline.ts'
 import type { Principal } from './model/user.ts'
-import { adminToken } from './registry/admin-token.ts'
+import { adminToken, isTooShort } from './registry/admin-token.ts'
 import { Audit } from './registry/audit.ts'
+import { Commands } from './registry/commands.ts'
 import { Database } from './registry/database.ts'
 import { Devices } from './registry/devices.ts'
 import { Secrets } from './registry/secrets.ts'
@@ -65,6 +66,8 @@ export class Gateway {
   readonly #log: Log
   /** Undone from the last to the first. */
   readonly #started: (() => Promise<void> | void)[] = []
+  #starting: Promise<Ready> | undefined
+  #isStopping = false
 
   constructor({ config, clock, log }: { config: Config; clock: Clock; log: Log }) {
     this.#config = config
@@ -74,8 +77,9 @@ export class Gateway {
 
   /** Rejects with {@link StartError}; then `stop()` undoes what had been started. */
   async start(): Promise<Ready> {
+    this.#starting = this.#start()
     try {
-      return await this.#start()
+      return await this.#starting
     } catch (error) {
       if (error instanceof ConfigError || error instanceof RuleError)
         throw new StartError(error.message, true)
@@ -88,9 +92,20 @@ export class Gateway {
     }
   }
 
-  /** Drains: what has come in is committed, what is committed stays for the next start. */
+  /**
+   * Drains: what has come in is committed, what is committed stays for the next start. A start under way ends at
+   * the part that it is at. A part that fails to stop, for its disk is full, keeps no other from stopping.
+   */
   async stop(): Promise<void> {
-    for (const undo of this.#started.splice(0).toReversed()) await undo()
+    this.#isStopping = true
+    await this.#starting?.catch(() => {})
+    for (const undo of this.#started.splice(0).toReversed()) {
+      try {
+        await undo()
+      } catch (error) {
+        this.#log.error({ err: error }, 'a part did not stop as it should; what was acknowledged is on disk')
+      }
+    }
   }
 
   async #start(): Promise<Ready> {
@@ -111,8 +126,11 @@ export class Gateway {
     const devices = new Devices(database, secrets, kinds)
     const users = new Users(database, secrets)
     const audit = new Audit(database, clock)
-    for (const repository of [secrets, devices, users, audit]) repository.load()
+    const commands = new Commands(database, audit, clock)
+    for (const repository of [secrets, devices, users, audit, commands]) repository.load()
     this.#started.push(() => devices.stop())
+    if (isTooShort(config.admin.token))
+      log.warn('admin.token is so short that it can be guessed, and it opens everything; set a longer one')
     const signIn = new RegistrySignIn({
       devices,
       users,
@@ -176,14 +194,11 @@ export class Gateway {
       sessionsFile: join(dataDir, 'sessions.db'),
       intake,
       signIn,
-      devices,
       streetsOf: (team: string) => streetsOf(district, team),
       refuse: (refusal) => journal.append({ duplicates: 0, refusals: [refusal] }),
       onStatus: (device, online, at) => devices.setPresence(device, online, at),
       onTeamAction: (user, payload) => inbox.take(user, payload),
-      onCommandResult: (device, command, payload) => {
-        audit.note(device, 'command.result', command, Buffer.from(payload.subarray(0, 1024)).toString('utf8'))
-      },
+      onCommandResult: (device, command, payload) => commands.answered(device, command, payload),
       clock,
       log,
     })
@@ -209,6 +224,7 @@ export class Gateway {
       devices,
       users,
       audit,
+      commands,
       intake,
       journal,
       quarantine,
@@ -244,6 +260,7 @@ export class Gateway {
   async #run(part: Part): Promise<void> {
     this.#started.push(() => part.stop())
     await part.start()
+    if (this.#isStopping) throw new StartError('told to stop before it was ready')
   }
 }
 

@@ -66,6 +66,7 @@ export async function runGateway(options: {
   try {
     ready = await gateway.start()
   } catch (error) {
+    if (ending !== undefined) return ending
     // What could not be opened is in the message; the parts that had started are stopped again.
     await gateway.stop().catch(() => {})
     if (error instanceof StartError) return fail(error.message, error.wrongUsage ? WRONG_USAGE : FAILED)

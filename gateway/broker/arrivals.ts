@@ -13,7 +13,8 @@ export interface Receivers {
   /** Into the quarantine, for what never reached the intake. */
   refuse(refusal: Refusal): Promise<void>
   onTeamAction(user: User, payload: Uint8Array): Promise<void>
-  onCommandResult(device: string, command: string, payload: Uint8Array): void | Promise<void>
+  /** False when the device was sent no such command. */
+  onCommandResult(device: string, command: string, payload: Uint8Array): boolean
 }
 
 type Callback = (error?: Error | null) => void
@@ -101,7 +102,8 @@ export class Arrivals {
       case 'status':
         return this.#status(device, payload)
       case 'result':
-        return this.#receivers.onCommandResult(device, target.command, payload)
+        if (this.#receivers.onCommandResult(device, target.command, payload)) return
+        return this.#refuse(device, 'unknown_topic', `no command ${target.command} was sent`, payload)
       case 'unknown':
       case 'actions':
         return this.#refuse(device, 'unknown_topic', unknownTopic(topic), payload)

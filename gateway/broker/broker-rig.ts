@@ -65,6 +65,7 @@ export class BrokerRig {
       },
       onCommandResult: (device, command, payload) => {
         this.results.push(`${device} ${command} ${Buffer.from(payload).toString()}`)
+        return command !== 'unsent'
       },
       clock: systemClock,
       log: pino({ level: 'silent' }),

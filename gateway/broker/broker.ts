@@ -1,11 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type AuthenticateError, type PublishPacket, type Subscription } from 'aedes'
+import { type AuthenticateError, type PublishPacket } from 'aedes'
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { Clock } from '../model/clock.ts'
-import type { DeviceDirectory } from '../model/device.ts'
 import { durationMs } from '../model/duration.ts'
-import type { Health, Part, Publisher } from '../model/pipeline.ts'
+import type { Health, Part, Retainer } from '../model/pipeline.ts'
 import type { Principal, SignIn } from '../model/user.ts'
 import { Arrivals, type Receivers } from './arrivals.ts'
 import { Connection, type AttachedClient } from './connection.ts'
@@ -23,14 +22,13 @@ import { ownerOf, Peers, type Peer } from './peers.ts'
 import { Presence } from './presence.ts'
 import { Sessions } from './sessions.ts'
 import { identify, REFUSED, requestOf, type Refused } from './sign-in.ts'
-import { mayRead, maySubscribe, readRights } from './topic-rights.ts'
+import { mayRead, maySubscribe } from './topic-rights.ts'
 
 export interface BrokerOptions extends Receivers {
   readonly config: Config
   /** The SQLite file of sessions and retained messages. */
   readonly sessionsFile: string
   readonly signIn: SignIn
-  readonly devices: DeviceDirectory
   streetsOf(team: string): readonly string[]
   /** A device came, went, or said so itself; only when it changes. */
   onStatus(device: string, online: boolean, at: number): void
@@ -41,7 +39,7 @@ export interface BrokerOptions extends Receivers {
 type Done = (error?: Error | null) => void
 
 /** The MQTT broker (contract §2): aedes with our sign-in, rights and limits, acknowledging what the intake took. */
-export class MqttBroker implements Part, Publisher {
+export class MqttBroker implements Part, Retainer {
   readonly #options: BrokerOptions
   readonly #log: Log
   readonly #connectTimeout: number
@@ -152,22 +150,27 @@ export class MqttBroker implements Part, Publisher {
     return this.#deliver(topic, payload, options.qos, options.retain)
   }
 
-  /** A user's role, street or team changed: checked again at once, for live and for absent sessions. */
-  async revise(principal: Principal): Promise<void> {
-    const peer = this.#peers.get(ownerOf(principal))
-    if (peer !== undefined) {
-      this.#peers.revise(peer, principal)
-      for (const connection of peer.connections) this.#dropForbiddenFilters(connection, peer)
-    }
-    const rights = peer?.rights ?? readRights(principal, (team) => this.#options.streetsOf(team))
-    await this.#sessions.prune(ownerOf(principal), (filter) => maySubscribe(rights, filter))
+  *retainedTopics(filter: string): Generator<string> {
+    for (const { topic } of this.#sessions.retained(filter)) yield topic
   }
 
-  /** Closes all connections of someone whose secret was replaced; `forget` when he is gone for good. */
+  /**
+   * Closes all connections of someone whose secret was replaced. `forget` when he is gone for good: then his
+   * sessions go too, and what is retained of a device's status.
+   */
   async expel(type: Principal['type'], name: string, forget: boolean): Promise<void> {
     const owner = `${type}/${name}`
-    for (const connection of this.#peers.get(owner)?.connections ?? []) connection.stream.destroy()
-    if (forget) await this.#sessions.forget(owner)
+    const connections = [...(this.#peers.get(owner)?.connections ?? [])]
+    await Promise.all(
+      connections.map(async ({ stream }) => {
+        const closed = new Promise((resolve) => stream.once('close', resolve))
+        stream.destroy()
+        await closed
+      }),
+    )
+    if (!forget) return
+    await this.#sessions.forget(owner)
+    if (type === 'device') await this.#deliver(`v1/${name}/status`, '', 1, true)
   }
 
   #createAedes(): DeliveringAedes {
@@ -313,13 +316,6 @@ export class MqttBroker implements Part, Publisher {
     if (filters.size >= SUBSCRIPTIONS_PER_CLIENT && !filters.has(filter)) return false
     filters.add(filter)
     return true
-  }
-
-  #dropForbiddenFilters(connection: Connection, peer: Peer): void {
-    const forbidden = [...connection.filters].filter((filter) => !maySubscribe(peer.rights, filter))
-    // aedes takes plain filters here, whatever its types say.
-    if (forbidden.length > 0)
-      connection.client!.unsubscribe(forbidden as unknown as Subscription[], () => undefined)
   }
 
   #sendError(device: string, payload: string): void {

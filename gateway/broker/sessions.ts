@@ -312,14 +312,6 @@ export class Sessions {
     return done
   }
 
-  /** The owner's rights have changed: its sessions keep only what is still granted. */
-  async prune(owner: string, mayHold: (filter: string) => boolean): Promise<void> {
-    const done = this.#file.begin()
-    for (const session of this.#subscriptions.keys())
-      if (ownerOf(session) === owner) this.#prune(session, mayHold)
-    return done
-  }
-
   /** The owner is gone. */
   async forget(owner: string): Promise<void> {
     const done = this.#file.begin()

@@ -130,13 +130,59 @@ test('changes of an alarm are told in their order', async () => {
 })
 
 describe('after a restart', () => {
-  test('what was announced and written down is not announced again', async () => {
-    stage.opened()
+  test('a power cut took retained orders: each that is held is there again, as it was, and told once', async () => {
+    const id = stage.opened()
+    stage.queue.act(id, crew, { action: 'accept' })
+    stage.clock.time += 16 * MINUTE
+    stage.queue.checkDeadlines()
     await settled()
     const heir = stage.afterCrash()
     await heir.queue.start()
-    expect(heir.publisher.told).toEqual([])
+    await settled(heir)
+    expect(retainedOrders(heir)).toEqual(retainedOrders(stage))
+    expect(heir.publisher.told).toHaveLength(2)
     await heir.close()
+  })
+
+  test('a power cut brought back orders that had been cleared: they are cleared again, and no other', async () => {
+    const [open, closed] = ['s1', 's2'].map((site) => {
+      stage.queue.record(alarm({ id: site, site }), rule, NOON)
+      return stage.alarms.get(site)!.case!
+    })
+    await settled()
+    const retained = stage.publisher.told.filter(({ retain }) => retain)
+    stage.queue.act(closed!, admin, { action: 'void' })
+    await settled()
+    const heir = stage.afterCrash()
+    heir.publisher.told.push(...retained)
+    heir.publisher.told.push({ topic: 'v1/fume-1/status', payload: '{"online":true}', retain: true })
+    await heir.queue.start()
+    await vi.waitUntil(() => heir.publisher.retained().size === 2, { timeout: 5_000 })
+    expect([...heir.publisher.retained().keys()]).toEqual([
+      `dispatch/tangzhazhen-crew/orders/${open}`,
+      'v1/fume-1/status',
+    ])
+    await heir.close()
+  })
+
+  test('what a power cut brought back is cleared though the broker fails at first', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      stage.publisher.told.push({
+        topic: 'dispatch/tangzhazhen-crew/orders/gone',
+        payload: '{}',
+        retain: true,
+      })
+      stage.publisher.broken = true
+      await stage.queue.start()
+      await vi.advanceTimersByTimeAsync(1_500)
+      expect(stage.publisher.retained().size).toBe(1)
+      stage.publisher.broken = false
+      await vi.advanceTimersByTimeAsync(1_000)
+      expect(stage.publisher.retained().size).toBe(0)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test('what a crash left unsaid is said, orders and alarms', async () => {

@@ -1,6 +1,6 @@
 import type { StatementSync } from 'node:sqlite'
 import type { Log } from '../log.ts'
-import type { Publisher } from '../model/pipeline.ts'
+import type { Retainer } from '../model/pipeline.ts'
 import type { Database } from '../registry/database.ts'
 import type { Alarms } from './alarms.ts'
 import type { Cases } from './cases.ts'
@@ -52,18 +52,22 @@ export class Orders {
   readonly #log: Log
   readonly #release: StatementSync
   readonly #hold: StatementSync
+  readonly #forgetTold: StatementSync
+  readonly #isKnown: StatementSync
   readonly #due: StatementSync
   readonly #dueCases: StatementSync
   readonly #markHeld: StatementSync
   readonly #markCleared: StatementSync
   readonly #markAlarms: StatementSync
-  #publisher: Publisher | undefined
+  #publisher: Retainer | undefined
   /** Case → whether it changed again while it was being announced. */
   readonly #announcing = new Map<string, boolean>()
   /** Taken by the broker and not yet written down. */
   readonly #taken = new Map<string, Order>()
   #alarmsTold: number
   #tellingAlarms = false
+  /** What is retained of orders that nobody holds has been cleared. */
+  #isSwept = false
   #writing: NodeJS.Timeout | undefined
   #retrying: NodeJS.Timeout | undefined
 
@@ -79,6 +83,8 @@ export class Orders {
       `INSERT INTO case_orders (case_id, team, held, version) VALUES (?, ?, 1, ?)
         ON CONFLICT DO UPDATE SET held = 1, version = excluded.version`,
     )
+    this.#forgetTold = sql.prepare('UPDATE case_orders SET announced = 0 WHERE held = 1')
+    this.#isKnown = sql.prepare('SELECT 1 FROM case_orders WHERE case_id = ? AND team = ?')
     this.#due = sql.prepare(
       'SELECT team, held, version FROM case_orders WHERE case_id = ? AND announced < version',
     )
@@ -98,7 +104,7 @@ export class Orders {
   }
 
   /** The broker is made after the queue; until it is given here, announcements wait in the outbox. */
-  publishThrough(publisher: Publisher): void {
+  publishThrough(publisher: Retainer): void {
     this.#publisher = publisher
   }
 
@@ -108,10 +114,37 @@ export class Orders {
     for (const team of holders(record)) this.#hold.run(record.id, team, record.version)
   }
 
-  /** Everything that the last run did not get to tell. */
-  announceDue(): void {
+  /**
+   * Everything that the last run did not get to tell, and all orders that are held once more: the broker's file
+   * is not fsynced, so a power cut may have taken from it what was announced, or brought back what was cleared.
+   */
+  start(): void {
+    this.#isSwept = false
+    this.#database.transaction(() => this.#forgetTold.run())
+    this.#announceDue()
+  }
+
+  #announceDue(): void {
     this.announceAlarms()
     void this.#announceDueCases()
+    void this.#sweep()
+  }
+
+  /** Orders that are retained though no team holds them, and no row of the outbox is there to clear them. */
+  async #sweep(): Promise<void> {
+    const publisher = this.#publisher
+    if (publisher === undefined || this.#isSwept) return
+    this.#isSwept = true
+    try {
+      for (const topic of publisher.retainedTopics('dispatch/+/orders/+')) {
+        const [, team = '', , caseId = ''] = topic.split('/')
+        if (this.#isKnown.get(caseId, team) !== undefined) continue
+        await publisher.publish(topic, '', { qos: 1, retain: true })
+      }
+    } catch (error) {
+      this.#isSwept = false
+      this.#retrySoon(error)
+    }
   }
 
   async #announceDueCases(): Promise<void> {
@@ -251,7 +284,7 @@ export class Orders {
     this.#retrying = setTimeout(() => {
       this.#retrying = undefined
       this.#writeSoon()
-      this.announceDue()
+      this.#announceDue()
     }, RETRY_AFTER_MS)
   }
 }

@@ -7,7 +7,7 @@ import type { Clock } from '../model/clock.ts'
 import type { DeviceDirectory } from '../model/device.ts'
 import type { District } from '../model/district.ts'
 import { durationMs } from '../model/duration.ts'
-import type { Part, Publisher } from '../model/pipeline.ts'
+import type { Part, Retainer } from '../model/pipeline.ts'
 import type { Position } from '../model/reading.ts'
 import type { Rule } from '../model/rule.ts'
 import type { User } from '../model/user.ts'
@@ -62,14 +62,14 @@ export class Queue implements AlarmBook, Part {
   }
 
   /** Where announcements go. Before `start()`; without it they wait. */
-  publishThrough(publisher: Publisher): void {
+  publishThrough(publisher: Retainer): void {
     this.#orders.publishThrough(publisher)
   }
 
-  /** Announces what the last run left unsaid and sets the clock for the next deadline. */
+  /** Announces what teams must know, see {@link Orders.start}, and sets the clock for the next deadline. */
   async start(): Promise<void> {
     this.#running = true
-    this.#orders.announceDue()
+    this.#orders.start()
     this.#arm()
   }
 

@@ -5,7 +5,7 @@ import { pino } from 'pino'
 import type { Alarm } from '../model/alarm.ts'
 import type { Case } from '../model/case.ts'
 import type { Device } from '../model/device.ts'
-import type { Publisher } from '../model/pipeline.ts'
+import type { Retainer } from '../model/pipeline.ts'
 import type { Rule } from '../model/rule.ts'
 import type { Role, User } from '../model/user.ts'
 import { Database } from '../registry/database.ts'
@@ -69,13 +69,18 @@ export interface Told {
   readonly retain: boolean
 }
 
-export class RecordingPublisher implements Publisher {
+export class RecordingPublisher implements Retainer {
   readonly told: Told[] = []
   broken = false
 
   async publish(topic: string, payload: string, options: { qos: 0 | 1; retain: boolean }): Promise<void> {
     if (this.broken) throw new Error('the broker is down')
     this.told.push({ topic, payload, retain: options.retain })
+  }
+
+  *retainedTopics(filter: string): Generator<string> {
+    const pattern = new RegExp(`^${filter.replaceAll('+', '[^/]+')}$`)
+    for (const topic of this.retained().keys()) if (pattern.test(topic)) yield topic
   }
 
   /** What a subscriber that comes now finds. */

@@ -11,7 +11,7 @@ const EXPIRES_AFTER = 60_000
 const LONGEST = 24 * 3_600_000
 
 /** `POST /devices/{id}/commands`: what people tell devices to do. */
-export function commands(api: Api, { devices, publisher, clock, audit }: HttpParts): void {
+export function commands(api: Api, { devices, publisher, clock, commands }: HttpParts): void {
   api.post(
     '/api/v1/devices/:id/commands',
     {
@@ -21,7 +21,7 @@ export function commands(api: Api, { devices, publisher, clock, audit }: HttpPar
         summary: 'Send a command to a device',
         description:
           'Goes out on `v1/{device}/commands` with QoS 1. The device answers on ' +
-          '`v1/{device}/commands/{id}/result`. A device that finds it expired must not carry it out.',
+          '`v1/{device}/commands/{id}/result`, once; the audit keeps both. A device that finds it expired must not carry it out.',
         params: Type.Object({ id: Type.String({ maxLength: 64 }) }),
         body: Type.Object(
           {
@@ -51,8 +51,8 @@ export function commands(api: Api, { devices, publisher, clock, audit }: HttpPar
         throw new Problem('bad_request', 'body/expires: must lie within the next 24 hours')
       const id = randomUUID()
       const payload = JSON.stringify({ id, command, args, expires })
+      commands.sent(user.name, { id, device: device.id, command, expires })
       await publisher.publish(`v1/${device.id}/commands`, payload, { qos: 1, retain: false })
-      audit.note(user.name, `command.${command}`, device.id)
       reply.code(202)
       return { id, command, expires }
     },

@@ -12,6 +12,7 @@ import type { Health, Journal, Publisher } from '../model/pipeline.ts'
 import type { Rule } from '../model/rule.ts'
 import type { SignIn } from '../model/user.ts'
 import type { Audit } from '../registry/audit.ts'
+import type { Commands } from '../registry/commands.ts'
 import type { Devices } from '../registry/devices.ts'
 import type { Secrets } from '../registry/secrets.ts'
 import type { Users } from '../registry/users.ts'
@@ -33,6 +34,7 @@ export interface HttpParts {
   readonly devices: Devices
   readonly users: Users
   readonly audit: Audit
+  readonly commands: Commands
   readonly intake: Pick<ReadingIntake, 'accept' | 'retry'>
   readonly journal: Pick<Journal, 'ledger' | 'onCommit' | 'head' | 'tail' | 'read'>
   readonly quarantine: Pick<QuarantineReader, 'list' | 'get'>

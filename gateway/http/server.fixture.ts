@@ -14,10 +14,11 @@ import { QuarantineReader } from '../journal/quarantine.ts'
 import type { Alarm } from '../model/alarm.ts'
 import type { Device } from '../model/device.ts'
 import { loadKinds } from '../model/kinds.ts'
-import type { Publisher } from '../model/pipeline.ts'
+import type { Retainer } from '../model/pipeline.ts'
 import type { Rule } from '../model/rule.ts'
 import type { Role } from '../model/user.ts'
 import { Audit } from '../registry/audit.ts'
+import { Commands } from '../registry/commands.ts'
 import { Database } from '../registry/database.ts'
 import { Devices } from '../registry/devices.ts'
 import { Secrets } from '../registry/secrets.ts'
@@ -75,7 +76,8 @@ export class Site {
     const kinds = loadKinds()
     const district = loadDistrict()
     const config = loadConfig(undefined, {}).historian
-    const publisher: Publisher = {
+    const publisher: Retainer = {
+      retainedTopics: () => [],
       publish: async (topic, payload) => void this.published.push({ topic, payload }),
     }
     this.#database = new Database(join(folder, 'registry.db'))
@@ -88,6 +90,8 @@ export class Site {
     this.devices.load()
     this.users.load()
     audit.load()
+    const commands = new Commands(this.#database, audit, clock)
+    commands.load()
     const file = join(folder, 'journal.db')
     this.journal = new SqliteJournal({
       file,
@@ -145,6 +149,7 @@ export class Site {
       devices: this.devices,
       users: this.users,
       audit,
+      commands,
       intake: this.intake,
       journal: this.journal,
       // Opens when first asked: the journal makes the file.

@@ -177,3 +177,9 @@ export interface Publisher {
     options: { readonly qos: 0 | 1; readonly retain: boolean },
   ): Promise<void>
 }
+
+/** A publisher that says what it retains. */
+export interface Retainer extends Publisher {
+  /** Topics that match the filter and have a message retained. */
+  retainedTopics(filter: string): Iterable<string>
+}

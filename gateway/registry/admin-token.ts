@@ -4,8 +4,12 @@ import { generateSecret } from './secrets.ts'
 
 export const ADMIN_TOKEN_FILE = 'admin.token'
 
-/** `admin.token` of the configuration must be as long. */
 const SHORTEST = 16
+
+/** A configured token is the operator's own choice, but not one to make unawares. */
+export function isTooShort(configured: string | undefined): boolean {
+  return configured !== undefined && configured.length < SHORTEST
+}
 
 /**
  * The bearer token with every right (contract §1): the configured one, else the one that an earlier start

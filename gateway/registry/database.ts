@@ -34,7 +34,10 @@ export class Database {
 
   /** All or nothing, synchronous, on disk when it returns. A call inside another joins it. */
   transaction<T>(work: () => T): T {
-    return this.#run(work)
+    if (this.#open) return work()
+    const result = this.#run(work)
+    this.#tell()
+    return result
   }
 
   /**
@@ -45,21 +48,24 @@ export class Database {
   derive<T>(work: () => T): T {
     if (this.#open) return work()
     this.sql.exec('PRAGMA synchronous=NORMAL')
+    let result: T
     try {
-      return this.#run(work)
+      result = this.#run(work)
     } finally {
       this.sql.exec('PRAGMA synchronous=FULL')
     }
+    // With the fsync back on: whoever is told may store something of its own.
+    this.#tell()
+    return result
   }
 
   #run<T>(work: () => T): T {
-    if (this.#open) return work()
     this.#begin.run()
     this.#open = true
-    let result: T
     try {
-      result = work()
+      const result = work()
       this.#commit.run()
+      return result
     } catch (error) {
       this.#afterCommit = []
       // A failed COMMIT (full disk) may have ended the transaction already.
@@ -68,10 +74,12 @@ export class Database {
     } finally {
       this.#open = false
     }
+  }
+
+  #tell(): void {
     const pending = this.#afterCommit
     this.#afterCommit = []
     for (const tell of pending) tell()
-    return result
   }
 
   /** Runs once the surrounding transaction is on disk (at once outside of one): nothing is told that may yet roll back. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { loadKinds } from '../model/kinds.ts'
 import { Audit } from './audit.ts'
+import { Commands } from './commands.ts'
 import { Database } from './database.ts'
 import { Devices } from './devices.ts'
 import { Secrets } from './secrets.ts'
@@ -20,6 +21,7 @@ export interface Registry {
   readonly users: Users
   readonly secrets: Secrets
   readonly audit: Audit
+  readonly commands: Commands
   readonly slowHash: SlowHash
   readonly signIn: RegistrySignIn
 }
@@ -37,7 +39,8 @@ export class RegistryFolder {
     const devices = new Devices(database, secrets, kinds)
     const users = new Users(database, secrets)
     const audit = new Audit(database, this.clock)
-    for (const part of [secrets, devices, users, audit]) part.load()
+    const commands = new Commands(database, audit, this.clock)
+    for (const part of [secrets, devices, users, audit, commands]) part.load()
     const signIn = new RegistrySignIn({
       devices,
       users,
@@ -46,7 +49,7 @@ export class RegistryFolder {
       adminToken: ADMIN_TOKEN,
       clock: this.clock,
     })
-    this.#open = { database, devices, users, secrets, audit, slowHash, signIn }
+    this.#open = { database, devices, users, secrets, audit, commands, slowHash, signIn }
     return this.#open
   }
 

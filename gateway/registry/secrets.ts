@@ -27,8 +27,11 @@ export function digest(secret: string | Uint8Array): Buffer {
   return createHash('sha256').update(secret).digest()
 }
 
-/** Length of a secret that a person chose, in bytes of UTF-8. */
-const CHOSEN = { shortest: 6, longest: 256 } as const
+/**
+ * Length of a secret that a person chose, in bytes of UTF-8. Four is what a PIN has; guessing is slowed down where
+ * they are checked.
+ */
+const CHOSEN = { shortest: 4, longest: 256 } as const
 
 export function checkChosen(secret: string): void {
   const length = Buffer.byteLength(secret)

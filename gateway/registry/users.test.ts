@@ -74,6 +74,17 @@ test('a changed secret replaces the old one', async () => {
   await expect(registry.users.rotateSecret('nobody')).rejects.toMatchObject({ code: 'not_found' })
 })
 
+test('who is connected can be told that a secret opens nothing any more, after it does not', async () => {
+  const told: string[] = []
+  const secrets = { zhou: (await registry.users.create(users[0]!)).secret }
+  registry.users.onChange(({ what, name }) => {
+    told.push(`${what} ${name} ${registry.secrets.nameOf(secrets.zhou)}`)
+  })
+  secrets.zhou = (await registry.users.rotateSecret('zhou')).secret
+  registry.users.remove('zhou')
+  expect(told).toEqual(['secret zhou undefined', 'removed zhou undefined'])
+})
+
 test('the audit keeps what was noted, newest first, and lets nobody touch it', () => {
   const { audit, database } = registry
   for (let i = 0; i < 5; i++) {
