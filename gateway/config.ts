@@ -259,7 +259,7 @@ function readConfigFile(file: string): Record<string, unknown> {
     }
     return withoutNulls(parsed as Record<string, unknown>)
   } catch (error) {
-    if (error instanceof YAMLParseError) throw new ConfigError(`${file}: ${error.message.split('\n')[0]}`)
+    if (error instanceof YAMLParseError) throw new ConfigError(`${file}: ${error.message.split(/:?\n/)[0]}`)
     throw error
   }
 }

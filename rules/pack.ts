@@ -28,11 +28,20 @@ export function problemLine({ file, rule, path, message }: Problem): string {
 
 /** All rules of a folder's YAML files, checked; throws {@link RuleError}. */
 export function loadRules(dir: string, kinds: Kinds): readonly Rule[] {
-  const names = readdirSync(dir).filter((name) => /\.ya?ml$/.test(name))
+  const names = namesIn(dir).filter((name) => /\.ya?ml$/.test(name))
   return readRules(
     names.sort().map((name) => join(dir, name)),
     kinds,
   )
+}
+
+function namesIn(dir: string): string[] {
+  try {
+    return readdirSync(dir)
+  } catch (error) {
+    const message = `rules.dir expects a folder with rule files: ${(error as Error).message}`
+    throw new RuleError([{ file: dir, rule: null, path: '', message }])
+  }
 }
 
 /** All rules of the files, checked together; throws {@link RuleError}. */
@@ -59,7 +68,8 @@ function readYaml(file: string): { content: unknown } | { problem: Problem } {
     return problem(`cannot be read: ${(error as Error).message}`)
   }
   const document = parseDocument(text, { uniqueKeys: true })
-  if (document.errors.length > 0) return problem(`is not YAML: ${document.errors[0]!.message.split('\n')[0]}`)
+  if (document.errors.length > 0)
+    return problem(`is not YAML: ${document.errors[0]!.message.split(/:?\n/)[0]}`)
   try {
     return { content: document.toJS({ maxAliasCount: 100 }) }
   } catch (error) {

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { createServer as createHttpServer, type IncomingMessage, type Server as HttpServer } from 'node:http'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls'
+import { createSecureContext, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import { createWebSocketStream, WebSocketServer } from 'ws'
-import type { Config } from '../config.ts'
+import { ConfigError, type Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import { durationMs } from '../model/duration.ts'
 
@@ -121,9 +121,8 @@ export class Listeners {
     if (tls === undefined) return undefined
     const server = createTlsServer(
       {
-        cert: readFileSync(tls.cert),
-        key: readFileSync(tls.key),
-        ...(tls.ca === undefined ? {} : { ca: readFileSync(tls.ca), requestCert: true }),
+        ...pemsOf(tls),
+        requestCert: tls.ca !== undefined,
         rejectUnauthorized: false,
         minVersion: 'TLSv1.2',
         handshakeTimeout: this.#connectTimeout,
@@ -175,6 +174,30 @@ export class Listeners {
 function refuseUpgrade(socket: Socket): void {
   socket.on('error', () => socket.destroy())
   socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n', () => socket.destroy())
+}
+
+/** What the files of `mqtt.tls` hold; one that is not there or not right is a mistake in the configuration. */
+function pemsOf({ cert, key, ca }: NonNullable<Config['mqtt']['tls']>) {
+  const pems = {
+    cert: pem('cert', cert),
+    key: pem('key', key),
+    ...(ca !== undefined && { ca: pem('ca', ca) }),
+  }
+  try {
+    createSecureContext(pems)
+  } catch (error) {
+    const { message } = error as Error
+    throw new ConfigError(`mqtt.tls: ${cert} and ${key}: ${message}; expected a certificate and its key, PEM`)
+  }
+  return pems
+}
+
+function pem(name: string, file: string): Buffer {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    throw new ConfigError(`mqtt.tls.${name}: ${(error as Error).message}; expected a file in PEM`)
+  }
 }
 
 /** [MQTT-6.0.0-3] */

@@ -7,7 +7,9 @@ import { isIdentifier } from '../model/identifier.ts'
 
 const BUILT_IN = new URL('districts/chongchuan.yaml', import.meta.url)
 
-const validate = new Ajv({ strict: false, strictNumbers: true }).compile<District>(DistrictSchema)
+const validate = new Ajv({ strict: false, strictNumbers: true, verbose: true }).compile<District>(
+  DistrictSchema,
+)
 
 /** Reads and checks a district file, the built-in Chongchuan when none is given; throws {@link ConfigError}. */
 export function loadDistrict(file?: string): District {
@@ -17,8 +19,9 @@ export function loadDistrict(file?: string): District {
     const error = validate.errors![0]!
     const where = error.instancePath.slice(1).replaceAll('/', '.')
     const extra = error.params['additionalProperty']
+    const value = typeof error.data === 'object' ? '' : `${JSON.stringify(error.data)} `
     throw new ConfigError(
-      `${name}: ${where || 'the file'}: ${error.message}${typeof extra === 'string' ? ` (${extra})` : ''}`,
+      `${name}: ${where || 'the file'}: ${value}${error.message}${typeof extra === 'string' ? ` (${extra})` : ''}`,
     )
   }
   const problem = inconsistency(district)
@@ -30,7 +33,7 @@ function read(file: string | URL, name: string): unknown {
   try {
     return parse(readFileSync(file, 'utf8'))
   } catch (error) {
-    if (error instanceof YAMLParseError) throw new ConfigError(`${name}: ${error.message.split('\n')[0]}`)
+    if (error instanceof YAMLParseError) throw new ConfigError(`${name}: ${error.message.split(/:?\n/)[0]}`)
     throw new ConfigError(`${name}: cannot be read: ${(error as Error).message}`)
   }
 }
