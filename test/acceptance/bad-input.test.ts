@@ -410,10 +410,10 @@ describe('a connection', () => {
 describe('wrong secrets at speed', () => {
   test('hundreds of them are refused while a good device goes on publishing', async () => {
     const start = Date.now() - 200_000
-    let guessing = true
+    const done = new AbortController()
     let acknowledged = 0
     const publishing = (async () => {
-      while (guessing) {
+      while (!done.signal.aborted) {
         await good.send({ ts: start + acknowledged, metrics: { fume: 1 } })
         acknowledged++
       }
@@ -441,7 +441,7 @@ describe('wrong secrets at speed', () => {
     // The right secret still opens, from the same address.
     const again = await signIn(gateway, 'good', good.secret, { clientId: 'again' })
     await again.endAsync()
-    guessing = false
+    done.abort()
     await publishing
     expect(acknowledged).toBeGreaterThan(50)
     expect(await ledgerOf(gateway)).toMatchObject({
