@@ -13,9 +13,9 @@ let stream: EventStream
 let port: number
 let allowed: boolean
 const sockets: Socket[] = []
-const server = createServer((_request, response: ServerResponse) => {
+const server = createServer((request, response: ServerResponse) => {
   response.writeHead(200, { 'content-type': 'text/event-stream' })
-  stream.connect(response, everything, () => allowed)
+  stream.connect(response, everything, () => allowed, request.headers['last-event-id']?.toString())
 })
 
 beforeEach(async () => {
@@ -60,6 +60,14 @@ test('a stream does not outlive the right to it', async () => {
   stream.beat()
   await reader.end()
   expect(stream.clients).toBe(0)
+})
+
+test('an id that is too old gets a reset', async () => {
+  for (let i = 0; i < 4100; i++) stream.emit('case', { i }, () => true)
+  const reader = new EventReader()
+  await reader.open(`http://127.0.0.1:${port}/`, { 'last-event-id': 'run-50' })
+  expect((await reader.find(() => true)).type).toBe('reset')
+  reader.close()
 })
 
 test('a client that leaves is forgotten', async () => {

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { User } from '../model/user.ts'
 import type { Scope } from './scope.ts'
 
 export const EVENT_TYPES = ['reading', 'alarm', 'case', 'device'] as const
@@ -10,6 +11,8 @@ const CHANGES_KEPT = 4000
 /** A client that has this much unread is not reading: it is dropped and may resume. */
 const UNREAD_LIMIT = 1 << 20
 const CLIENTS_LIMIT = 500
+/** Of one user: somebody's hundred browser tabs must not keep all others out. */
+const CLIENTS_PER_USER = 50
 /** Comment lines that keep proxies and dead connections honest, ms. */
 const HEARTBEAT = 15_000
 
@@ -69,8 +72,11 @@ export class EventStream {
     return this.#clients.size
   }
 
-  get full(): boolean {
-    return this.#clients.size >= CLIENTS_LIMIT
+  hasRoomFor(user: User): boolean {
+    if (this.#clients.size >= CLIENTS_LIMIT) return false
+    let own = 0
+    for (const { scope } of this.#clients) if (scope.user.name === user.name) own++
+    return own < CLIENTS_PER_USER
   }
 
   /** Tells everyone who may see it. `data` is taken as it is now. */

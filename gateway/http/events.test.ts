@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import type { Device } from '../model/device.ts'
 import { EventReader } from './event-source.fixture.ts'
 import { ADMIN_TOKEN, fume, Site } from './server.fixture.ts'
 
@@ -55,13 +56,13 @@ describe('GET /events', () => {
     const before = await listen()
     before.close()
     const seen = Number(before.lastId.split('-')[1])
-    for (let i = 0; i < 5; i++) site.devices.setPresence('far', i % 2 === 0, 100 + i)
+    for (let i = 0; i < 5; i++) site.devices.patch('far', { attributes: { step: i } })
     const after = await listen(ADMIN_TOKEN, before.lastId)
     await vi.waitFor(() => expect(after.events.length).toBe(5))
     expect(after.events.map((event) => Number(event.id.split('-')[1]) - seen)).toEqual([1, 2, 3, 4, 5])
-    expect(after.events.map((event) => (event.data as { presence: { at: number } }).presence.at)).toEqual([
-      100, 101, 102, 103, 104,
-    ])
+    expect(after.events.map((event) => (event.data as Device).attributes)).toEqual(
+      [0, 1, 2, 3, 4].map((step) => ({ step })),
+    )
   })
 
   test.each(['elsewhere-5', 'nonsense', '0-99999999'])(
@@ -73,21 +74,13 @@ describe('GET /events', () => {
     },
   )
 
-  test('an id that is too old gets a reset', async () => {
-    const before = await listen()
-    before.close()
-    for (let i = 0; i < 4100; i++) site.devices.setPresence('far', i % 2 === 0, i)
-    const after = await listen(ADMIN_TOKEN, before.lastId)
-    await after.find((event) => event.type === 'reset')
-  })
-
   test('everyone hears of their own part of the district only', async () => {
     const street = await listen(await site.person('wu', 'street', { street: 'wenfeng' }))
     const team = await listen(await site.person('ma', 'team', { team: 'hongqiao-crew' }))
     site.alarm({ device: 'far' })
     site.alarm({ device: 'near', startedAt: 5 })
+    site.devices.patch('far', { attributes: {} })
     site.devices.setPresence('far', true, 1)
-    site.devices.setPresence('far', false, 2)
     site.devices.setPresence('near', false, 2)
     await street.find(about('near'))
     await team.find(about('far'))
@@ -106,6 +99,26 @@ describe('GET /events', () => {
     const all = await listen()
     site.devices.remove('mover')
     expect((await all.find(about('mover'))).data).toEqual({ id: 'mover', deleted: true })
+  })
+
+  test('a device that comes and goes fast is told as it is then, and the stream stays slow', async () => {
+    const reader = await listen()
+    for (let at = 10; at < 1000; at++) {
+      site.devices.setPresence('far', at % 2 === 0, at)
+      if (at % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    await reader.find((event) => (event.data as { presence?: { at: number } }).presence?.at === 999)
+    expect(reader.events.length).toBeLessThan(60)
+  })
+
+  test('nobody takes all the streams: the 51st of one user is refused, that of another is not', async () => {
+    const busy = await site.person('busy', 'viewer')
+    await Promise.all(Array.from({ length: 50 }, () => listen(busy)))
+    expect(await site.call('GET', '/api/v1/events', { token: busy })).toMatchObject({
+      status: 503,
+      body: { code: 'overloaded' },
+    })
+    await listen()
   })
 
   test('a device that sends fast is told with its newest reading, and the stream stays slow', async () => {

@@ -27,8 +27,8 @@ export function events(api: Api, { secrets }: HttpParts, stream: EventStream, se
       },
     },
     (request, reply) => {
-      if (stream.full) throw new Problem('overloaded', 'too many event streams are open')
       const { user, scope } = userOf(request)
+      if (!stream.hasRoomFor(user)) throw new Problem('overloaded', 'too many event streams are open')
       const key = request.headers.authorization === undefined ? request.cookies[SESSION_COOKIE] : undefined
       reply.hijack()
       for (const [name, value] of Object.entries(reply.getHeaders()))

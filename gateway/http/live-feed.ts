@@ -9,6 +9,8 @@ const LOOK_BACK = 20_000
 const TELL_EVERY = 100
 /** … and of this many devices each time. */
 const TELL_MOST = 20
+/** Of this many devices each time whether they are there: a whole street may come back at once. */
+const TELL_PRESENCES = 100
 
 /** Tells the event stream what the gateway does: readings, alarms, cases, devices. */
 export class LiveFeed {
@@ -17,6 +19,8 @@ export class LiveFeed {
   readonly #live: LiveReadings
   /** Where each device was when it was last told of: those who saw it there must hear that it left. */
   readonly #known = new Map<string, Device>()
+  /** Those that came or went since they were last told of: one that flickers costs as much as one that does not. */
+  readonly #cameOrWent = new Set<string>()
   #tell: NodeJS.Timeout | undefined
 
   constructor(parts: HttpParts, stream: EventStream, live: LiveReadings) {
@@ -34,10 +38,12 @@ export class LiveFeed {
     queue.onCase((found) => this.#stream.emit('case', found, (scope) => scope.seesCase(found)))
     queue.onAlarm((alarm) => this.#stream.emit('alarm', alarm, (scope) => scope.sees(alarm)))
     devices.onChange(({ what, id }) => {
-      if (what !== 'secret') this.#tellDevice(id)
+      if (what === 'presence') this.#cameOrWent.add(id)
+      else if (what !== 'secret') this.#tellDevice(id)
     })
     this.#tell = setInterval(() => {
       this.#stream.emitAll('reading', this.#live.take(TELL_MOST), (scope, reading) => scope.sees(reading))
+      this.#tellPresences()
     }, TELL_EVERY)
   }
 
@@ -45,7 +51,13 @@ export class LiveFeed {
     clearInterval(this.#tell)
   }
 
+  /** Those that have waited longest first. */
+  #tellPresences(): void {
+    for (const id of [...this.#cameOrWent].slice(0, TELL_PRESENCES)) this.#tellDevice(id)
+  }
+
   #tellDevice(id: string): void {
+    this.#cameOrWent.delete(id)
     const { devices } = this.#parts
     const before = this.#known.get(id)
     const device = devices.get(id)
