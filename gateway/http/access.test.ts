@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ROLES, type Role } from '../model/user.ts'
 import { ADMIN_TOKEN, fume, Site } from './server.fixture.ts'
@@ -96,7 +98,16 @@ describe('every route denies by default', () => {
 
   test('metrics are open to processes of this machine, and only to them', async () => {
     expect(await statusOf('GET', '/metrics')).toBe(200)
-    expect(await statusOf('GET', '/metrics', undefined, { forwarded: 'for=203.0.113.7' })).toBe(401)
+    for (const proxy of [
+      { forwarded: 'for=203.0.113.7' },
+      { 'x-real-ip': '203.0.113.7' },
+      { via: '1.1 web' },
+    ])
+      expect(await statusOf('GET', '/metrics', undefined, proxy)).toBe(401)
+    // `fetch` does not let a page choose its host, nor us.
+    const rebound = get(`${site.origin}/metrics`, { headers: { host: 'rebound.example' } })
+    const [response] = (await once(rebound, 'response')) as [IncomingMessage]
+    expect(response.resume().statusCode).toBe(401)
   })
 })
 

@@ -108,11 +108,21 @@ function refuseCrossSite(request: FastifyRequest): void {
   throw new Problem('cross_site')
 }
 
-/** This machine itself and not somebody behind a proxy on it. */
+/** What reverse proxies add to the requests that they pass on. */
+const PROXIED = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip']
+const LOOPBACK_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i
+
+/**
+ * This machine itself, and neither somebody behind a proxy on it nor a web page in a browser on it whose name
+ * was made to lead here (DNS rebinding).
+ */
 function isLocal(request: FastifyRequest): boolean {
   const address = request.socket.remoteAddress ?? ''
-  const proxied = request.headers['x-forwarded-for'] ?? request.headers['forwarded']
-  return proxied === undefined && (/^(::ffff:)?127\./.test(address) || address === '::1')
+  return (
+    (/^(::ffff:)?127\./.test(address) || address === '::1') &&
+    LOOPBACK_HOST.test(request.headers.host ?? '') &&
+    PROXIED.every((name) => request.headers[name] === undefined)
+  )
 }
 
 /** The user of a request on a route that takes users only. */

@@ -38,6 +38,14 @@ describe('acting on a case', () => {
     expect((await site.call('GET', `/api/v1/cases/${id}`, { token })).body).toEqual(found)
   })
 
+  test('a number beyond all numbers is refused, not kept as null', async () => {
+    const id = await opened('fume-endless')
+    await act(id, { action: 'accept' }, crew)
+    const body = '{"action":"arrive","position":[120.8239,32.0616,1e999]}'
+    const answer = await site.call('POST', `/api/v1/cases/${id}/actions`, { token: crew, body })
+    expect(answer.body).toMatchObject({ code: 'bad_request' })
+  })
+
   test('a wrong action is refused with the list of allowed ones', async () => {
     const id = await opened('fume-2')
     const answer = await act(id, { action: 'handle' }, crew)

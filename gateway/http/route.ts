@@ -12,7 +12,8 @@ export type Api = FastifyInstance<RawServerDefault, IncomingMessage, ServerRespo
  * Queries and paths are text by nature and are read as what their schema says.
  */
 export function validateStrictly(api: Api): void {
-  const options = { strict: false, useDefaults: true, allErrors: false } as const
+  // JSON's 1e999 is Infinity in JavaScript: no number of ours.
+  const options = { strict: false, strictNumbers: true, useDefaults: true, allErrors: false } as const
   const bodies = new Ajv(options)
   const texts = new Ajv({ ...options, coerceTypes: true })
   api.setValidatorCompiler<object>(({ schema, httpPart }) =>
