@@ -1,4 +1,4 @@
-import { copyFileSync, readdirSync } from 'node:fs'
+import { copyFileSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { MqttClient } from 'mqtt'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -61,6 +61,21 @@ describe('acknowledge after durable', () => {
     socket.write(Buffer.of(0x62, 2, 0, 7))
     await until(() => bytes().endsWith('70020007'), 'PUBCOMP')
     expect(rig.actions).toEqual(['crew {}'])
+  })
+
+  test('a QoS 2 message whose PUBREL never comes leaves only its number behind', async () => {
+    rig = await new BrokerRig().start()
+    const device = await rig.connect('fume-1', { clientId: 'keeps', clean: false })
+    const text = JSON.stringify({ metrics: { fume: 1 }, filler: 'x'.repeat(400_000) })
+    const packets: string[] = []
+    device.on('packetreceive', ({ cmd }) => packets.push(cmd))
+    // The library would answer with PUBREL at once.
+    device.on('packetsend', ({ cmd }) => cmd === 'pubrel' && device.stream.destroy())
+    device.publish('v1/fume-1/readings', text, { qos: 2 })
+    await until(() => packets.includes('pubrec'), 'PUBREC')
+    expect(Buffer.from(rig.accepted[0]!.payload as Uint8Array).toString()).toBe(text)
+    const kept = readdirSync(rig.folder).map((name) => statSync(join(rig.folder, name)).size)
+    expect(Math.max(...kept)).toBeLessThan(400_000)
   })
 
   test('a QoS 0 reading and a will on readings go through the intake too', async () => {

@@ -293,6 +293,8 @@ export class MqttBroker implements Part, Retainer {
       return
     }
     const payload = packet.payload as Buffer
+    // aedes keeps a QoS 2 message until its PUBREL. All that matters then is its number: half a megabyte need not wait.
+    if (packet.qos === 2) packet.payload = ''
     if (packet.topic === peer.readingsTopic) {
       this.#arrivals.readings(connection, peer.name, payload, done)
       return
@@ -306,8 +308,7 @@ export class MqttBroker implements Part, Retainer {
   /** The last word of a connection that another of the same device has outlived is not the device's. */
   #isStaleWill(connection: Connection, peer: Peer, topic: string): boolean {
     if (topic !== `v1/${peer.name}/status`) return false
-    const others = this.#peers.get(peer.owner)?.connections ?? []
-    return [...others].some((other) => other !== connection)
+    return [...(this.#peers.get(peer.owner)?.connections ?? [])].some((other) => other !== connection)
   }
 
   #grant(connection: Connection, filter: string): boolean {
