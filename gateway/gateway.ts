@@ -86,8 +86,11 @@ export class Gateway {
       const { code, message } = error as NodeJS.ErrnoException
       if (code !== undefined && /^E[A-Z]+$/.test(code))
         throw new StartError(explain(error as NodeJS.ErrnoException))
-      if (/^(journal|unable to open database|attempt to write a readonly)/.test(message))
-        throw new StartError(message)
+      if (code === 'ERR_SQLITE_ERROR')
+        throw new StartError(
+          `dataDir: ${this.#config.dataDir}: ${message}; its disk may be full, a file in it damaged or not writable`,
+        )
+      if (message.startsWith('journal ')) throw new StartError(message)
       throw error
     }
   }

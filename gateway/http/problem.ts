@@ -31,6 +31,7 @@ export const PROBLEMS = {
   internal: [500, 'The gateway failed; its log says why'],
   journal_unavailable: [503, 'The journal cannot take readings now; nothing was accepted, try again'],
   historian_unavailable: [503, 'The historian cannot answer now; try again'],
+  registry_unavailable: [503, 'The registry cannot be written now; try again'],
   overloaded: [503, 'The gateway has no room for this now; try again'],
 } as const satisfies Record<string, readonly [status: number, title: string]>
 export type ProblemCode = keyof typeof PROBLEMS
@@ -91,7 +92,7 @@ export class Problem extends Error {
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = problemOf(error)
   const document = problem.document()
-  if (problem.code === 'internal')
+  if (problem.code === 'internal' || problem.code === 'registry_unavailable')
     request.log.error({ err: error, route: request.routeOptions.url }, 'request failed')
   if (problem.code === 'unauthenticated') reply.header('www-authenticate', 'Bearer realm="gridwhistle"')
   if (document.status === 503) reply.header('retry-after', '1')
@@ -129,12 +130,22 @@ const REGISTRY_PROBLEMS = {
   busy: 'overloaded',
 } as const satisfies Record<RegistryCode, ProblemCode>
 
+/** Result codes of SQLite for a disk that does not take it: BUSY, READONLY, IOERR, FULL, CANTOPEN. */
+const DISK_TROUBLE: readonly number[] = [5, 8, 10, 13, 14]
+
+function isDiskTrouble(error: Error): boolean {
+  const { errcode } = error as Error & { readonly errcode?: unknown }
+  // The low byte is the code, the rest says more about it.
+  return typeof errcode === 'number' && DISK_TROUBLE.includes(errcode & 0xff)
+}
+
 function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (error instanceof JournalUnavailable) return new Problem('journal_unavailable')
   if (error instanceof HistorianUnavailable) return new Problem('historian_unavailable')
   if (error instanceof RegistryError) return new Problem(REGISTRY_PROBLEMS[error.code], error.message)
   if (!(error instanceof Error)) return new Problem('internal')
+  if (isDiskTrouble(error)) return new Problem('registry_unavailable')
   const { code, statusCode, validation, validationContext } = error as FastifyError
   if (validation !== undefined) return invalid(validation, validationContext ?? 'request')
   switch (code) {
