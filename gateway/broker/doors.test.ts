@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import type { Config } from '../config.ts'
 import { BrokerRig, closed, connectBytes, publishBytes, until } from './broker-rig.ts'
 
 const run = promisify(execFile)
@@ -84,8 +85,9 @@ describe('TLS', () => {
   })
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  const secure = async () =>
+  const secure = async (more: Partial<Config['mqtt']> = {}) =>
     new BrokerRig({
+      ...more,
       tls: { port: 0, cert: file('server.pem'), key: file('server.key'), ca: file('ours.pem') },
     }).start()
   const client = (name: string) => ({
@@ -113,6 +115,17 @@ describe('TLS', () => {
     rig = await secure()
     const attempt = rig.connect(name, { ...client(certificate), password: undefined as never }, url())
     await expect(attempt).rejects.toMatchObject({ code: 4 })
+  })
+
+  test.each([
+    ['never begins', []],
+    ['never ends', [0x16, 3, 1, 0, 0x80, 1, 0]],
+  ])('a handshake that %s is closed at the connect timeout', async (_, bytes) => {
+    rig = await secure({ connectTimeout: '200ms' })
+    const socket = connectTcp(rig.broker.ports().mqtts!, '127.0.0.1')
+    socket.on('error', () => undefined).resume()
+    socket.write(Buffer.from(bytes))
+    await closed(socket)
   })
 
   test('a password signs in over TLS without a certificate', async () => {

@@ -130,7 +130,11 @@ export class Listeners {
       },
       (socket) => this.#call(socket, socket, tls.ca === undefined ? null : commonName(socket)),
     )
-    server.on('tlsClientError', (error) => this.#log.debug({ err: error }, 'TLS handshake failed'))
+    server.on('tlsClientError', (error, socket) => {
+      // Node only tells of a handshake that took too long.
+      socket.destroy()
+      this.#log.debug({ err: error }, 'TLS handshake failed')
+    })
     return server
   }
 
