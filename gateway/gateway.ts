@@ -173,6 +173,7 @@ export class Gateway {
         latenessMs: durationMs(config.rules.lateness),
         staleAfterMs: durationMs(config.rules.staleAfter),
       },
+      isRegistered: (device) => devices.get(device) !== undefined,
       clock,
       log,
     })

@@ -49,12 +49,16 @@ export class Docket {
   }
 
   /** States of the last run, under the rules of the last run. */
-  load(rules: readonly Rule[], states: Iterable<SavedState>): void {
+  load(
+    rules: readonly Rule[],
+    states: Iterable<SavedState>,
+    isRegistered: (device: string) => boolean,
+  ): void {
     this.#rules = rules
     this.#plans = planRules(rules)
     for (const { device, seq, origin, snapshot } of states) {
       const plan = this.#plans.get(origin.kind)
-      if (plan === undefined) this.ended.add(device)
+      if (plan === undefined || !isRegistered(device)) this.ended.add(device)
       else this.#watches.set(device, new Watch(origin, restore(snapshot, device, plan, this.#bounds), seq))
     }
   }

@@ -77,7 +77,17 @@ export class Court {
     this.database = new Database(join(folder, 'registry.db'))
     this.book = new PlainBook(this.database)
     const { journal, database, book } = this
-    this.#parts = { journal, database, book, config: BOUNDS, clock, log, reconnectMs: 0, ...parts }
+    this.#parts = {
+      journal,
+      database,
+      book,
+      config: BOUNDS,
+      clock,
+      log,
+      reconnectMs: 0,
+      isRegistered: () => true,
+      ...parts,
+    }
     this.judge = new Judge({ ...this.#parts, rules })
   }
 

@@ -1,4 +1,5 @@
 import { cpSync } from 'node:fs'
+import { setImmediate as aTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   append,
@@ -279,6 +280,85 @@ describe('trouble', () => {
     await court.at(60, { x: 5 }, originOf('other'))
     await soon(() => expect(court.book.all()).toHaveLength(2))
     expect(court.book.all().filter(({ rule }) => rule === 'offline')).toEqual([])
+  })
+
+  test('a device that is deleted while its readings wait to be judged raises nothing', async () => {
+    const devices = new Set(['d'])
+    const court = await open([HIGH, rule({ blue: { absent: '15m' } }, { id: 'offline' })], {
+      isRegistered: (device) => devices.has(device),
+    })
+    await judged(court)
+    await court.at(0, { x: 5 })
+    devices.delete('d')
+    court.judge.forget('d')
+    await judged(court)
+    court.now = START + 60 * MINUTE
+    devices.add('other')
+    await court.at(60, { x: 5 }, originOf('other'))
+    await soon(() => expect(court.book.all().map(({ device }) => device)).toEqual(['other']))
+  })
+
+  test('a device that was deleted just before a crash has its alarms cleared and is not missed', async () => {
+    const rules = [HIGH, rule({ blue: { absent: '15m' } }, { id: 'offline' })]
+    const court = await open(rules)
+    await court.at(0, { x: 5 })
+    await soon(() => expect(court.journal.cursor('rules')).toBe(1))
+    await court.at(1, { x: 6 })
+    await judged(court)
+    const crashed = newFolder()
+    cpSync(folder.path, crashed.path, { recursive: true })
+    const again = new Court(crashed.path, rules, { isRegistered: () => false })
+    onTestFinished(async () => {
+      await again.stop()
+      crashed.remove()
+    })
+    again.now = START + 60 * MINUTE
+    await again.start()
+    await judged(again)
+    await soon(() => expect(again.book.all()).toMatchObject([{ rule: 'r', state: 'cleared' }]))
+    await soon(() =>
+      expect(again.database.sql.prepare('SELECT count(*) AS n FROM judge_states').get()).toEqual({ n: 0 }),
+    )
+    expect(again.book.all()).toHaveLength(1)
+  })
+
+  test('what the book has heard of stays heard, though a device is deleted while that is judged again', async () => {
+    const court = await open([HIGH])
+    await court.at(0, { x: 5 })
+    await soon(() => expect(court.journal.cursor('rules')).toBe(1))
+    const readings = Array.from({ length: 1000 }, (_, index) => ({ ts: START + index, metrics: { x: 0 } }))
+    await append(court.journal, originOf('e'), court.now, readings)
+    await append(court.journal, originOf('f'), court.now, readings)
+    await court.at(1, { x: 5 }, originOf('g'))
+    await soon(() => expect(court.book.all()).toHaveLength(2))
+    const crashed = newFolder()
+    cpSync(folder.path, crashed.path, { recursive: true })
+    const again = new Court(crashed.path, [HIGH])
+    onTestFinished(async () => {
+      await again.stop()
+      crashed.remove()
+    })
+    await again.start()
+    const cursor = () => again.database.sql.prepare('SELECT cursor FROM judge_progress').get()!['cursor']
+    expect(cursor()).toBe(2002)
+    again.judge.forget('d')
+    await aTurn()
+    expect(cursor()).toBe(2002)
+    await judged(again)
+    expect(again.book.all().map(story)).toContainEqual(['r', 'red', 'cleared', 0, 0])
+  })
+
+  test('while states cannot be saved the judge is not well at any moment', async () => {
+    const court = await open([HIGH])
+    await judged(court)
+    court.database.sql.exec('PRAGMA query_only = ON')
+    await court.at(0, { x: 0 })
+    await soon(() => expect(court.judge.health().ready).toBe(false))
+    for (const until = performance.now() + 1200; performance.now() < until; await aTurn())
+      expect(court.judge.health().ready).toBe(false)
+    court.database.sql.exec('PRAGMA query_only = OFF')
+    await judged(court)
+    await soon(() => expect(court.journal.cursor('rules')).toBe(1))
   })
 
   test('a device that becomes one of another kind ends its alarms', async () => {

@@ -47,6 +47,8 @@ export interface JudgeParts {
   /** They have passed `checkRules`. */
   readonly rules: readonly Rule[]
   readonly config: Bounds
+  /** Of a device that is no more nothing is judged: nobody could clear its alarms, or hear from it again. */
+  readonly isRegistered: (device: string) => boolean
   readonly clock: Clock
   readonly log: Log
   readonly reconnectMs?: number
@@ -86,9 +88,9 @@ export class Judge implements Part {
 
   /** Resolves once the states are loaded; the readings since then are judged in the background. */
   async start(): Promise<void> {
-    const { journal, config, clock } = this.#parts
+    const { journal, config, clock, isRegistered } = this.#parts
     this.#docket = new Docket(config, clock.now() + (this.#parts.reconnectMs ?? RECONNECT_MS))
-    this.#docket.load(this.#store.rules(), this.#store.states())
+    this.#docket.load(this.#store.rules(), this.#store.states(), isRegistered)
     const start = journal.cursor('rules')
     this.#saved = this.#store.progress() ?? { cursor: start, needed: start, late: 0 }
     this.#docket.late = this.#saved.late
@@ -188,7 +190,6 @@ export class Judge implements Part {
       const isMore = this.#mode === 'in step' ? this.#judgeQueue(isTimeUp) : this.#catchUp()
       const isBehind = this.#isTickDue && !this.#tick(isTimeUp)
       this.#record()
-      this.#failure = null
       if (isMore || isBehind) this.#soon()
     } catch (error) {
       this.#fail(error)
@@ -231,7 +232,8 @@ export class Judge implements Part {
   #judge(delivery: Delivery): void {
     const end = delivery.seq + delivery.readings.length
     if (end <= this.#next) return
-    this.#docket.judge(delivery, this.#next, this.#mode === 'replaying')
+    if (this.#parts.isRegistered(delivery.origin.device))
+      this.#docket.judge(delivery, this.#next, this.#mode === 'replaying')
     this.#next = end
   }
 
@@ -261,12 +263,14 @@ export class Judge implements Part {
       const { journal } = this.#parts
       journal.advance('rules', this.#saved.needed).catch((error: unknown) => this.#fail(error))
     }
+    // Only now: everything is on disk that should be.
+    this.#failure = null
     return true
   }
 
-  /** Puts what the rules said into the book. */
+  /** Puts what the rules said into the book. Not while judging again: the cursor is ahead of that. */
   #record(): void {
-    if (this.#docket.changes.length === 0) return
+    if (this.#docket.changes.length === 0 || this.#mode === 'replaying') return
     this.#saved = this.#parts.database.derive(() => this.#write(0))
     this.#tell()
   }
