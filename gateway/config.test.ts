@@ -49,6 +49,9 @@ describe('the environment wins over the file', () => {
   })
 })
 
+/** Eight hundred items once written out. */
+const bomb = `{ a: &a [x], b: &b [${'*a, '.repeat(20)}], c: &c [${'*b, '.repeat(20)}], d: [*c, *c] }`
+
 describe('a bad configuration is one line that names key, value and expectation', () => {
   test.each([
     ['mqtt: { prot: 1 }', /mqtt\.prot: unknown key; expected one of port, host/],
@@ -63,6 +66,7 @@ describe('a bad configuration is one line that names key, value and expectation'
     ['http: 8080', /http: 8080 is not valid; expected a mapping/],
     ['[1, 2]', /expected a mapping of keys/],
     ['mqtt: {', /gateway\.yaml: /],
+    [bomb, /gateway\.yaml: Excessive alias count/],
   ])('%s', (yaml, message) => {
     expect(() => load(yaml)).toThrow(message)
     try {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Ajv, type ErrorObject } from 'ajv'
 import { Type, type Static } from 'typebox'
-import { parse, YAMLParseError } from 'yaml'
+import { parse } from 'yaml'
 import { DURATION_PATTERN } from './model/duration.ts'
 
 /**
@@ -259,8 +259,9 @@ function readConfigFile(file: string): Record<string, unknown> {
     }
     return withoutNulls(parsed as Record<string, unknown>)
   } catch (error) {
-    if (error instanceof YAMLParseError) throw new ConfigError(`${file}: ${error.message.split(/:?\n/)[0]}`)
-    throw error
+    if (error instanceof ConfigError) throw error
+    // Not only what is no YAML: aliases of aliases that would be gigabytes are another kind of error.
+    throw new ConfigError(`${file}: ${(error as Error).message.split(/:?\n/)[0]}`)
   }
 }
 

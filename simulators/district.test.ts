@@ -167,6 +167,11 @@ describe('a scenario that cannot be run is refused with its place and reason', (
       /storm cannot befall a; expected rush/,
     ],
     ['no YAML', '{ id: [', /at line 1/],
+    [
+      'a few bytes that would be gigabytes',
+      `{ a: &a [x], b: &b [${'*a, '.repeat(20)}], c: &c [${'*b, '.repeat(20)}], d: [*c, *c] }`,
+      /^x\.yaml: Excessive alias count/,
+    ],
   ])('%s', (_, text, message) => {
     expect(() => parseScenario(text, 'x.yaml')).toThrow(message)
   })

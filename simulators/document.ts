@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Ajv } from 'ajv'
 import type { Static, TSchema } from 'typebox'
-import { parse, YAMLParseError } from 'yaml'
+import { parse } from 'yaml'
 import { WrongUsage } from './wrong-usage.ts'
 
 /** A scenario or map that cannot be used: one line that names file, place and what was expected. */
@@ -26,8 +26,8 @@ export function parseDocument<S extends TSchema>(text: string, schema: S, name: 
   try {
     document = parse(text)
   } catch (error) {
-    if (error instanceof YAMLParseError) throw new DocumentError(`${name}: ${error.message.split('\n')[0]}`)
-    throw error
+    // Not only what is no YAML: aliases of aliases that would be gigabytes are another kind of error.
+    throw new DocumentError(`${name}: ${(error as Error).message.split(/:?\n/)[0]}`)
   }
   const validate = new Ajv({ allErrors: false, verbose: true, strict: false }).compile<Static<S>>(schema)
   if (validate(document)) return document
