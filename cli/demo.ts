@@ -32,7 +32,7 @@ async function demo(configFile: string | undefined): Promise<void> {
   })
   const { mqtt, http } = gateway.ready
   const token = adminToken(gateway.config.admin.token, gateway.config.dataDir)
-  process.stderr.write(welcome(`http://127.0.0.1:${http}/`, token))
+  process.stderr.write(welcome(`http://127.0.0.1:${http}/#token=${token}`))
 
   simulation = runSimulation({
     scenario: readScenario(SCENARIO),
@@ -47,13 +47,12 @@ async function demo(configFile: string | undefined): Promise<void> {
   })
 }
 
-const welcome = (address: string, token: string) => `
+const welcome = (link: string) => `
   网格哨 Gridwhistle demo: a simulated district of some 200 sensors is signing in.
 
-    console   ${address}
-    sign in   user  admin
-              token ${token}
+    ${link}
 
-  Within a minute a restaurant goes over the fume limit: watch the queue. Ctrl-C stops everything.
+  opens the console, signed in as admin. Within a minute a restaurant goes over the fume limit: watch the
+  queue. Ctrl-C stops everything.
 
 `

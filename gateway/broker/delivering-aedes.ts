@@ -1,11 +1,17 @@
+// First: it must be there before aedes loads its parser.
+import { restoreDebug } from './silent-debug.ts'
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes'
 import mqemitter from 'mqemitter'
+
+restoreDebug()
 
 /**
  * What clients publish ends in our hands (arrivals.ts) and is never passed on: no reading costs a fan-out, nobody
  * speaks for the gateway, and nothing of a client's is retained. Only what the gateway publishes is delivered.
  */
 export class DeliveringAedes extends Aedes {
+  #delivered: Promise<void> = Promise.resolve()
+
   constructor(options: AedesOptions) {
     super({ ...options, mq: impatientEmitter(), concurrency: 0 })
   }
@@ -15,8 +21,23 @@ export class DeliveringAedes extends Aedes {
     client: Client | ((error?: Error) => void),
     done?: (error?: Error) => void,
   ): void {
-    if (typeof client === 'function') super.publish(packet, client)
+    if (typeof client === 'function') this.#publishInTurn(packet, client)
     else done?.()
+  }
+
+  /**
+   * One after another: aedes numbers messages when they are published and drops, as a duplicate, whatever reaches a
+   * client after one with a higher number. An order has to be retained first and would be overtaken by its alarm.
+   */
+  #publishInTurn(packet: PublishPacket, done: (error?: Error) => void): void {
+    const publish = () =>
+      new Promise<void>((resolve) => {
+        super.publish(packet, (error) => {
+          resolve()
+          done(error)
+        })
+      })
+    this.#delivered = this.#delivered.then(publish)
   }
 }
 
