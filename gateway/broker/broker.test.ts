@@ -285,6 +285,25 @@ describe('sessions', () => {
     expect(retained).toEqual(['retained dispatch/t1/orders/c1 open'])
   })
 
+  test('a message that is retained first is not overtaken, and so not lost, for whoever hears others too', async () => {
+    rig = await new BrokerRig().start()
+    rig.users.set('crew', { role: 'team', street: null, team: 't1' })
+    const crew = await rig.connect('crew')
+    await crew.subscribeAsync('dispatch/t1/#', { qos: 1 })
+    const sent = Array.from({ length: 50 }, (_, i) => [
+      `dispatch/t1/orders/c${i} open`,
+      `dispatch/t1/results ${i}`,
+    ]).flat()
+    await Promise.all(
+      sent.map((message) => {
+        const [topic = '', payload = ''] = message.split(' ')
+        return rig.broker.publish(topic, payload, { qos: 1, retain: topic.includes('/orders/') })
+      }),
+    )
+    await until(() => rig.heard(crew).length === sent.length, 'all of them')
+    expect(rig.heard(crew)).toEqual(sent)
+  })
+
   test('after a crash nobody is online and the wills of those who were are sent', async () => {
     const crashed = await new BrokerRig().start()
     const will = {
