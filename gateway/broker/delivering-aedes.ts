@@ -1,5 +1,9 @@
+// First: it must be there before aedes loads its parser.
+import { restoreDebug } from './silent-debug.ts'
 import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes'
 import mqemitter from 'mqemitter'
+
+restoreDebug()
 
 /**
  * What clients publish ends in our hands (arrivals.ts) and is never passed on: no reading costs a fan-out, nobody
