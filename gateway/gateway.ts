@@ -245,6 +245,7 @@ export class Gateway {
         journal: () => journal.health(),
         historian: () => recorder.health(),
         rules: () => judge.health(),
+        dispatch: () => queue.health(),
         broker: () => broker.health(),
       },
     })

@@ -7,7 +7,7 @@ import type { Clock } from '../model/clock.ts'
 import type { DeviceDirectory } from '../model/device.ts'
 import type { District } from '../model/district.ts'
 import { durationMs } from '../model/duration.ts'
-import type { Part, Retainer } from '../model/pipeline.ts'
+import type { Health, Part, Retainer } from '../model/pipeline.ts'
 import type { Position } from '../model/reading.ts'
 import type { Rule } from '../model/rule.ts'
 import type { User } from '../model/user.ts'
@@ -55,6 +55,8 @@ export class Queue implements AlarmBook, Part {
   readonly #alarmListeners: ((alarm: Alarm) => void)[] = []
   #timer: NodeJS.Timeout | undefined
   #running = false
+  /** Why deadlines cannot be watched; null when they are. */
+  #trouble: string | null = null
 
   constructor(parts: QueueParts) {
     this.#parts = parts
@@ -77,6 +79,11 @@ export class Queue implements AlarmBook, Part {
     this.#running = false
     clearTimeout(this.#timer)
     this.#orders.stop()
+  }
+
+  health(): Health {
+    if (this.#trouble !== null) return { ready: false, detail: this.#trouble }
+    return { ready: this.#running, detail: this.#running ? 'watching deadlines' : 'stopped' }
   }
 
   /** Called after each commit with the case as it now is. */
@@ -241,8 +248,10 @@ export class Queue implements AlarmBook, Part {
     try {
       this.checkDeadlines()
       this.#arm()
+      this.#trouble = null
     } catch (error) {
       this.#parts.log.error({ err: error }, 'deadlines could not be checked, trying again')
+      this.#trouble = `deadlines cannot be watched: ${(error as Error).message}`
       this.#timer = setTimeout(() => this.#wake(), LOOK_AGAIN_MS)
     }
   }
