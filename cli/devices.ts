@@ -42,8 +42,8 @@ function importCommand(): Command {
     .addHelpText(
       'after',
       `
-A file with a mistake in it registers nothing. Devices that are there already are left as they are, so an
-import that was cut short can be run again.
+A file that is not right in itself registers nothing; a device that the gateway refuses is named by its line, and
+the others are registered. Devices that are there already are left as they are: mend the file and run it again.
 
 Example:
   gridwhistle devices import kitchens.csv --secrets kitchens.secrets.json`,

@@ -2,7 +2,7 @@
  * The invariants of the design, each under its name, against the gateway as a process. Invariants 1 and 5
  * have a crash test of their own (test/crash), 4 a property test of the engine (rules/), 7 a figure (bench/).
  */
-import { connect } from 'node:net'
+import type { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, test } from 'vitest'
 import { all, device, ledgerOf, pointsOf, signIn } from '../device.ts'
@@ -10,7 +10,7 @@ import { eventually, GatewayProcess } from '../gateway-process.ts'
 import { hasInfluxd, Influxd } from '../services/influxd.ts'
 
 const rules = fileURLToPath(new URL('rules', import.meta.url))
-const cleanups: (() => Promise<unknown> | unknown)[] = []
+const cleanups: (() => unknown)[] = []
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).toReversed()) await cleanup()
 })
