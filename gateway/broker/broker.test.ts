@@ -1,5 +1,6 @@
 import { copyFileSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import type { MqttClient } from 'mqtt'
 import { afterEach, describe, expect, test } from 'vitest'
 import { JournalUnavailable, type Outcome } from '../model/pipeline.ts'
@@ -255,6 +256,65 @@ describe('rights', () => {
     await rig.broker.publish('v1/fume-1/commands', 'for the new one', { qos: 1, retain: false })
     await until(() => messages.length > 0, 'a command')
     expect(messages).toEqual(['v1/fume-1/commands for the new one'])
+  })
+})
+
+/** From here on what is retained fails at its COMMIT, as on a full disk, and takes its turn's other changes along. */
+function failToRetain(): DatabaseSync {
+  const file = new DatabaseSync(join(rig.folder, 'sessions.db'))
+  file.exec(`CREATE TABLE here (id INTEGER PRIMARY KEY);
+    CREATE TABLE there (id INTEGER REFERENCES here (id) DEFERRABLE INITIALLY DEFERRED);
+    CREATE TRIGGER fail AFTER INSERT ON retained BEGIN INSERT INTO there VALUES (1); END`)
+  return file
+}
+
+describe('a sessions file that cannot be written', () => {
+  test('an order is not said to be retained, and is once the file takes it', async () => {
+    rig = await new BrokerRig().start()
+    const file = failToRetain()
+    const publish = () => rig.broker.publish('dispatch/t1/orders/c1', 'open', { qos: 1, retain: true })
+    await expect(publish()).rejects.toThrow('FOREIGN KEY')
+    expect([...rig.broker.retainedTopics('dispatch/#')]).toEqual([])
+    file.exec('DROP TRIGGER fail')
+    file.close()
+    await publish()
+    expect([...rig.broker.retainedTopics('dispatch/#')]).toEqual(['dispatch/t1/orders/c1'])
+  })
+
+  test('readings are taken and refused as before, and nothing ends the gateway', async () => {
+    rig = await new BrokerRig().start()
+    const device = await rig.connect('fume-1')
+    await granted(device, ['v1/fume-1/errors'])
+    const messages = rig.heard(device)
+    failToRetain().close()
+    const raw = Buffer.from(reading)
+    const refusal = {
+      device: 'fume-1',
+      code: 'unknown_metric' as const,
+      message: 'no',
+      raw,
+      rawSize: raw.length,
+    }
+    const lost: Promise<unknown>[] = []
+    rig.answer = async ({ receivedAt }) => {
+      // In the turn of the event loop in which the error is reported.
+      const order = rig.broker.publish('dispatch/t1/orders/c1', 'open', { qos: 1, retain: true })
+      lost.push(order.catch((error: unknown) => error))
+      return { ...taken, refused: [{ ...refusal, receivedAt }] }
+    }
+    for (let i = 0; i < 3; i++) await device.publishAsync('v1/fume-1/readings', reading, { qos: 1 })
+    await until(() => messages.length === 3, 'the errors')
+    for (const error of await Promise.all(lost)) expect(String(error)).toContain('FOREIGN KEY')
+    expect(rig.broker.health().ready).toBe(true)
+  })
+
+  test('who comes and goes is known all the same', async () => {
+    rig = await new BrokerRig().start()
+    failToRetain().close()
+    const device = await rig.connect('fume-1', { clean: false, clientId: 'a' })
+    await device.endAsync()
+    await until(() => rig.statuses.length === 2, 'both changes')
+    expect(rig.statuses).toEqual(['fume-1 online', 'fume-1 offline'])
   })
 })
 

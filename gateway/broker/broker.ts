@@ -325,7 +325,10 @@ export class MqttBroker implements Part, Retainer {
     const heard = [...(peer?.connections ?? [])].some(({ filters }) =>
       [...filters].some((filter) => filter.startsWith(topic)),
     )
-    if (heard) void this.#deliver(topic, payload, 0, false)
+    if (!heard) return
+    this.#deliver(topic, payload, 0, false).catch((error: unknown) => {
+      this.#log.warn({ err: error, topic }, 'not told')
+    })
   }
 
   #retain(topic: string, payload: string): void {
