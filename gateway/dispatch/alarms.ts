@@ -58,6 +58,7 @@ export class Alarms implements AlarmFeed {
 
   constructor(database: Database) {
     database.migrate('alarms-1', TABLES)
+    database.migrate('alarms-2', 'CREATE INDEX alarms_by_case ON alarms (case_id)')
     this.#database = database
     this.#get = database.sql.prepare(`SELECT ${COLUMNS} FROM alarms WHERE id = ?`)
     this.#put = database.sql.prepare(
@@ -99,7 +100,11 @@ export class Alarms implements AlarmFeed {
       .and('device = ?', filter.device)
       .and('site = ?', filter.site)
       .and('kind = ?', filter.kind)
-      .and('id IN (SELECT alarm_id FROM case_alarms WHERE case_id = ?)', filter.case)
+      .and(
+        '(case_id = ? OR id IN (SELECT alarm_id FROM case_alarms WHERE case_id = ?))',
+        filter.case,
+        filter.case,
+      )
       .among('street', filter.streets)
       .among('grid', filter.grids)
       .and('started_at >= ?', filter.from)

@@ -78,6 +78,7 @@ export class Cases {
   readonly #update: StatementSync
   readonly #addEntry: StatementSync
   readonly #timeline: StatementSync
+  readonly #entries: StatementSync
   readonly #alarms: StatementSync
   readonly #link: StatementSync
   readonly #due: StatementSync
@@ -109,6 +110,9 @@ export class Cases {
         SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM case_timeline WHERE case_id = ?1`,
     )
     this.#timeline = sql.prepare('SELECT entry FROM case_timeline WHERE case_id = ? ORDER BY number')
+    this.#entries = sql.prepare(
+      'SELECT coalesce(max(number), 0) AS count FROM case_timeline WHERE case_id = ?',
+    )
     this.#alarms = sql.prepare('SELECT alarm_id FROM case_alarms WHERE case_id = ? ORDER BY number')
     this.#link = sql.prepare('INSERT OR IGNORE INTO case_alarms (case_id, alarm_id) VALUES (?, ?)')
     this.#due = sql.prepare(
@@ -171,6 +175,11 @@ export class Cases {
   /** The alarm belongs to the case, now and in its file for good. */
   link(caseId: string, alarmId: string): void {
     this.#link.run(caseId, alarmId)
+  }
+
+  /** Length of its timeline. */
+  entries(caseId: string): number {
+    return (this.#entries.get(caseId) as { count: number }).count
   }
 
   /** Newest first. */

@@ -115,6 +115,25 @@ test('further alarms of the family and site join the open case, and the worst of
   expect(actions(id)).toEqual(['opened', 'assign', 'alarm_joined', 'alarm_joined'])
 })
 
+test('a device that flickers does not drown its case: people still act on it, and its alarms name it', () => {
+  const id = stage.opened()
+  for (let i = 0; i < 1000; i++) {
+    const flicker = alarm({ id: `flicker-${i}`, startedAt: NOON + i })
+    stage.queue.record(flicker, rule, NOON + i)
+    stage.queue.record({ ...flicker, state: 'cleared', clearedAt: NOON + i }, rule, NOON + i)
+  }
+  const { version } = stage.case(id)
+  expect(stage.case(id).timeline.length).toBeLessThan(510)
+  expect(actions(id).at(-1)).toBe('alarms_left_out')
+  expect(stage.alarms.list({ case: id }, 2000).items).toHaveLength(1001)
+  // The worst of them still is its severity, and what is not told is not announced.
+  stage.queue.record(alarm({ id: 'worse', severity: 'red' }), rule, NOON + 2000)
+  stage.queue.record(alarm({ id: 'another' }), rule, NOON + 2001)
+  expect(stage.case(id)).toMatchObject({ severity: 'red', version: version + 1 })
+  stage.queue.act(id, admin, { action: 'accept' })
+  expect(actions(id).at(-1)).toBe('accept')
+})
+
 test('another family or another site has a case of its own', () => {
   stage.opened()
   stage.queue.record(alarm({ id: 'b' }), { ...rule, id: 'purifier-off' }, NOON)

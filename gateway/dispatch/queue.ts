@@ -25,6 +25,11 @@ import { allowedIn, isOpen, nextState } from './transitions.ts'
 
 /** However far the next deadline is, look again after this, ms: the wall clock may have jumped. */
 const LOOK_AGAIN_MS = 10_000
+/**
+ * A device that flickers all day has one open case, which goes to crews and consoles as a whole at each change. Beyond
+ * so many timeline entries further alarms still name the case, but are no longer written into it.
+ */
+const TIMELINE_ROOM = 500
 /** Cases in one go when many are due, so that the intake is never kept waiting. */
 const DUE_AT_ONCE = 100
 const TITLE_LIMIT = 200
@@ -125,7 +130,7 @@ export class Queue implements AlarmBook, Part {
       }
     }
     if (own !== undefined && alarm.state !== 'firing' && alarm.state !== before?.state) {
-      this.#save(own, [noted(now, `alarm_${alarm.state}`, { note: alarm.id })])
+      if (this.#hasRoom(own)) this.#save(own, this.#notes(own, `alarm_${alarm.state}`, alarm, now))
     }
     return own?.id ?? null
   }
@@ -179,10 +184,25 @@ export class Queue implements AlarmBook, Part {
 
   #join(record: CaseRecord, alarm: Finding, begins: boolean, now: number): string {
     const worse = rank(alarm.severity) > rank(record.severity)
-    const entry = noted(now, begins ? 'alarm_joined' : 'severity_raised', { note: alarm.id })
-    if (begins) this.#parts.cases.link(record.id, alarm.id)
-    if (begins || worse) this.#save(worse ? { ...record, severity: alarm.severity } : record, [entry])
+    const joins = begins && this.#hasRoom(record)
+    if (joins) this.#parts.cases.link(record.id, alarm.id)
+    if (joins || worse) {
+      const action = joins ? 'alarm_joined' : 'severity_raised'
+      const entries = this.#notes(record, action, alarm, now)
+      this.#save(worse ? { ...record, severity: alarm.severity } : record, entries)
+    }
     return record.id
+  }
+
+  /** For alarms; what people do is always written down. */
+  #hasRoom({ id }: CaseRecord): boolean {
+    return this.#parts.cases.entries(id) < TIMELINE_ROOM
+  }
+
+  #notes({ id }: CaseRecord, action: string, alarm: Finding, now: number): TimelineEntry[] {
+    const entry = noted(now, action, { note: alarm.id })
+    const isLast = this.#parts.cases.entries(id) === TIMELINE_ROOM - 1
+    return isLast ? [entry, noted(now, 'alarms_left_out')] : [entry]
   }
 
   /** An action of a person, over whatever wire it came. The request has the shape of its schema. */
