@@ -34,7 +34,9 @@ export interface System {
 export type SystemName = keyof typeof SYSTEMS
 
 export const SYSTEMS = {
-  gridwhistle: startGridwhistle,
+  gridwhistle: () => startGridwhistle(),
+  /** Invariant 7: a dead historian never slows the intake by more than a tenth. */
+  'gridwhistle, InfluxDB dead': () => startGridwhistle('dead'),
   aedes: startAedes,
   'mosquitto + mqtt.js': () => startMosquitto('mosquitto + mqtt.js', 'subscriber.js', [], /"ready":true/),
   'mosquitto + Node-RED batched': () =>
@@ -43,8 +45,9 @@ export const SYSTEMS = {
     startMosquitto('mosquitto + Node-RED', 'node-red.js', [], /Connected to broker/),
 } satisfies Record<string, () => Promise<System>>
 
-async function startGridwhistle(): Promise<System> {
+async function startGridwhistle(historian: 'alive' | 'dead' = 'alive'): Promise<System> {
   const influx = await startInflux()
+  if (historian === 'dead') await influx.kill()
   const folder = mkdtempSync(join(tmpdir(), 'gridwhistle-bench-'))
   const rules = join(folder, 'rules')
   const secrets = join(folder, 'secrets.json')
@@ -90,7 +93,7 @@ async function startGridwhistle(): Promise<System> {
       }),
     probeTopic: 'dispatch/+/orders/#',
     programs: [program],
-    stored: () => count(influx),
+    stored: () => (historian === 'dead' ? Promise.resolve(null) : count(influx)),
     async stop() {
       await program.stop()
       await influx.dispose()
