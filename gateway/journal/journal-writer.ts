@@ -9,6 +9,8 @@ import type { Commit, CursorMove, Found, Retention, WriterSettings } from './pro
 const SLICE_MS = 2
 /** Rows of the quarantine that go at once. */
 const PRUNE_ROWS = 50
+/** Newest rows of the quarantine that are looked at for who fills it. */
+const NEWEST_ROWS = 1000
 /** Free pages are handed back to the disk, so many at a time, once they are both many and a quarter of the file. */
 const VACUUM_PAGES = 128
 const FREE_PAGES = 2048
@@ -32,7 +34,9 @@ export class JournalWriter {
   #moveCursor!: StatementSync
   #oldestBatches!: StatementSync
   #deleteBatch!: StatementSync
+  #filler!: StatementSync
   #prune!: StatementSync
+  #pruneOwn!: StatementSync
 
   constructor(settings: WriterSettings) {
     this.#settings = settings
@@ -91,9 +95,10 @@ export class JournalWriter {
     let surplus = this.#quarantined - this.#settings.quarantineKeep
     let more = false
     this.#unsynced(() => {
+      const prune = surplus > 0 ? this.#pruning() : null
       do {
         more = this.#deleteOldest(retention)
-        if (surplus > 0) surplus -= Number(this.#prune.run(Math.min(surplus, PRUNE_ROWS)).changes)
+        if (surplus > 0) surplus -= prune!(Math.min(surplus, PRUNE_ROWS))
       } while ((more || surplus > 0) && performance.now() < deadline)
     })
     this.#quarantined = Math.min(this.#quarantined, this.#settings.quarantineKeep + Math.max(0, surplus))
@@ -155,6 +160,13 @@ export class JournalWriter {
     )
     this.#oldestBatches = sql.prepare('SELECT first, count, time FROM batches ORDER BY first LIMIT 2')
     this.#deleteBatch = sql.prepare('DELETE FROM batches WHERE first = ?')
+    this.#filler = sql.prepare(
+      `SELECT device FROM (SELECT device FROM quarantine ORDER BY id DESC LIMIT ?)
+       GROUP BY device HAVING count(*) > ?`,
+    )
+    this.#pruneOwn = sql.prepare(
+      'DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine WHERE device IS ? ORDER BY id LIMIT ?)',
+    )
     this.#prune = sql.prepare(
       'DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine ORDER BY id LIMIT ?)',
     )
@@ -192,6 +204,18 @@ export class JournalWriter {
 
   #refuse({ device, code, message, raw, rawSize, receivedAt }: Refusal): void {
     this.#insertRefusal.run(device, code, message, raw.subarray(0, RAW_LIMIT), rawSize, receivedAt)
+  }
+
+  /**
+   * What makes room in the quarantine: the oldest go, but a device that fills it on its own makes room for itself, and
+   * pushes out nobody else's.
+   */
+  #pruning(): (rows: number) => number {
+    const newest = Math.min(NEWEST_ROWS, this.#settings.quarantineKeep)
+    const filler = this.#filler.get(newest, newest / 2) as { device: string | null } | undefined
+    const oldest = (rows: number) => Number(this.#prune.run(rows).changes)
+    if (filler === undefined) return oldest
+    return (rows) => Number(this.#pruneOwn.run(filler.device, rows).changes) || oldest(rows)
   }
 
   #deleteOldest({ below, before }: Retention): boolean {

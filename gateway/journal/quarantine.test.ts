@@ -45,3 +45,18 @@ test('the oldest refusals go when there are more than are kept; their count stay
   expect(quarantine.list({ limit: 1 }).items[0]!.id).toBe(400)
   expect(journal.ledger().quarantined).toBe(400)
 })
+
+test('a device that fills the quarantine on its own pushes out only what is its own', async () => {
+  const journal = await folder.open({ quarantineKeep: 100 })
+  quarantine = new QuarantineReader(folder.file)
+  const quiet = Array.from({ length: 30 }, (_, index) => refusalOf(`quiet-${index % 3}`))
+  await journal.append(writeOf(undefined, { refusals: quiet }))
+  for (let round = 0; round < 10; round++)
+    await journal.append(
+      writeOf(undefined, { refusals: Array.from({ length: 100 }, () => refusalOf('noisy')) }),
+    )
+  await expect.poll(() => quarantine.list({ limit: 2000 }).items.length, { timeout: 5000 }).toBe(100)
+  const { items } = quarantine.list({ limit: 1000 })
+  expect(items.slice(0, 70).map((item) => item.device)).toEqual(Array(70).fill('noisy'))
+  expect(items.slice(70).map((item) => item.id)).toEqual(Array.from({ length: 30 }, (_, i) => 30 - i))
+})
