@@ -10,6 +10,8 @@ import type { Api } from './route.ts'
 
 /** Looked back when nobody says how far, ms. */
 const DAY = 86_400_000
+/** A stretch beyond this, ms, is a typing error; InfluxDB would count it in nanoseconds and run over. */
+const LONGEST_STRETCH = 3660 * DAY
 const AGGREGATES = ['mean', 'min', 'max', 'sum', 'count'] as const
 
 const Points = Type.Object({
@@ -91,6 +93,7 @@ function everyOf(stretch: string | undefined, agg: string | undefined): number |
     return undefined
   }
   const every = durationMs(stretch)
-  if (every === 0) throw new Problem('bad_request', 'querystring/every: must be longer than nothing')
+  if (every === 0 || every > LONGEST_STRETCH)
+    throw new Problem('bad_request', 'querystring/every: must be longer than nothing and at most 3660d')
   return every
 }

@@ -93,6 +93,11 @@ describe('GET /readings', () => {
     )
   })
 
+  test.each(['0s', '3661d', '999999999d'])('no stretch is as long as %s', async (every) => {
+    const query = `/api/v1/readings?device=fume-1&metric=fume&every=${every}`
+    expect((await site.call('GET', query, { token })).body).toMatchObject({ code: 'bad_request' })
+  })
+
   test('an end left open does not move between pages', async () => {
     const from = `metric=fume&from=${NOON}`
     const first = await points(`${from}&limit=200`)
