@@ -1,6 +1,6 @@
 /** How the gateway starts and ends as a process: exit codes, the one line that says why, the ready line, signals. */
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -35,9 +35,9 @@ function gatewayWith(environment: Environment = {}): GatewayProcess {
   return gateway
 }
 
+/** In a folder of its own. */
 function file(name: string, text: string): string {
-  const path = join(folder, name)
-  mkdirSync(dirname(path), { recursive: true })
+  const path = join(mkdtempSync(join(folder, 'file-')), name)
   writeFileSync(path, text)
   return path
 }
@@ -69,76 +69,80 @@ streets: [{ id: s, title: { en: S, zh: S }, centre: [120, 32], grids: ${grids} }
 teams: [{ id: t, title: { en: T, zh: T }, level: district }]
 `
 
-describe('a mistake in what it is given ends the start with exit 2 and one line that names it', () => {
-  test.each<[name: string, environment: () => Environment, line: string[]]>([
-    ['a port', () => ({ GW_MQTT_PORT: '99999' }), ['mqtt.port: 99999', 'from 0 to 65535', 'GW_MQTT_PORT']],
-    ['half of TLS', () => ({ GW_MQTT_TLS_PORT: '0' }), ['mqtt.tls.cert: missing', 'expected']],
-    [
-      'a certificate that is not there',
-      () => ({ GW_MQTT_TLS_CERT: join(folder, 'none.pem'), GW_MQTT_TLS_KEY: join(folder, 'none.key') }),
-      ['mqtt.tls.cert:', 'none.pem', 'expected a file in PEM'],
-    ],
-    [
-      'a certificate that is none',
-      () => ({ GW_MQTT_TLS_CERT: file('a.pem', 'x'), GW_MQTT_TLS_KEY: file('a.key', 'x') }),
-      ['mqtt.tls:', 'a.pem and', 'a.key', 'expected a certificate and its key'],
-    ],
-    [
-      'a rule',
-      () => ({ GW_RULES_DIR: dirname(file('rules-a/mine.yaml', rule('{ metric: fum, above: 2 }'))) }),
-      ['mine.yaml: rule fume-mine: severity.yellow.metric: "fum"', 'expected one of fume, pm'],
-    ],
-    [
-      'a rule file that is no YAML',
-      () => ({ GW_RULES_DIR: dirname(file('rules-c/mine.yaml', 'rules: [')) }),
-      ['mine.yaml: is not YAML', 'line 1'],
-    ],
-    [
-      'a rule folder that is not there',
-      () => ({ GW_RULES_DIR: join(folder, 'none') }),
-      [join('none: rules.dir expects a folder with rule files'), 'ENOENT'],
-    ],
-    [
-      'a district',
-      () => ({ GW_DISTRICT_FILE: file('district-a.yaml', district('many')) }),
-      ['district-a.yaml: streets.0.grids: "many" must be integer'],
-    ],
-    [
-      'a district file that is not there',
-      () => ({ GW_DISTRICT_FILE: join(folder, 'none.yaml') }),
-      ['none.yaml: cannot be read'],
-    ],
-  ])('%s', async (_, environment, parts) => {
-    const { code, lines } = await failedStart(environment())
-    expect({ code, lines: lines.length }).toEqual({ code: 2, lines: 1 })
-    for (const part of parts) expect(lines[0]).toContain(part)
-  })
+// At once: each of them is a process that mostly loads its modules.
+describe.concurrent(
+  'a mistake in what it is given ends the start with exit 2 and one line that names it',
+  () => {
+    test.each<[name: string, environment: () => Environment, line: string[]]>([
+      ['a port', () => ({ GW_MQTT_PORT: '99999' }), ['mqtt.port: 99999', 'from 0 to 65535', 'GW_MQTT_PORT']],
+      ['half of TLS', () => ({ GW_MQTT_TLS_PORT: '0' }), ['mqtt.tls.cert: missing', 'expected']],
+      [
+        'a certificate that is not there',
+        () => ({ GW_MQTT_TLS_CERT: join(folder, 'none.pem'), GW_MQTT_TLS_KEY: join(folder, 'none.key') }),
+        ['mqtt.tls.cert:', 'none.pem', 'expected a file in PEM'],
+      ],
+      [
+        'a certificate that is none',
+        () => ({ GW_MQTT_TLS_CERT: file('a.pem', 'x'), GW_MQTT_TLS_KEY: file('a.key', 'x') }),
+        ['mqtt.tls:', 'a.pem and', 'a.key', 'expected a certificate and its key'],
+      ],
+      [
+        'a rule',
+        () => ({ GW_RULES_DIR: dirname(file('mine.yaml', rule('{ metric: fum, above: 2 }'))) }),
+        ['mine.yaml: rule fume-mine: severity.yellow.metric: "fum"', 'expected one of fume, pm'],
+      ],
+      [
+        'a rule file that is no YAML',
+        () => ({ GW_RULES_DIR: dirname(file('mine.yaml', 'rules: [')) }),
+        ['mine.yaml: is not YAML', 'line 1'],
+      ],
+      [
+        'a rule folder that is not there',
+        () => ({ GW_RULES_DIR: join(folder, 'none') }),
+        [join('none: rules.dir expects a folder with rule files'), 'ENOENT'],
+      ],
+      [
+        'a district',
+        () => ({ GW_DISTRICT_FILE: file('district.yaml', district('many')) }),
+        ['district.yaml: streets.0.grids: "many" must be integer'],
+      ],
+      [
+        'a district file that is not there',
+        () => ({ GW_DISTRICT_FILE: join(folder, 'none.yaml') }),
+        ['none.yaml: cannot be read'],
+      ],
+    ])('%s', async (_, environment, parts) => {
+      const { code, lines } = await failedStart(environment())
+      expect({ code, lines: lines.length }).toEqual({ code: 2, lines: 1 })
+      for (const part of parts) expect(lines[0]).toContain(part)
+    })
 
-  test.each<[name: string, text: string, parts: string[]]>([
-    ['an unknown key', 'mqtt:\n  prot: 1883\n', ['mqtt.prot: unknown key', 'expected one of port, host']],
-    ['a wrong value', 'http:\n  port: -1\n', ['http.port: -1', 'from 0 to 65535']],
-    ['a wrong shape', 'mqtt: 1883\n', ['mqtt: 1883', 'a mapping with port']],
-    ['no YAML', 'mqtt: [\n', ['line 2']],
-  ])('a gateway.yaml with %s', async (_, text, parts) => {
-    const path = file('gateway.yaml', text)
-    const { code, lines } = await failedStart({ GW_MQTT_PORT: undefined, GW_HTTP_PORT: undefined }, [
-      '--config',
-      path,
-    ])
-    expect({ code, lines: lines.length }).toEqual({ code: 2, lines: 1 })
-    for (const part of [path, ...parts]) expect(lines[0]).toContain(part)
-  })
+    test.each<[name: string, text: string, parts: string[]]>([
+      ['an unknown key', 'mqtt:\n  prot: 1883\n', ['mqtt.prot: unknown key', 'expected one of port, host']],
+      ['a wrong value', 'http:\n  port: -1\n', ['http.port: -1', 'from 0 to 65535']],
+      ['a wrong shape', 'mqtt: 1883\n', ['mqtt: 1883', 'a mapping with port']],
+      ['no YAML', 'mqtt: [\n', ['line 2']],
+    ])('a gateway.yaml with %s', async (_, text, parts) => {
+      const path = file('gateway.yaml', text)
+      const { code, lines } = await failedStart({ GW_MQTT_PORT: undefined, GW_HTTP_PORT: undefined }, [
+        '--config',
+        path,
+      ])
+      expect({ code, lines: lines.length }).toEqual({ code: 2, lines: 1 })
+      for (const part of [path, ...parts]) expect(lines[0]).toContain(part)
+    })
 
-  test('a secret is not repeated', async () => {
-    const { code, lines } = await failedStart({}, [
-      '--config',
-      file('gateway.yaml', 'admin: { token: 12345678 }'),
-    ])
-    expect(code).toBe(2)
-    expect(lines[0]).toContain('admin.token: (hidden)')
-    expect(lines.join()).not.toContain('12345678')
-  })
-})
+    test('a secret is not repeated', async () => {
+      const { code, lines } = await failedStart({}, [
+        '--config',
+        file('gateway.yaml', 'admin: { token: 12345678 }'),
+      ])
+      expect(code).toBe(2)
+      expect(lines[0]).toContain('admin.token: (hidden)')
+      expect(lines.join()).not.toContain('12345678')
+    })
+  },
+)
 
 describe('what the machine refuses ends the start with exit 1 and one line that helps', () => {
   test.each(['GW_MQTT_PORT', 'GW_HTTP_PORT'])('a port in use: %s', async (key) => {
