@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import type { Scope } from './scope.ts'
-import { READERS, userOf } from './auth.ts'
+import { READERS } from './access.ts'
+import { userOf } from './auth.ts'
 import { Page, pageQuery, readCursor, writeCursor } from './paging.ts'
 import type { HttpParts } from './parts.ts'
 import { Problem } from './problem.ts'

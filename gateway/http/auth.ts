@@ -1,34 +1,12 @@
 import type { FastifyRequest } from 'fastify'
 import type { District } from '../model/district.ts'
-import type { Role, SignIn, User } from '../model/user.ts'
+import type { SignIn, User } from '../model/user.ts'
+import type { Access } from './access.ts'
 import { Problem } from './problem.ts'
 import type { RouteTable } from './route-table.ts'
 import type { Api } from './route.ts'
 import { Scope } from './scope.ts'
 import type { SessionStore } from './session-store.ts'
-
-/**
- * Who may use a route. `public` needs no token; `loopback` lets processes of this machine in without one.
- * A route that declares nothing stops the start, so forgetting is not a way in.
- */
-export interface Access {
-  readonly public?: true
-  readonly loopback?: true
-  readonly roles?: readonly Role[]
-  /** Devices sign in too, to hand in their readings. */
-  readonly devices?: true
-}
-
-export const PUBLIC: Access = { public: true }
-export const ADMIN: Access = { roles: ['admin'] }
-/** Those who answer for the whole district. */
-export const DISTRICT: Access = { roles: ['admin', 'district'] }
-/** Those who see the whole district. */
-export const OVERVIEW: Access = { roles: ['admin', 'district', 'viewer'] }
-/** Everybody who reads, each within its {@link Scope}. */
-export const READERS: Access = { roles: ['admin', 'district', 'street', 'team', 'viewer'] }
-/** Those who move cases, each within its {@link Scope}. */
-export const ACTORS: Access = { roles: ['admin', 'district', 'street', 'team'] }
 
 /** Who sent the request, once it is proved. */
 export type Caller =

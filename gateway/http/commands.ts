@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Type } from 'typebox'
-import { ACTORS, userOf } from './auth.ts'
+import { ACTORS } from './access.ts'
+import { userOf } from './auth.ts'
 import type { HttpParts } from './parts.ts'
 import { Problem } from './problem.ts'
 import type { Api } from './route.ts'

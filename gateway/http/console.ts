@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import staticFiles from '@fastify/static'
-import { PUBLIC } from './auth.ts'
+import { PUBLIC } from './access.ts'
 import type { Api } from './route.ts'
 
 const FOLDER = join(import.meta.dirname, '../../dashboards/console')

@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { DeviceSchema, type Device } from '../model/device.ts'
-import { ADMIN, READERS, userOf } from './auth.ts'
+import { ADMIN, READERS } from './access.ts'
+import { userOf } from './auth.ts'
 import type { LiveReadings } from './live-readings.ts'
 import { Page, pageQuery, readCursor, writeCursor } from './paging.ts'
 import type { HttpParts } from './parts.ts'

@@ -1,6 +1,6 @@
 import { DistrictSchema } from '../model/district.ts'
 import { KindSchema } from '../model/kind.ts'
-import { READERS } from './auth.ts'
+import { READERS } from './access.ts'
 import { Page } from './paging.ts'
 import type { HttpParts } from './parts.ts'
 import type { Api } from './route.ts'

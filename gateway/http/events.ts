@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
-import { READERS, SESSION_COOKIE, userOf } from './auth.ts'
+import { READERS } from './access.ts'
+import { SESSION_COOKIE, userOf } from './auth.ts'
 import type { EventStream } from './event-stream.ts'
 import type { HttpParts } from './parts.ts'
 import { Problem } from './problem.ts'

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { PUBLIC, READERS } from './auth.ts'
+import { PUBLIC, READERS } from './access.ts'
 import type { HttpParts } from './parts.ts'
 import type { Metrics } from './metrics.ts'
 import type { Api } from './route.ts'

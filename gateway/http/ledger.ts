@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { READERS } from './auth.ts'
+import { READERS } from './access.ts'
 import type { HttpParts } from './parts.ts'
 import type { Api } from './route.ts'
 

@@ -1,7 +1,8 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifySchema } from 'fastify'
-import { PUBLIC, SESSION_COOKIE, type Access } from './auth.ts'
+import { PUBLIC, type Access } from './access.ts'
+import { SESSION_COOKIE } from './auth.ts'
 import { ProblemSchema } from './problem.ts'
 import type { Api } from './route.ts'
 

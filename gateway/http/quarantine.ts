@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { REFUSAL_CODES } from '../model/reading.ts'
-import { DISTRICT, OVERVIEW, userOf } from './auth.ts'
+import { DISTRICT, OVERVIEW } from './access.ts'
+import { userOf } from './auth.ts'
 import { Page, pageQuery, readCursor, writeCursor } from './paging.ts'
 import type { HttpParts } from './parts.ts'
 import { Problem } from './problem.ts'

@@ -1,4 +1,4 @@
-import type { Access } from './auth.ts'
+import type { Access } from './access.ts'
 import type { Api } from './route.ts'
 
 export interface Route {

@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { ROLES } from '../model/user.ts'
-import { ADMIN, userOf } from './auth.ts'
+import { ADMIN } from './access.ts'
+import { userOf } from './auth.ts'
 import { Page, pageQuery, readCursor, writeCursor } from './paging.ts'
 import type { HttpParts } from './parts.ts'
 import type { Api } from './route.ts'
