@@ -20,7 +20,7 @@ export function adminToken(configured: string | undefined, dataDir: string): str
   const file = join(dataDir, ADMIN_TOKEN_FILE)
   const token = generateSecret()
   try {
-    writeFileSync(file, `${token}\n`, { mode: 0o600, flag: 'wx' })
+    writeFileSync(file, `${token}\n`, { mode: 0o600, flag: 'wx', flush: true })
     return token
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
