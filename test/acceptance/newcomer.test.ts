@@ -60,7 +60,9 @@ describe.skipIf(!hasMosquitto)('README, "Connect a device of your own" (needs mo
       await shell(publish!.replace(/^SECRET=.*$/m, `SECRET=${registered.secret}`))
       const answers = await eventually('the reading is stored', async () => {
         const [readings, ledger] = (await shell(look!)).replace('}{', '}\n{').split('\n')
-        return ledger!.includes('"pending":0') ? { readings, ledger } : undefined
+        return readings!.includes('2.35') && ledger!.includes('"pending":0')
+          ? { readings, ledger }
+          : undefined
       })
       expect(JSON.parse(answers.readings!)).toEqual({ points: [[expect.any(Number), 2.35]] })
       expect(JSON.parse(answers.ledger!)).toMatchObject({ received: 1, accepted: 1, stored: 1, pending: 0 })
