@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type AuthenticateError, type PublishPacket } from 'aedes'
+import type { AuthenticateError, PublishPacket } from 'aedes'
 import type { Config } from '../config.ts'
 import type { Log } from '../log.ts'
 import type { Clock } from '../model/clock.ts'

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 
 const program = `
-  await import(${JSON.stringify(new URL('./delivering-aedes.ts', import.meta.url).href)})
+  await import(${JSON.stringify(new URL('../gateway.ts', import.meta.url).href)})
   const { createRequire } = await import('node:module')
   const require = createRequire(import.meta.url)
   const parser = require(require.resolve('mqtt-packet', { paths: [require.resolve('aedes')] })).parser()
