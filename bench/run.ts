@@ -27,7 +27,7 @@ const { values: flags } = parseArgs({
 /** What the load generator puts in front of the number of a device. */
 const PREFIX = 'load-'
 const runs = Number(flags.runs)
-const seconds = flags.quick ? 4 : 8
+const seconds = flags.quick ? 4 : 6
 const wanted = (name: string) => flags.only === undefined || flags.only.some((part) => name.includes(part))
 
 const GRIDWHISTLE: SystemName = 'gridwhistle'
@@ -172,7 +172,7 @@ async function highestRate(name: SystemName): Promise<number> {
     return kept && onTime
   }
   let low = 0
-  let high = 1000
+  let high = 2000
   while (high <= 128_000 && (await holds(high))) {
     low = high
     high *= 2
