@@ -57,6 +57,12 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 }
 
 /**
+ * The judge's states follow from the journal and are written without an fsync: what they were derived from must
+ * outlast the kernel's write-back (some 30 s), or a power cut could take an alarm with it.
+ */
+const SHORTEST_KEEP_MS = 120_000
+
+/**
  * Only wiring. Data flows one way: sources → intake → journal → historian and judge → queue → publisher. Sinks
  * start before sources, so that nothing comes in before it can be dealt with, and stop after them.
  */
@@ -146,7 +152,7 @@ export class Gateway {
     const journalFile = join(dataDir, 'journal.db')
     const journal = new SqliteJournal({
       file: journalFile,
-      keepMs: durationMs(config.journal.keep),
+      keepMs: Math.max(durationMs(config.journal.keep), SHORTEST_KEEP_MS),
       maxPendingBytes: config.journal.maxPendingBytes,
       quarantineKeep: config.quarantine.keep,
       storedBy: historianConsumer(config.historian),
