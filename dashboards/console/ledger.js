@@ -44,7 +44,7 @@ export class LedgerPanel {
             'li',
             { class: part.ready ? 'part ready' : 'part failing', title: part.detail },
             el('span', { class: 'dot' }),
-            el('span', { class: 'clip' }, name),
+            el('span', { class: 'clip' }, words().partNames[name] ?? name),
             el('span', { class: 'unseen' }, part.ready ? words().ready : words().notReady),
             !part.ready && el('span', { class: 'detail clip' }, part.detail),
           ),
