@@ -32,10 +32,16 @@ export class DeliveringAedes extends Aedes {
   #publishInTurn(packet: PublishPacket, done: (error?: Error) => void): void {
     const publish = () =>
       new Promise<void>((resolve) => {
-        super.publish(packet, (error) => {
+        const finish = (error?: Error) => {
           resolve()
           done(error)
-        })
+        }
+        // What throws fails alone: the messages behind it have their turn all the same.
+        try {
+          super.publish(packet, finish)
+        } catch (error) {
+          finish(error as Error)
+        }
       })
     this.#delivered = this.#delivered.then(publish)
   }

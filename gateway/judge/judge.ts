@@ -200,17 +200,21 @@ export class Judge implements Part {
   /** Whether there is more to judge. */
   #judgeQueue(isTimeUp: () => boolean): boolean {
     let taken = 0
-    for (const delivery of this.#queue) {
-      if (delivery.seq > this.#next) {
-        this.#fallBack()
-        return true
+    try {
+      for (const delivery of this.#queue) {
+        if (delivery.seq > this.#next) {
+          this.#fallBack()
+          return true
+        }
+        this.#judge(delivery)
+        this.#queued -= delivery.readings.length
+        taken++
+        if (isTimeUp()) break
       }
-      this.#judge(delivery)
-      this.#queued -= delivery.readings.length
-      taken++
-      if (isTimeUp()) break
+    } finally {
+      // Also when one of them fails: those before it are judged and counted, and must not be again.
+      this.#queue.splice(0, taken)
     }
-    this.#queue.splice(0, taken)
     return this.#queue.length > 0
   }
 

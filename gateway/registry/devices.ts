@@ -104,10 +104,7 @@ export class Devices implements DeviceDirectory {
    * All or nothing. Chosen secrets take a slow hash each, so there is a `progress` to watch; one after the
    * other, so that sign-ins find the way free.
    */
-  async createAll(
-    candidates: readonly NewDevice[],
-    progress: (done: number) => void = () => {},
-  ): Promise<Credential[]> {
+  async createAll(candidates: readonly NewDevice[]): Promise<Credential[]> {
     const created: { device: Device; secret: NewSecret }[] = []
     const ids = new Set<string>()
     for (const candidate of candidates) {
@@ -115,7 +112,6 @@ export class Devices implements DeviceDirectory {
       if (ids.has(device.id)) throw new RegistryError('exists', `id: "${device.id}" is there twice`)
       ids.add(device.id)
       created.push({ device, secret: await this.#secrets.prepare(candidate.secret) })
-      progress(created.length)
     }
     this.#database.transaction(() => {
       const insert = this.#database.sql.prepare('INSERT INTO devices (id, body) VALUES (?, ?)')

@@ -5,7 +5,7 @@ import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ADMIN_TOKEN_FILE, adminToken } from './admin-token.ts'
 import { csvLine } from './csv-line.ts'
-import { importDevices } from './import.ts'
+import { readDeviceFile } from './import.ts'
 import { deviceOf, RegistryFolder, type Registry } from './registry.fixture.ts'
 import { isGenerated } from './secrets.ts'
 
@@ -17,19 +17,19 @@ beforeEach(() => {
 })
 afterEach(() => folder.remove())
 
-const load = (text: string | Uint8Array, options?: { partial?: boolean }) =>
-  importDevices(registry.devices, Buffer.from(text as string), options)
+const read = (text: string | Uint8Array) => readDeviceFile(Buffer.from(text as string))
 
 const HEADER = 'id,kind,site,street,grid'
 const line = (id: string) => `${id},cooking_fume,site-1,wenfeng,wenfeng-001`
 
-test('a file registers its devices, with place, secret and attributes', async () => {
-  const { created, problems } = await load(
+test('a file names its devices, with place, secret and attributes, as the registry takes them', async () => {
+  const { rows, problems } = read(
     `\uFEFF${HEADER},lon,lat,alt,secret,attr.fume_limit,attr.code,attr.indoor,attr.name\r\n` +
       `${line('a')},120.857,32.01,12,my own secret,1.5,007,true,"唐闸, 一号"\r\n` +
       `\r\n${line('b')},120.857,32.01,,,,,,\r\n`,
   )
   expect(problems).toEqual([])
+  const created = await registry.devices.createAll(rows)
   expect(created.map(({ id }) => id)).toEqual(['a', 'b'])
   expect(created[0]!.secret).toBe('my own secret')
   expect(isGenerated(created[1]!.secret)).toBe(true)
@@ -41,44 +41,21 @@ test('a file registers its devices, with place, secret and attributes', async ()
   expect(registry.devices.get('b')).toEqual({ ...deviceOf('b'), position: [120.857, 32.01] })
 })
 
-const MIXED = [
-  HEADER.concat(',lon,lat,secret'),
-  `${line('good')},,,`,
-  `${line('bad id')},,,`,
-  `teapot-1,teapot,site-1,wenfeng,wenfeng-001,,,`,
-  `${line('short')},,`,
-  `${line('half')},120.857,,`,
-  `${line('good')},,,`,
-  `${line('weak')},,,123`,
-].join('\n')
-const MIXED_PROBLEMS = [
-  [3, /id: "bad id"/],
-  [4, /kind: "teapot" is not known/],
-  [5, /7 cells; expected 8/],
-  [6, /position/],
-  [7, /id: "good" is on line 2 already/],
-  [8, /secret: 3 bytes long/],
-] as const
-
-test('one bad line keeps all others out, and every bad line is named', async () => {
-  const { created, problems } = await load(MIXED)
-  expect(created).toEqual([])
-  expect(registry.devices.size).toBe(0)
-  expect(problems.map((problem) => problem.line)).toEqual(MIXED_PROBLEMS.map(([at]) => at))
-  for (const [i, [, message]] of MIXED_PROBLEMS.entries()) expect(problems[i]!.message).toMatch(message)
+test('every line that is not right in itself is named, and the others are still read', () => {
+  const { rows, problems } = read(
+    [HEADER, line('good'), line('short').slice(0, -12), line('good')].join('\n'),
+  )
+  expect(rows.map((row) => row.line)).toEqual([2])
+  expect(problems).toEqual([
+    { line: 3, message: '4 cells; expected 5 as in the header' },
+    { line: 4, message: 'id: "good" is on line 2 already' },
+  ])
 })
 
-test('a partial import lets the good lines in and still names the bad ones', async () => {
-  const { created, problems } = await load(MIXED, { partial: true })
-  expect(created.map(({ id }) => id)).toEqual(['good'])
-  expect(problems).toHaveLength(MIXED_PROBLEMS.length)
-})
-
-test('a second import of the same file changes nothing', async () => {
-  await load(`${HEADER}\n${line('a')}\n`)
-  const { created, problems } = await load(`${HEADER}\n${line('b')}\n${line('a')}\n`)
-  expect(created).toEqual([])
-  expect(problems).toEqual([{ line: 3, message: 'id: "a" is registered already' }])
+test('half a place is kept for the registry to refuse', async () => {
+  const { rows, problems } = read(`${HEADER},lon,lat\n${line('half')},120.857,\n`)
+  expect(problems).toEqual([])
+  await expect(registry.devices.createAll(rows)).rejects.toThrow(/position/)
 })
 
 test.each<[string, string | Uint8Array, RegExp]>([
@@ -89,17 +66,10 @@ test.each<[string, string | Uint8Array, RegExp]>([
   ['an open quote', `${HEADER}\n"a`, /Quote Not Closed/],
   ['another encoding', Buffer.from([0xc4, 0xcf, 0xcd, 0xa8]), /not UTF-8 text/],
   ['a row without end', `${HEADER}\n${'x'.repeat(70_000)}`, /Max Record Size/],
-])('%s is refused as a whole', async (_, text, message) => {
-  const { created, problems } = await load(text)
-  expect(created).toEqual([])
+])('%s is refused as a whole', (_, text, message) => {
+  const { rows, problems } = read(text)
+  expect(rows).toEqual([])
   expect(problems[0]!.message).toMatch(message)
-})
-
-test('progress counts up to the number of devices', async () => {
-  const seen: number[] = []
-  const text = Buffer.from([HEADER, line('a'), line('b'), line('c')].join('\n'))
-  await importDevices(registry.devices, text, { progress: (done, of) => seen.push(done / of) })
-  expect(seen).toEqual([1 / 3, 2 / 3, 1])
 })
 
 describe('CSV that is written', () => {

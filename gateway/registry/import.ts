@@ -1,17 +1,10 @@
 import { CsvError, parse } from 'csv-parse/sync'
-import type { Credential, Devices, NewDevice } from './devices.ts'
-import { RegistryError } from './registry-error.ts'
+import type { NewDevice } from './devices.ts'
 
 /** Something that is wrong with the file; `line` counts from 1, as editors do. */
 export interface ImportProblem {
   readonly line: number
   readonly message: string
-}
-
-export interface ImportResult {
-  readonly created: readonly Credential[]
-  /** At most {@link REPORTED}: beyond that the file is of another kind altogether. */
-  readonly problems: readonly ImportProblem[]
 }
 
 /** A line of the file as a device; whether it may be registered has not been looked at. */
@@ -26,41 +19,24 @@ const ATTRIBUTE = 'attr.'
 /** Rows of one file, and bytes of one row. */
 const MOST = 100_000
 const LONGEST = 65_536
-export const REPORTED = 100
+/** Problems named at most: beyond that the file is of another kind altogether. */
+const REPORTED = 100
 
 /** As JSON writes numbers, so that a code such as 007 stays text. */
 const number = /^-?(0|[1-9]\d*)(\.\d+)?$/
 
 /**
- * Registers the devices of a CSV file: a header with id, kind, site, street, grid and, as wanted, lon, lat,
- * alt, secret and `attr.NAME` for attributes. Attributes that read as a number, `true` or `false` are taken as
- * such; an empty cell is absent. All or nothing, unless `partial` lets the good lines in; every bad line is
- * reported.
+ * The devices of a CSV file and what is wrong with the file: a header with id, kind, site, street, grid and, as
+ * wanted, lon, lat, alt, secret and `attr.NAME` for attributes. Attributes that read as a number, `true` or
+ * `false` are taken as such; an empty cell is absent. Whether a device may be registered says the registry.
  */
-export async function importDevices(
-  devices: Devices,
-  csv: Uint8Array,
-  options: { readonly partial?: boolean; readonly progress?: (done: number, of: number) => void } = {},
-): Promise<ImportResult> {
-  const problems: ImportProblem[] = []
-  const good = readRows(csv, problems).filter((row) => passes(row, devices, problems))
-  const unique = withoutRepeats(good, problems)
-  problems.sort((a, b) => a.line - b.line)
-  const reported = problems.slice(0, REPORTED)
-  if (unique.length === 0 || (problems.length > 0 && options.partial !== true)) {
-    return { created: [], problems: reported }
-  }
-  const created = await devices.createAll(unique, (done) => options.progress?.(done, unique.length))
-  return { created, problems: reported }
-}
-
-/** The devices of a file and what is wrong with it, for those who register them through another door. */
 export function readDeviceFile(csv: Uint8Array): {
   readonly rows: readonly DeviceRow[]
   readonly problems: readonly ImportProblem[]
 } {
   const problems: ImportProblem[] = []
   const rows = withoutRepeats(readRows(csv, problems), problems)
+  problems.sort((a, b) => a.line - b.line)
   return { rows, problems: problems.slice(0, REPORTED) }
 }
 
@@ -138,17 +114,6 @@ function rowOf(header: readonly string[], cells: readonly string[], line: number
 function valueOf(text: string): string | number | boolean {
   if (text === 'true' || text === 'false') return text === 'true'
   return number.test(text) ? Number(text) : text
-}
-
-function passes(row: DeviceRow, devices: Devices, problems: ImportProblem[]): boolean {
-  try {
-    devices.checkNew(row)
-    return true
-  } catch (error) {
-    if (!(error instanceof RegistryError)) throw error
-    problems.push({ line: row.line, message: error.message })
-    return false
-  }
 }
 
 function withoutRepeats(rows: readonly DeviceRow[], problems: ImportProblem[]): DeviceRow[] {
