@@ -136,6 +136,18 @@ export class Fold implements Facts {
     this.due = due
   }
 
+  /** Sets the timers of rules that are not those which had set them. Silence counts from where it began. */
+  resetTimers(changed: readonly JudgedRule[]): void {
+    for (const rule of changed) {
+      this.#setDue(rule)
+      const due = rule.cell + CELL.due
+      const isIdle = this.cells[rule.cell + CELL.phase] === PHASE.idle
+      if (isIdle && rule.absents.length > 0 && Number.isFinite(this.lastTs))
+        this.cells[due] = Math.min(this.cells[due]!, this.lastTs + rule.absents[0]!)
+    }
+    this.findDue()
+  }
+
   /** Finds out anew when the next timer runs out. */
   findDue(): void {
     let due = Infinity

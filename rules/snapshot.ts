@@ -65,7 +65,12 @@ export function restore(snapshot: Snapshot, device: string, plan: Plan, bounds: 
  */
 export function underNewRules(state: DeviceState, plan: Plan): DeviceState {
   const snapshot = { ...snapshotOf(state), base: snapshotOfFold(state.head, state.plan), rows: [] }
-  return restore(snapshot, state.device, plan, state.bounds)
+  const present = restore(snapshot, state.device, plan, state.bounds)
+  const former = new Set(state.plan.rules.map(({ rule }) => JSON.stringify(rule)))
+  const changed = plan.rules.filter(({ rule }) => !former.has(JSON.stringify(rule)))
+  present.base.resetTimers(changed)
+  present.head.resetTimers(changed)
+  return present
 }
 
 function snapshotOfFold(fold: Fold, plan: Plan): FoldSnapshot {

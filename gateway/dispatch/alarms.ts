@@ -1,5 +1,5 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
-import { SEVERITIES, type Alarm, type AlarmState, type Severity } from '../model/alarm.ts'
+import { SEVERITIES, type Alarm, type AlarmEnd, type AlarmState, type Severity } from '../model/alarm.ts'
 import type { AlarmChange, AlarmFeed } from '../model/pipeline.ts'
 import type { Database } from '../registry/database.ts'
 import { Selection, type Page, type Place } from './selection.ts'
@@ -41,9 +41,9 @@ const TABLES = `
 `
 
 const COLUMNS = `id, rule, rule_version AS ruleVersion, device, kind, site, street, grid, severity, state, stale,
-  started_at AS startedAt, cleared_at AS clearedAt, peak, value, case_id AS "case"`
+  started_at AS startedAt, cleared_at AS clearedAt, peak, value, case_id AS "case", reason`
 
-type Row = Omit<Alarm, 'stale'> & { readonly stale: 0 | 1 }
+type Row = Omit<Alarm, 'stale' | 'reason'> & { readonly stale: 0 | 1; readonly reason: AlarmEnd | null }
 
 /**
  * Alarms as they are now, and an append-only log of how they came to be: one entry for each change of
@@ -59,11 +59,12 @@ export class Alarms implements AlarmFeed {
   constructor(database: Database) {
     database.migrate('alarms-1', TABLES)
     database.migrate('alarms-2', 'CREATE INDEX alarms_by_case ON alarms (case_id)')
+    database.migrate('alarms-3', 'ALTER TABLE alarms ADD COLUMN reason TEXT')
     this.#database = database
     this.#get = database.sql.prepare(`SELECT ${COLUMNS} FROM alarms WHERE id = ?`)
     this.#put = database.sql.prepare(
       `INSERT OR REPLACE INTO alarms (id, rule, rule_version, device, kind, site, street, grid, severity, state,
-        stale, started_at, cleared_at, peak, value, case_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+        stale, started_at, cleared_at, peak, value, case_id, reason) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
     )
     this.#log = database.sql.prepare('INSERT INTO alarm_changes (at, alarm) VALUES (?, ?)')
     this.#after = database.sql.prepare(
@@ -144,8 +145,8 @@ export class Alarms implements AlarmFeed {
 }
 
 function alarmOf(row: Record<string, unknown>): Alarm {
-  const { stale, ...alarm } = row as unknown as Row
-  return stale === 1 ? { ...alarm, stale: true } : alarm
+  const { stale, reason, ...alarm } = row as unknown as Row
+  return { ...alarm, ...(stale === 1 && { stale: true }), ...(reason !== null && { reason }) }
 }
 
 function valuesOf(alarm: Alarm): SQLInputValue[] {
@@ -166,6 +167,7 @@ function valuesOf(alarm: Alarm): SQLInputValue[] {
     alarm.peak,
     alarm.value,
     alarm.case,
+    alarm.reason ?? null,
   ]
 }
 
@@ -184,6 +186,7 @@ function isSame(one: Alarm, other: Alarm): boolean {
     one.clearedAt === other.clearedAt &&
     one.case === other.case &&
     one.stale === other.stale &&
+    one.reason === other.reason &&
     one.ruleVersion === other.ruleVersion &&
     one.site === other.site &&
     one.street === other.street &&

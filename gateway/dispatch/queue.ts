@@ -200,7 +200,7 @@ export class Queue implements AlarmBook, Part {
   }
 
   #notes({ id }: CaseRecord, action: string, alarm: Finding, now: number): TimelineEntry[] {
-    const entry = noted(now, action, { note: alarm.id })
+    const entry = noted(now, action, { note: alarm.id, ...(alarm.reason && { reason: alarm.reason }) })
     const isLast = this.#parts.cases.entries(id) === TIMELINE_ROOM - 1
     return isLast ? [entry, noted(now, 'alarms_left_out')] : [entry]
   }

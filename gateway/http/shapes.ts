@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { SEVERITIES, type Alarm } from '../model/alarm.ts'
+import { ALARM_ENDS, SEVERITIES, type Alarm } from '../model/alarm.ts'
 import { ACTIONS, CASE_STATES, CLOSE_CODES, DEADLINE_COLOURS, type Case } from '../model/case.ts'
 import { PositionSchema } from '../model/device.ts'
 import { FLAGS } from '../model/reading.ts'
@@ -13,6 +13,7 @@ const Time = (description: string) => Type.Integer({ description: `${description
 
 export const Severity = Type.Enum(SEVERITIES, { description: 'rising: blue, yellow, orange, red' })
 export const AlarmState = Type.Enum(['firing', 'cleared', 'withdrawn'])
+const AlarmEnd = Type.Enum(ALARM_ENDS, { description: 'why it was cleared, if not by its own condition' })
 
 export const AlarmShape = Type.Unsafe<Alarm>(
   Type.Object({
@@ -31,6 +32,7 @@ export const AlarmShape = Type.Unsafe<Alarm>(
     ),
     startedAt: Time('event time at which the condition had held for as long as the rule asks'),
     clearedAt: Nullable(Type.Integer()),
+    reason: Type.Optional(AlarmEnd),
     peak: Nullable(Type.Number()),
     value: Nullable(Type.Number()),
     case: Nullable(Type.String()),
@@ -68,6 +70,7 @@ export const CaseShape = Type.Unsafe<Case>(
         offSite: Type.Optional(Type.Number({ description: 'metres from the site, when too far' })),
         until: Type.Optional(Time('the deadline that an `extend` set')),
         code: Type.Optional(Type.Enum(CLOSE_CODES)),
+        reason: Type.Optional(AlarmEnd),
       }),
     ),
     links: Type.Object({ map: Nullable(Type.String()), console: Type.String() }),

@@ -163,6 +163,19 @@ export const RULES: readonly Rule[] = [
   rule({ blue: { metric: 'x', outside: [1, 9] } }, { id: 'at-once' }),
 ]
 
+/** The same a while later: one rule edited, one removed, one new. */
+export const CHANGED_RULES: readonly Rule[] = [
+  {
+    ...RULES[0]!,
+    version: 2,
+    severity: { yellow: { metric: 'x', mean: '3m', above: 5 }, red: { metric: 'x', above: 8 } },
+    for: '60s',
+    clear: { for: '20s' },
+  },
+  RULES[1]!,
+  rule({ red: { all: [{ metric: 'x', above: 6 }, { absent: '90s' }] } }, { id: 'new' }),
+]
+
 export interface Arrival {
   readonly origin: Origin
   readonly receivedAt: number

@@ -20,9 +20,15 @@ import type { Watch } from './watch.ts'
  * `cursor`: every reading below has been judged and what it says is in the book. `needed`: every reading below
  * is in the saved state of its device. States are saved a few at a time, so that no slice is long.
  *
+ * Rules may be changed while it runs ({@link Judge.adopt}). They take force at `cursor`, wherever that is: every
+ * reading below has been judged by the former ones. One transaction holds the change, the alarms that it clears, the
+ * rules and since when they are in force, and the states of all devices that they are about: so nothing before
+ * the change is ever judged by what came after it. The memory is changed first; when the transaction fails, it is
+ * begun anew from the disk.
+ *
  * After a start saved states are loaded; readings from `needed` to `cursor` are judged again in silence, by the
  * rules of the last run, for the book has heard of them; then {@link Docket.resume} settles what the last run
- * may have left open, and the journal is followed from `cursor` by the present rules.
+ * may have left open, goes over to the present rules, and the journal is followed from `cursor`.
  *
  * Work is done in slices, so that intake never waits for more than one of them. A commit's readings come from
  * memory while the judge is in step, else from the journal.
@@ -56,6 +62,11 @@ export interface JudgeParts {
   readonly onChanges?: (alarms: readonly Omit<Alarm, 'case'>[]) => void
 }
 
+/** The judge does not know yet where the last run stood: rules can change in a moment. */
+export class JudgeBusy extends Error {
+  override readonly name = 'JudgeBusy'
+}
+
 /** Judging again what the book has heard of, catching up with the journal, or in step with it. */
 type Mode = 'stopped' | 'replaying' | 'catching up' | 'in step'
 
@@ -63,6 +74,11 @@ export class Judge implements Part {
   readonly #parts: JudgeParts
   readonly #store: JudgeStore
   #docket: Docket
+  #rules: readonly Rule[]
+  /** Memory is ahead of the disk and has to be loaded again before anything else. */
+  #isAdrift = false
+  /** Silence does not count before it, gateway's clock. */
+  #absentFrom = Infinity
   #mode: Mode = 'stopped'
   #queue: Delivery[] = []
   #queued = 0
@@ -83,22 +99,15 @@ export class Judge implements Part {
   constructor(parts: JudgeParts) {
     this.#parts = parts
     this.#store = new JudgeStore(parts.database)
-    this.#docket = new Docket(parts.config, Infinity)
+    this.#docket = new Docket(parts.config, Infinity, parts.isRegistered)
+    this.#rules = parts.rules
   }
 
   /** Resolves once the states are loaded; the readings since then are judged in the background. */
   async start(): Promise<void> {
-    const { journal, config, clock, isRegistered } = this.#parts
-    this.#docket = new Docket(config, clock.now() + (this.#parts.reconnectMs ?? RECONNECT_MS))
-    this.#docket.load(this.#store.rules(), this.#store.states(), isRegistered)
-    const start = journal.cursor('rules')
-    this.#saved = this.#store.progress() ?? { cursor: start, needed: start, late: 0 }
-    this.#docket.late = this.#saved.late
-    // A journal that was replaced, or that has dropped what was needed, is followed as far as it goes.
-    const held = (seq: number) => Math.min(Math.max(seq, journal.tail()), journal.head())
-    this.#heard = held(this.#saved.cursor)
-    this.#next = held(this.#saved.needed)
-    this.#mode = 'replaying'
+    const { journal, clock } = this.#parts
+    this.#absentFrom = clock.now() + (this.#parts.reconnectMs ?? RECONNECT_MS)
+    this.#load()
     if (!this.#isListening) journal.onCommit((deliveries) => this.#hear(deliveries))
     this.#isListening = true
     this.#ticker = setInterval(() => {
@@ -107,6 +116,23 @@ export class Judge implements Part {
     }, TICK_MS)
     this.#soon()
     await Promise.resolve()
+  }
+
+  #load(): void {
+    const { journal, config, isRegistered } = this.#parts
+    this.#docket = new Docket(config, this.#absentFrom, isRegistered)
+    this.#docket.load(this.#store.rules(), this.#store.states())
+    const start = journal.cursor('rules')
+    this.#saved = this.#store.progress() ?? { cursor: start, needed: start, late: 0 }
+    this.#docket.late = this.#saved.late
+    // A journal that was replaced, or that has dropped what was needed, is followed as far as it goes.
+    const held = (seq: number) => Math.min(Math.max(seq, journal.tail()), journal.head())
+    this.#heard = held(this.#saved.cursor)
+    this.#next = held(this.#saved.needed)
+    this.#isAdrift = false
+    this.#mode = 'replaying'
+    this.#queue = []
+    this.#queued = 0
   }
 
   async stop(): Promise<void> {
@@ -132,8 +158,31 @@ export class Judge implements Part {
 
   /** A device that is no more: its alarms clear, and its silence is none. */
   forget(device: string): void {
-    this.#docket.end(device)
+    this.#docket.end(device, 'device_removed')
     this.#soon()
+  }
+
+  /**
+   * Goes by these rules from the next reading on; they have passed `checkRules`. `along` is written in the same
+   * transaction, which is on disk when this returns. Throws {@link JudgeBusy}, or what the database throws: then
+   * nothing has changed.
+   */
+  adopt(rules: readonly Rule[], along: () => void): void {
+    if (this.#mode === 'stopped' || this.#mode === 'replaying')
+      throw new JudgeBusy('the rules are still judging again what they knew before the last stop')
+    // What is due by now is for the former rules to say.
+    if (this.#mode === 'in step') this.#docket.runTimers(this.#parts.clock.now(), () => false)
+    this.#record()
+    this.#docket.goBy(rules, this.#next)
+    try {
+      this.#goOver(along)
+    } catch (error) {
+      this.#isAdrift = true
+      this.#mode = 'replaying'
+      this.#soon()
+      throw error
+    }
+    this.#rules = rules
   }
 
   /** Being behind is no reason to turn devices away: the journal holds what they send. */
@@ -186,6 +235,7 @@ export class Judge implements Part {
     const end = began + Math.max(SLICE_MS, (began - this.#rested) * SLICE_SHARE)
     const isTimeUp = (): boolean => performance.now() >= end
     try {
+      if (this.#isAdrift) this.#load()
       this.#record()
       const isMore = this.#mode === 'in step' ? this.#judgeQueue(isTimeUp) : this.#catchUp()
       const isBehind = this.#isTickDue && !this.#tick(isTimeUp)
@@ -236,22 +286,29 @@ export class Judge implements Part {
   #judge(delivery: Delivery): void {
     const end = delivery.seq + delivery.readings.length
     if (end <= this.#next) return
-    if (this.#parts.isRegistered(delivery.origin.device))
-      this.#docket.judge(delivery, this.#next, this.#mode === 'replaying')
+    this.#docket.judge(delivery, this.#next, this.#mode === 'replaying')
     this.#next = end
   }
 
   /** From the last run to this one. */
   #resume(): void {
-    const { book, clock, database, log, rules } = this.#parts
-    const orphans = this.#docket.resume(rules, [...book.firing()], clock.now())
+    const { book, clock, log } = this.#parts
+    const orphans = this.#docket.resume(this.#rules, [...book.firing()], this.#next, clock.now())
     for (const orphan of orphans) log.info(orphan, 'alarm cleared')
-    // With the alarms: should they not make it, the rules that they are known by must not change either.
-    database.transaction(() => {
-      this.#store.saveRules(rules)
-      this.#saved = this.#write(0)
-    })
+    this.#goOver(() => {})
     this.#mode = 'catching up'
+  }
+
+  /** The rules of the docket, what they say of the devices, and these devices' states: all of it or nothing. */
+  #goOver(along: () => void): void {
+    const { carried } = this.#docket
+    this.#saved = this.#parts.database.transaction(() => {
+      along()
+      this.#store.saveRules(this.#docket.inForce())
+      for (const state of this.#docket.states(carried, this.#next)) this.#store.saveState(state)
+      return this.#write(0)
+    })
+    carried.clear()
     this.#tell()
   }
 

@@ -33,6 +33,13 @@ export interface SavedState {
   readonly snapshot: Snapshot
 }
 
+/** The rules that readings are judged by, in their order, and since when. */
+export interface RulesInForce {
+  readonly rules: readonly Rule[]
+  /** By kind: the first reading that its present rules judge. Those before it are in the devices' saved states. */
+  readonly since: ReadonlyMap<string, number>
+}
+
 /** The judge's tables in the registry's file, beside the alarms, so that one transaction covers both. */
 export class JudgeStore {
   readonly #database: Database
@@ -42,6 +49,7 @@ export class JudgeStore {
 
   constructor(database: Database) {
     database.migrate('judge-1', TABLES)
+    database.migrate('judge-2', 'ALTER TABLE judge_rules ADD COLUMN since INTEGER NOT NULL DEFAULT 0')
     this.#database = database
     this.#saveProgress = database.sql.prepare(
       'INSERT OR REPLACE INTO judge_progress (one, cursor, needed, late) VALUES (1, ?, ?, ?)',
@@ -81,15 +89,22 @@ export class JudgeStore {
     this.#dropState.run(device)
   }
 
-  /** The rules of the last run, in their order. */
-  rules(): readonly Rule[] {
-    const rows = this.#database.sql.prepare('SELECT rule FROM judge_rules ORDER BY rowid').all()
-    return rows.map((row) => JSON.parse(row['rule'] as string) as Rule)
+  /** Those of the last run. */
+  rules(): RulesInForce {
+    const rows = this.#database.sql.prepare('SELECT rule, since FROM judge_rules ORDER BY rowid').all()
+    const saved = rows.map((row) => ({
+      rule: JSON.parse(row['rule'] as string) as Rule,
+      since: row['since'] as number,
+    }))
+    return {
+      rules: saved.map(({ rule }) => rule),
+      since: new Map(saved.map(({ rule, since }) => [rule.kind, since])),
+    }
   }
 
-  saveRules(rules: readonly Rule[]): void {
+  saveRules({ rules, since }: RulesInForce): void {
     this.#database.sql.exec('DELETE FROM judge_rules')
-    const save = this.#database.sql.prepare('INSERT INTO judge_rules (id, rule) VALUES (?, ?)')
-    for (const rule of rules) save.run(rule.id, JSON.stringify(rule))
+    const save = this.#database.sql.prepare('INSERT INTO judge_rules (id, rule, since) VALUES (?, ?, ?)')
+    for (const rule of rules) save.run(rule.id, JSON.stringify(rule), since.get(rule.kind)!)
   }
 }

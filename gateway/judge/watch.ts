@@ -1,5 +1,5 @@
 import { nextDue, type DeviceState, type Finding } from '../../rules/engine.ts'
-import type { Alarm } from '../model/alarm.ts'
+import type { Alarm, AlarmEnd } from '../model/alarm.ts'
 import type { Origin } from '../model/reading.ts'
 import type { Schedule } from './schedule.ts'
 
@@ -38,7 +38,7 @@ export class Watch {
     return true
   }
 
-  alarmOf(finding: Finding): Omit<Alarm, 'case'> {
+  alarmOf(finding: Finding, reason?: AlarmEnd): Omit<Alarm, 'case'> {
     const { id, rule, severity, state, stale, startedAt, clearedAt, peak, value } = finding
     const { device, kind, site, street, grid } = this.origin
     const alarm = {
@@ -53,6 +53,7 @@ export class Watch {
       severity,
       state,
     }
-    return { ...alarm, ...(stale ? { stale: true as const } : {}), startedAt, clearedAt, peak, value }
+    const marks = { ...(stale && { stale: true as const }), ...(reason !== undefined && { reason }) }
+    return { ...alarm, ...marks, startedAt, clearedAt, peak, value }
   }
 }

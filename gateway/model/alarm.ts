@@ -6,6 +6,13 @@ export type Severity = (typeof SEVERITIES)[number]
 
 export type AlarmState = 'firing' | 'cleared' | 'withdrawn'
 
+/**
+ * Why the gateway cleared an alarm whose own condition had not: the rule is no more, or no longer about the device's
+ * kind; the device is no more, or of another kind; or the judge's memory of it was lost with a damaged disk.
+ */
+export const ALARM_ENDS = ['rule_removed', 'device_removed', 'device_changed', 'state_lost'] as const
+export type AlarmEnd = (typeof ALARM_ENDS)[number]
+
 export interface Alarm {
   /**
    * `{device}~{rule}~{startedAt}`: the same whenever the same history is replayed. A late reading that moves
@@ -31,6 +38,8 @@ export interface Alarm {
   /** Event time, epoch milliseconds: when the condition had held for as long as the rule asks. */
   readonly startedAt: number
   readonly clearedAt: number | null
+  /** Of a cleared alarm whose condition did not end by itself. */
+  readonly reason?: AlarmEnd
   /** The most extreme judged value while it fired, and the latest one; null where a rule has no number. */
   readonly peak: number | null
   readonly value: number | null

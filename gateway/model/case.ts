@@ -1,4 +1,4 @@
-import type { Severity } from './alarm.ts'
+import type { AlarmEnd, Severity } from './alarm.ts'
 import type { Position } from './reading.ts'
 
 export const CASE_STATES = [
@@ -53,6 +53,8 @@ export interface TimelineEntry {
   /** The deadline that an `extend` set, epoch milliseconds. */
   readonly until?: number
   readonly code?: CloseCode
+  /** Why the gateway cleared the alarm, where its condition did not end by itself. */
+  readonly reason?: AlarmEnd
 }
 
 /** Contract §4. Times are epoch milliseconds. */
