@@ -9,7 +9,8 @@ import {
   type Query,
   type Reject,
 } from '../model/pipeline.ts'
-import type { Delivery, MetricValue, Origin, Reading } from '../model/reading.ts'
+import type { Delivery, Origin, Reading } from '../model/reading.ts'
+import { fieldsOf, type FieldValue } from './fields.ts'
 
 /**
  * `history.db`, the embedded historian. Synchronous SQLite: it belongs in a worker thread.
@@ -19,9 +20,9 @@ import type { Delivery, MetricValue, Origin, Reading } from '../model/reading.ts
  *   points(series, ts, value)                       clustered by (series, ts), so a range is read as it lies on
  *                                                   disk; the same series and time replaces the old value
  *
- * Fields are those of contract §6: the metrics, `{metric}_flag` where a flag is not N, `lon`, `lat`, `alt`.
- * Booleans are 0 and 1 in a field that says so. A write is one transaction with `synchronous=FULL`: when it has returned, a power cut does not undo
- * it, so the journal's cursor never runs ahead of the store.
+ * Fields are those of `fields.ts`. Booleans are 0 and 1 in a field that says so. A write is one transaction with
+ * `synchronous=FULL`: when it has returned, a power cut does not undo it, so the journal's cursor never runs
+ * ahead of the store.
  *
  * Retention is by age behind the newest point of the same series, not behind the clock: a recording of past
  * years can be replayed and is kept whole, and a machine that wakes up with a wrong date deletes nothing.
@@ -259,23 +260,6 @@ export class EmbeddedHistorian implements Historian {
   }
 }
 
-type FieldValue = MetricValue | string
-
 function asBoolean([ts, value]: readonly [number, number | string]): Point {
   return [ts, value === 1]
-}
-
-/** What a reading stores (contract §6). */
-function fieldsOf(reading: Reading): readonly (readonly [name: string, value: FieldValue])[] {
-  const fields: (readonly [string, FieldValue])[] = Object.entries(reading.metrics)
-  for (const metric in reading.flags) {
-    const flag = reading.flags[metric]!
-    if (flag !== 'N') fields.push([`${metric}_flag`, flag])
-  }
-  if (reading.position !== undefined) {
-    const [lon, lat, alt] = reading.position
-    fields.push(['lon', lon], ['lat', lat])
-    if (alt !== undefined) fields.push(['alt', alt])
-  }
-  return fields
 }

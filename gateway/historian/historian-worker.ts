@@ -3,7 +3,8 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { JournalReader } from '../journal/reader.ts'
 import { createLog, type Log } from '../log.ts'
 import type { Historian, Query, Reject } from '../model/pipeline.ts'
-import { RAW_LIMIT, type Delivery, type Refusal } from '../model/reading.ts'
+import { RAW_LIMIT, type Delivery, type Refusal, type StoredReading } from '../model/reading.ts'
+import { Arrivals } from './arrivals.ts'
 import { backoff } from './backoff.ts'
 import { createHistorian } from './historian.ts'
 import { pack, UNNOTED_LIMIT, type FromWorker, type ToWorker, type WorkerSetup } from './worker-protocol.ts'
@@ -14,6 +15,9 @@ interface Stretch {
   readonly from: number
   readonly next: number
 }
+
+/** Readings before the first stretch that are looked through for what their devices had sent. */
+const PAST_READINGS = 500_000
 
 /**
  * The recorder's worker: everything between the journal's file and the store happens on this thread, one
@@ -26,11 +30,14 @@ class Feeder {
   readonly #tell: (message: FromWorker, transfer?: ArrayBuffer[]) => void
   readonly #log: Log
   readonly #historian: Historian
+  readonly #arrivals = new Arrivals(() => this.#past())
   readonly #stopping = new AbortController()
   #reader: JournalReader | undefined
   #opened = false
   #head = 0
   #next: number
+  /** On its way to the store, until that has taken it: how its readings came is noted only once. */
+  #current: Stretch | undefined
   #ahead: Stretch | undefined
   #unnoted = 0
   #ready = false
@@ -98,29 +105,45 @@ class Feeder {
       await this.#wake.promise
       return
     }
-    const stretch = this.#ahead?.from === this.#next ? this.#ahead : this.#read(this.#next)
+    const stretch = (this.#current ??= this.#ahead ?? this.#read(this.#next))
+    if (this.#ahead === stretch) this.#ahead = undefined
     const writing = this.#historian.write(stretch.deliveries)
     const [rejects] = await Promise.all([writing, this.#readAhead(stretch.next)])
     this.#well()
+    this.#current = undefined
     this.#next = stretch.next
     this.#unnoted++
     this.#tell({ type: 'progress', next: stretch.next, rejected: rejects.map(refusalOf) })
   }
 
   #read(from: number): Stretch {
+    const stretch = { from, ...this.#journal().read(from, this.#setup.config.batch, this.#head) }
+    for (const delivery of stretch.deliveries) this.#arrivals.note(delivery)
+    return stretch
+  }
+
+  #journal(): JournalReader {
     this.#reader ??= new JournalReader(this.#setup.journalFile)
-    return { from, ...this.#reader.read(from, this.#setup.config.batch, this.#head) }
+    return this.#reader
+  }
+
+  /** What was stored before this worker began. */
+  *#past(): Iterable<Delivery> {
+    const end = this.#setup.from
+    for (let from = Math.max(0, end - PAST_READINGS); from < end;) {
+      const { deliveries, next } = this.#journal().read(from, this.#setup.config.batch, end)
+      for (const delivery of deliveries) if (delivery.seq < end) yield delivery
+      if (next === from) return
+      from = next
+    }
   }
 
   /** What it cannot read now it will complain of when its turn has come. */
   async #readAhead(from: number): Promise<void> {
-    this.#ahead = undefined
-    if (from >= this.#head) return
+    if (this.#ahead !== undefined || from >= this.#head) return
     try {
       this.#ahead = this.#read(from)
-    } catch {
-      this.#ahead = undefined
-    }
+    } catch {}
   }
 
   async #query(id: number, query: Query): Promise<void> {
@@ -166,7 +189,7 @@ class Feeder {
 
 /** What the quarantine keeps is what a device would send, so that a retry can take it in again. */
 function refusalOf({ delivery, reading, reason }: Reject): Refusal {
-  const { clock: _clock, ...sent } = reading
+  const { clock: _clock, delay: _delay, behind: _behind, ...sent }: StoredReading = reading
   const raw = new TextEncoder().encode(JSON.stringify(sent))
   return {
     device: delivery.origin.device,

@@ -1,5 +1,5 @@
 import type { AlarmChange } from '../model/pipeline.ts'
-import type { Origin, Reading } from '../model/reading.ts'
+import type { Origin, StoredReading } from '../model/reading.ts'
 
 /**
  * InfluxDB line protocol of contract §6, times in milliseconds:
@@ -18,7 +18,7 @@ export class LineProtocol {
    * One line without its line feed; empty when the reading holds nothing to store. Throws
    * {@link Unwritable} when a name cannot be expressed.
    */
-  reading(origin: Origin, reading: Reading): string {
+  reading(origin: Origin, reading: StoredReading): string {
     let fields = ''
     for (const metric in reading.metrics) {
       fields += `,${this.#key(metric)}=${reading.metrics[metric]}`
@@ -34,6 +34,8 @@ export class LineProtocol {
       fields += `,lon=${position[0]},lat=${position[1]}`
       if (position.length === 3) fields += `,alt=${position[2]}`
     }
+    if (reading.delay !== undefined) fields += `,delay=${reading.delay}`
+    if (reading.behind !== undefined) fields += `,behind=${reading.behind}`
     if (fields === '') return ''
     return `${this.#head(origin)} ${fields.slice(1)} ${reading.ts}`
   }

@@ -1,5 +1,5 @@
 import type { Alarm } from './alarm.ts'
-import type { Delivery, Origin, Reading, Refusal } from './reading.ts'
+import type { Delivery, Origin, Reading, Refusal, StoredReading } from './reading.ts'
 
 /** Something with a life: constructors only assign, `start()` and `stop()` do. `stop()` may be called twice. */
 export interface Part {
@@ -167,6 +167,35 @@ export interface Historian extends Part {
   writeAlarms(changes: readonly AlarmChange[]): Promise<void>
   /** In time order. */
   query(query: Query): Promise<readonly Point[]>
+}
+
+/** A reading out of the history, with the tags that it was stored under. */
+export interface Recorded {
+  readonly origin: Origin
+  readonly reading: StoredReading
+}
+
+/** What to read of the history: one device's readings, epoch milliseconds, `from` inclusive, `to` exclusive. */
+export interface Stretch {
+  readonly device: string
+  readonly kind: string
+  readonly from: number
+  readonly to: number
+}
+
+/**
+ * What a historian holds, for those who read all of it. Changes nothing, and opens what it needs by itself:
+ * beside a gateway that runs, or without one.
+ */
+export interface History {
+  /** Devices of the kind that ever sent a reading, by name. */
+  devices(kind: string): Promise<readonly string[]>
+  /**
+   * The stretch in time order, in chunks of some thousands, so that a year costs no more memory than a day.
+   * Readings of one instant that were stored under the same tags are one.
+   */
+  scan(stretch: Stretch): AsyncIterable<readonly Recorded[]>
+  close(): void
 }
 
 /** Sends to MQTT subscribers. Resolves when the broker has taken it (retained and queued copies on disk). */

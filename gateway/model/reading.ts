@@ -29,6 +29,27 @@ export interface Reading {
   readonly clock?: 'gateway'
 }
 
+/**
+ * A reading that was under way for no longer than this, ms, came at once, and so did one whose clock is ahead
+ * by no more: neither rules nor the historian know of a smaller delay, so that a back-test sees what was seen
+ * live.
+ */
+export const AT_ONCE_MS = 10_000
+
+/** How long a reading had been under way when it came in, ms; below 0 when the device's clock is ahead. */
+export function delayOf(ts: number, receivedAt: number): number {
+  const delay = receivedAt - ts
+  return Math.abs(delay) > AT_ONCE_MS ? delay : 0
+}
+
+/** A reading as the historian keeps it: with what a back-test needs to know of how it came. */
+export interface StoredReading extends Reading {
+  /** {@link delayOf} it, where that is not 0. */
+  readonly delay?: number
+  /** How far it was behind the newest reading of its device when it came, ms, where it was. */
+  readonly behind?: number
+}
+
 /** Immutable: a change of a device's kind or place makes a new one, so old readings keep their tags. */
 export interface Origin {
   readonly device: string
