@@ -70,6 +70,7 @@ describe('help', () => {
     [['simulate', '--help'], 'gridwhistle simulate demo'],
     [['load', '--help'], 'gridwhistle load --devices'],
     [['journal', 'verify', '--help'], 'gridwhistle journal verify'],
+    [['report', 'sections', '--help'], 'gridwhistle report sections --month 2026-10'],
     [['user', 'add', '--help'], 'gridwhistle user add'],
   ])('%j has an example and exits with 0', async (args, example) => {
     const { code, out, err } = await quick(args)
@@ -97,6 +98,8 @@ describe('wrong usage exits with 2 and says what was expected', () => {
     [['replay', 'x.csv', '--map', 'usgs-01581752', '--shift', 'later'], 'Expected now, none or a time'],
     [['replay', 'x.csv', '--map', 'usgs-01581752', '--to', 'here'], 'Expected an address'],
     [['user', 'add', 'li-si', '--role', 'king'], 'Allowed choices are admin'],
+    [['report', 'sections'], "required option '--month <month>'"],
+    [['report', 'sections', '--month', '2026-13'], 'Expected a month such as 2026-10'],
     [['journal', 'verify', '--config', 'none.yaml'], 'none.yaml: cannot be read'],
   ])('%j', async (args, message) => {
     const { code, out, err } = await quick(args)

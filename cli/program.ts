@@ -12,6 +12,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   simulate: async () => (await import('./simulate.ts')).simulateCommand(),
   load: async () => (await import('./load.ts')).loadCommand(),
   journal: async () => (await import('./journal.ts')).journalCommand(),
+  report: async () => (await import('./report.ts')).reportCommand(),
   user: async () => (await import('./user.ts')).userCommand(),
 }
 

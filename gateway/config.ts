@@ -189,6 +189,17 @@ export const ConfigSchema = Type.Object(
       },
       'streets, grids and teams',
     ),
+    sections: Section(
+      {
+        file: Type.Optional(
+          Type.String({
+            minLength: 1,
+            description: 'targets, payers, prices and tiers of the section report; the defaults when absent',
+          }),
+        ),
+      },
+      'river sections in reports',
+    ),
     log: Section(
       {
         level: Type.Union(

@@ -31,6 +31,7 @@ import { Secrets } from './registry/secrets.ts'
 import { RegistrySignIn } from './registry/sign-in.ts'
 import { SlowHash } from './registry/slow-hash.ts'
 import { Users } from './registry/users.ts'
+import { loadSectionSettings } from './reports/section-settings.ts'
 
 /** The ready line (contract §1): the ports as they really are. */
 export interface Ready {
@@ -126,6 +127,7 @@ export class Gateway {
     // What is data: a mistake in it ends the start before anything is opened.
     const kinds = loadKinds()
     const district = loadDistrict(config.district.file)
+    const sections = loadSectionSettings(config.sections.file)
     const rules = loadRules(config.rules.dir ?? BUILT_IN_PACKS, kinds)
 
     const database = new Database(join(dataDir, 'registry.db'))
@@ -240,6 +242,7 @@ export class Gateway {
       quarantine,
       recorder,
       rules,
+      sections,
       judge,
       alarms,
       cases,

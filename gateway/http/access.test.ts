@@ -47,6 +47,7 @@ const ALLOWED: Record<string, readonly (Role | 'device')[]> = {
   'GET /api/v1/quarantine': ['admin', 'district', 'viewer'],
   'POST /api/v1/quarantine/:id/retry': ['admin', 'district'],
   'GET /api/v1/ledger': EVERYONE,
+  'GET /api/v1/reports/sections': ['admin', 'district', 'street', 'viewer'],
   'GET /api/v1/rules': EVERYONE,
   'GET /api/v1/rules/:id': EVERYONE,
   'POST /api/v1/rules/check': ['admin', 'district'],

@@ -18,6 +18,8 @@ export const ADMIN: Access = { roles: ['admin'] }
 export const DISTRICT: Access = { roles: ['admin', 'district'] }
 /** Those who see the whole district. */
 export const OVERVIEW: Access = { roles: ['admin', 'district', 'viewer'] }
+/** Those who answer for a street or more, and those who watch, each within its scope. */
+export const STREETS: Access = { roles: ['admin', 'district', 'street', 'viewer'] }
 /** Everybody who reads, each within its scope. */
 export const READERS: Access = { roles: ['admin', 'district', 'street', 'team', 'viewer'] }
 /** Those who move cases, each within its scope. */

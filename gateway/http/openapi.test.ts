@@ -87,6 +87,7 @@ describe('the OpenAPI document', () => {
     const secret = await site.device(fume('fume-1'))
     const readings = [{ metrics: { fume: 2.5 }, flags: { fume: 'M' } }, { metrics: { teapot: 1 } }]
     await site.call('POST', '/api/v1/readings', { token: secret, body: readings })
+    await site.device(fume('river-1', 'wenfeng', { kind: 'river_station' }))
     site.devices.setPresence('fume-1', true, site.clock.now())
     const id = site.alarm()!
     const alarm = site.cases.get(id)!.alarms[0]!
@@ -110,6 +111,8 @@ describe('the OpenAPI document', () => {
       ['get', '/api/v1/alarms/{id}', `/api/v1/alarms/${alarm}`],
       ['get', '/api/v1/cases/{id}', `/api/v1/cases/${id}`],
       ['get', '/api/v1/readings', '/api/v1/readings?device=fume-1&metric=fume'],
+      ['get', '/api/v1/reports/sections', '/api/v1/reports/sections?month=2024-06'],
+      ['get', '/api/v1/reports/sections', '/api/v1/reports/sections?month=2024-06&format=csv'],
       ['post', '/api/v1/readings', '/api/v1/readings', [{ device: 'fume-1', metrics: { pm: 1 } }]],
       ['post', '/api/v1/devices', '/api/v1/devices', fume('fume-2')],
       ['post', '/api/v1/devices/{id}/secret', '/api/v1/devices/fume-2/secret'],

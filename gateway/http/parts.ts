@@ -11,6 +11,7 @@ import type { Kinds } from '../model/kind.ts'
 import type { Health, Journal, Publisher } from '../model/pipeline.ts'
 import type { Rule } from '../model/rule.ts'
 import type { SignIn } from '../model/user.ts'
+import type { SectionSettings } from '../reports/section-settings.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Commands } from '../registry/commands.ts'
 import type { Devices } from '../registry/devices.ts'
@@ -40,6 +41,8 @@ export interface HttpParts {
   readonly quarantine: Pick<QuarantineReader, 'list' | 'get'>
   readonly recorder: Pick<Recorder, 'query'>
   readonly rules: readonly Rule[]
+  /** What the report of river sections goes by. */
+  readonly sections: SectionSettings
   readonly judge: { late(): number }
   readonly alarms: Alarms
   readonly cases: Cases

@@ -17,6 +17,7 @@ import { loadKinds } from '../model/kinds.ts'
 import type { Retainer } from '../model/pipeline.ts'
 import type { Rule } from '../model/rule.ts'
 import type { Role } from '../model/user.ts'
+import { loadSectionSettings } from '../reports/section-settings.ts'
 import { Audit } from '../registry/audit.ts'
 import { Commands } from '../registry/commands.ts'
 import { Database } from '../registry/database.ts'
@@ -156,6 +157,7 @@ export class Site {
       quarantine: { list: (query) => reader().list(query), get: (id) => reader().get(id) },
       recorder: this.recorder,
       rules: [rule],
+      sections: loadSectionSettings(),
       judge: { late: () => 0 },
       alarms: this.alarms,
       cases: this.cases,

@@ -29,6 +29,7 @@ import { readingsOut } from './readings-out.ts'
 import { rules } from './rules.ts'
 import { RouteTable } from './route-table.ts'
 import { validateStrictly, type Api } from './route.ts'
+import { sectionReport } from './section-report.ts'
 import { SessionStore } from './session-store.ts'
 import { sessions } from './sessions.ts'
 import { users } from './users.ts'
@@ -142,6 +143,7 @@ export class HttpServer implements Part {
     readingsOut(app, parts)
     quarantine(app, parts)
     ledger(app, parts)
+    sectionReport(app, parts)
     rules(app, parts)
     alarms(app, parts)
     cases(app, parts)
