@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -29,6 +29,13 @@ test('without a file, and with an empty one, the defaults hold', () => {
     },
   })
   expect(load('')).toEqual(settings)
+})
+
+test('the README shows every key with its default', () => {
+  const readme = readFileSync(new URL('README.md', import.meta.url), 'utf8')
+  const shown = load(/```yaml\n([^`]+)```/.exec(readme)![1]!)
+  expect(Object.keys(shown.sections)).toHaveLength(1)
+  expect({ ...shown, sections: {} }).toEqual(loadSectionSettings())
 })
 
 test('a file changes what it names and leaves the rest', () => {
