@@ -71,6 +71,7 @@ describe('help', () => {
     [['load', '--help'], 'gridwhistle load --devices'],
     [['journal', 'verify', '--help'], 'gridwhistle journal verify'],
     [['report', 'sections', '--help'], 'gridwhistle report sections --month 2026-10'],
+    [['hj212', 'decode', '--help'], 'gridwhistle hj212 decode'],
     [['user', 'add', '--help'], 'gridwhistle user add'],
   ])('%j has an example and exits with 0', async (args, example) => {
     const { code, out, err } = await quick(args)
@@ -234,4 +235,18 @@ test('simulate, replay and load run to their end and account for what they sent'
 test('the bin does what the command does, exit codes included', async () => {
   expect(await run(['--version'], 'cli/gridwhistle.js')).toMatchObject({ code: 0, err: '' })
   expect((await run(['load', '--qos', '0'], 'cli/gridwhistle.js')).code).toBe(2)
+})
+
+describe('hj212 decode', () => {
+  const right =
+    '##0101QN=20160801085857223;ST=32;CN=1062;PW=100000;MN=010000A8900016F000169DC0;Flag=5;CP=&&RtdInterval=30&&1C80'
+
+  test('explains a frame, with exit 0 when it is right and 1 when it is not', async () => {
+    const { code, out } = await run(['hj212', 'decode', right])
+    expect(code).toBe(0)
+    expect(out).toContain('right: set interval of real-time data')
+    const wrong = await run(['hj212', 'decode', '--json', right.replace('=30', '=31')])
+    expect(wrong.code).toBe(1)
+    expect(JSON.parse(wrong.out)).toMatchObject({ verdict: 'bad_crc', packet: { cn: '1062' } })
+  })
 })

@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   replay: async () => (await import('./replay.ts')).replayCommand(),
   simulate: async () => (await import('./simulate.ts')).simulateCommand(),
   load: async () => (await import('./load.ts')).loadCommand(),
+  hj212: async () => (await import('./hj212.ts')).hj212Command(),
   journal: async () => (await import('./journal.ts')).journalCommand(),
   report: async () => (await import('./report.ts')).reportCommand(),
   user: async () => (await import('./user.ts')).userCommand(),

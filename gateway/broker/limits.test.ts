@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Allowance, CONNECT_LIMIT_BYTES, FailedSignIns, PacketMeter } from './limits.ts'
+import { Allowance } from '../model/allowance.ts'
+import { CONNECT_LIMIT_BYTES, FailedSignIns, PacketMeter } from './limits.ts'
 
 const connect = [0x10, 2, 0, 0]
 const length = (bytes: number) => {

@@ -1,6 +1,7 @@
+import { Allowance } from '../model/allowance.ts'
 import type { Principal } from '../model/user.ts'
 import type { Connection } from './connection.ts'
-import { Allowance, MAKES_ROOM_AFTER_MS } from './limits.ts'
+import { MAKES_ROOM_AFTER_MS } from './limits.ts'
 import { readRights, type Levels } from './topic-rights.ts'
 
 /** A device or user that is signed in, with all its connections: limits and presence are the peer's, not a socket's. */

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { IDENTIFIER_PATTERN } from './identifier.ts'
+import type { Kind } from './kind.ts'
 import type { Origin } from './reading.ts'
 
 const Identifier = Type.String({ pattern: IDENTIFIER_PATTERN })
@@ -47,4 +48,16 @@ export interface DeviceDirectory {
   /** The device's current tags; the same object until the device is changed. */
   origin(id: string): Origin | undefined
   all(): Iterable<Device>
+}
+
+/** What an adapter asks of its part of a device's `protocols` (contract §5), at registration and at each change. */
+export interface Wire {
+  /** Key in `protocols`. */
+  readonly protocol: string
+  /** Keys of the binding that are never shown again. */
+  readonly secrets: readonly string[]
+  /** Null when it is right for a device of this kind, else a line that begins with the key. */
+  fault(binding: unknown, kind: Kind): string | null
+  /** What identifies the device on this wire, so that no two devices may share it; null when there is no such thing. */
+  address(binding: unknown): string | null
 }

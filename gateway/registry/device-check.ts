@@ -1,5 +1,5 @@
 import { Ajv, type ErrorObject } from 'ajv'
-import { DeviceSchema, type Device } from '../model/device.ts'
+import { DeviceSchema, type Device, type Wire } from '../model/device.ts'
 import { isIdentifier } from '../model/identifier.ts'
 import type { Kinds } from '../model/kind.ts'
 import { ADMIN } from '../model/user.ts'
@@ -11,7 +11,7 @@ const LARGEST = 16_384
 const fits = new Ajv({ verbose: true }).compile<Device>(DeviceSchema)
 
 /** A copy, frozen; throws a RegistryError `invalid` that names the key and what was expected. */
-export function checkedDevice(candidate: unknown, kinds: Kinds): Device {
+export function checkedDevice(candidate: unknown, kinds: Kinds, wires: readonly Wire[] = []): Device {
   if (!fits(candidate)) throw new RegistryError('invalid', explain(fits.errors![0]!))
   if (!isIdentifier(candidate.id) || candidate.id === ADMIN.name) {
     throw new RegistryError('invalid', `id: "${candidate.id}" is reserved; expected another one`)
@@ -29,6 +29,11 @@ export function checkedDevice(candidate: unknown, kinds: Kinds): Device {
       'invalid',
       `position: [${lon}, ${lat}] is no place; expected [longitude, latitude]`,
     )
+  }
+  for (const wire of wires) {
+    const binding = candidate.protocols?.[wire.protocol]
+    const problem = binding === undefined ? null : wire.fault(binding, kinds.get(candidate.kind)!)
+    if (problem !== null) throw new RegistryError('invalid', `protocols.${wire.protocol}.${problem}`)
   }
   const text = JSON.stringify(candidate)
   const size = Buffer.byteLength(text)

@@ -1,4 +1,4 @@
-import type { Device, DeviceDirectory, Presence } from '../model/device.ts'
+import type { Device, DeviceDirectory, Presence, Wire } from '../model/device.ts'
 import type { Kinds } from '../model/kind.ts'
 import type { Origin } from '../model/reading.ts'
 import type { Database } from './database.ts'
@@ -30,17 +30,21 @@ export class Devices implements DeviceDirectory {
   readonly #database: Database
   readonly #secrets: Secrets
   readonly #kinds: Kinds
+  readonly #wires: readonly Wire[]
   readonly #presences: Presences
   readonly #devices = new Map<string, Device>()
+  /** Devices by what identifies them on another wire. */
+  readonly #addresses = new Map<string, string>()
   readonly #origins = new Map<string, Origin>()
   readonly #listeners: ((change: DeviceChange) => void)[] = []
   /** Ids in order, for paging; undefined when one came or went. */
   #sorted: string[] | undefined
 
-  constructor(database: Database, secrets: Secrets, kinds: Kinds) {
+  constructor(database: Database, secrets: Secrets, kinds: Kinds, wires: readonly Wire[] = []) {
     this.#database = database
     this.#secrets = secrets
     this.#kinds = kinds
+    this.#wires = wires
     this.#presences = new Presences(database)
   }
 
@@ -106,11 +110,15 @@ export class Devices implements DeviceDirectory {
    */
   async createAll(candidates: readonly NewDevice[]): Promise<Credential[]> {
     const created: { device: Device; secret: NewSecret }[] = []
-    const ids = new Set<string>()
+    const taken = new Set<string>()
     for (const candidate of candidates) {
       const device = this.checkNew(candidate)
-      if (ids.has(device.id)) throw new RegistryError('exists', `id: "${device.id}" is there twice`)
-      ids.add(device.id)
+      if (taken.has(device.id)) throw new RegistryError('exists', `id: "${device.id}" is there twice`)
+      taken.add(device.id)
+      for (const address of this.#addressesOf(device)) {
+        if (taken.has(address)) throw new RegistryError('exists', `protocols: "${address}" is there twice`)
+        taken.add(address)
+      }
       created.push({ device, secret: await this.#secrets.prepare(candidate.secret) })
     }
     this.#database.transaction(() => {
@@ -118,6 +126,7 @@ export class Devices implements DeviceDirectory {
       for (const { device, secret } of created) {
         // Again: hashing took its time.
         this.#mustBeFree(device.id)
+        this.#mustBeReachable(device)
         insert.run(device.id, JSON.stringify(device))
         this.#secrets.put(device.id, secret.stored)
         this.#database.afterCommit(() => {
@@ -131,17 +140,19 @@ export class Devices implements DeviceDirectory {
 
   /** The device as it would be created; throws what {@link create} would throw. */
   checkNew(candidate: NewDevice): Device {
-    const device = checkedDevice(candidate.device, this.#kinds)
+    const device = checkedDevice(candidate.device, this.#kinds, this.#wires)
     if (candidate.secret !== undefined) checkChosen(candidate.secret)
     this.#mustBeFree(device.id)
+    this.#mustBeReachable(device)
     return device
   }
 
   /** RFC 7396 merge patch; the id stays. */
   patch(id: string, changes: unknown): Device {
-    const device = checkedDevice(mergePatch(this.#mustExist(id), changes), this.#kinds)
+    const device = checkedDevice(mergePatch(this.#mustExist(id), changes), this.#kinds, this.#wires)
     if (device.id !== id)
       throw new RegistryError('invalid', `id: "${device.id}" differs; an id cannot change`)
+    this.#mustBeReachable(device)
     this.#database.transaction(() => {
       this.#database.sql.prepare('UPDATE devices SET body = ? WHERE id = ?').run(JSON.stringify(device), id)
       this.#database.afterCommit(() => {
@@ -159,6 +170,7 @@ export class Devices implements DeviceDirectory {
       this.#secrets.remove(id)
       this.#presences.remove(id)
       this.#database.afterCommit(() => {
+        this.#releaseAddresses(id)
         this.#devices.delete(id)
         this.#origins.delete(id)
         this.#sorted = undefined
@@ -202,12 +214,35 @@ export class Devices implements DeviceDirectory {
 
   #keep(device: Device): void {
     if (!this.#devices.has(device.id)) this.#sorted = undefined
+    else this.#releaseAddresses(device.id)
     this.#devices.set(device.id, device)
+    for (const address of this.#addressesOf(device)) this.#addresses.set(address, device.id)
     const { id, kind, site, street, grid } = device
     const now = this.#origins.get(id)
     // An origin stays the same object while its tags do: the journal and the historian cache by it.
     if (now?.kind === kind && now.site === site && now.street === street && now.grid === grid) return
     this.#origins.set(id, Object.freeze({ device: id, kind, site, street, grid }))
+  }
+
+  #addressesOf(device: Device): string[] {
+    return this.#wires.flatMap((wire) => {
+      const binding = device.protocols?.[wire.protocol]
+      const address = binding === undefined ? null : wire.address(binding)
+      return address === null ? [] : [`${wire.protocol} ${address}`]
+    })
+  }
+
+  #releaseAddresses(id: string): void {
+    for (const address of this.#addressesOf(this.#devices.get(id)!)) this.#addresses.delete(address)
+  }
+
+  /** Two devices with one address on a wire could not be told apart. */
+  #mustBeReachable(device: Device): void {
+    for (const address of this.#addressesOf(device)) {
+      const owner = this.#addresses.get(address) ?? device.id
+      if (owner !== device.id)
+        throw new RegistryError('exists', `protocols: "${address}" is that of "${owner}" already`)
+    }
   }
 
   #mustExist(id: string): Device {

@@ -1,0 +1,152 @@
+import { checksum, type Checksum } from './crc.ts'
+
+/**
+ * HJ 212-2017 §6.3, the same in 2005 and 2025:
+ *
+ *   ##LLLL{data segment}CCCC\r\n
+ *   QN=…;ST=…;CN=…;PW=…;MN=…;Flag=…;[PNUM=…;PNO=…;]CP=&&{item;item;…}&&
+ *
+ * LLLL counts the bytes of the data segment, CCCC is its checksum (see crc.ts) in hexadecimal.
+ */
+
+/** §6.3.2 allows 1,024; senders in the field exceed it, the longest one known by some twenty bytes. */
+export const SEGMENT_LIMIT = 4096
+
+/** What is wrong with bytes that look like a frame. */
+export type FaultCode = 'too_long' | 'cut_off' | 'bad_length' | 'bad_crc' | 'bad_segment'
+
+export interface Fault {
+  readonly code: FaultCode
+  /** Where and what was expected; without the sender's own words, so it is fit for a log. */
+  readonly message: string
+}
+
+/** Versions of the standard as V5…V0 of Flag count them (§6.3.3). */
+export const VERSIONS = ['2005', '2017', '2025'] as const
+
+/** A data segment, decoded. */
+export interface Packet {
+  /** Request number, a time to the millisecond by which an answer is matched; 2005 senders may leave it out. */
+  readonly qn: string | null
+  /** System type (§6.6.1), of the monitored object. */
+  readonly st: string | null
+  /** What it is about (§6.6.5): 2011 real-time data, 9014 data acknowledged, and so on. */
+  readonly cn: string
+  readonly pw: string | null
+  /** Identity of the sender. */
+  readonly mn: string
+  /** Null where there is no Flag at all, as in 2005. */
+  readonly flag: number | null
+  /** Packets that the message was split into and the number of this one, from 1. */
+  readonly pnum: number | null
+  readonly pno: number | null
+  /** Fields of CP in their order. Which of them share an item says the code before their `-`. */
+  readonly cp: readonly Field[]
+}
+export type Field = readonly [name: string, value: string]
+
+/** The sender wants an answer: bit A of Flag. */
+export function wantsAnswer(packet: Pick<Packet, 'flag'>): boolean {
+  return packet.flag !== null && (packet.flag & 1) === 1
+}
+
+/** Index in {@link VERSIONS}; later ones are possible. */
+export function versionOf(packet: Pick<Packet, 'flag'>): number {
+  return (packet.flag ?? 0) >> 2
+}
+
+/** In the field MN is anything: 24 hexadecimal digits (2017), 14 (2005), a serial number, a name. */
+export const MN_PATTERN = '^[\\x21-\\x3a\\x3c\\x3e-\\x7e]{1,64}$'
+const mnText = new RegExp(MN_PATTERN)
+const digits = /^\d{1,5}$/
+
+/** A whole data segment whose length is right. */
+export function decode(segment: Uint8Array, crc: number, algorithm: Checksum): Packet | Fault {
+  return checksum(segment, algorithm) === crc ? decodeSegment(segment) : badCrc(crc)
+}
+
+export function badCrc(crc: number): Fault {
+  return {
+    code: 'bad_crc',
+    message: `the checksum ${hex(crc)} is not that of the data segment`,
+  }
+}
+
+/** The data segment without a look at its checksum. */
+export function decodeSegment(segment: Uint8Array): Packet | Fault {
+  const text = Buffer.from(segment.buffer, segment.byteOffset, segment.byteLength).toString('utf8')
+  const start = text.indexOf('CP=&&')
+  if (start < 0 || !text.endsWith('&&') || text.length < start + 7) return bad('CP=&&…&&: missing')
+  const head = new Map(fields(text.slice(0, start)))
+  const mn = head.get('MN') ?? ''
+  const cn = head.get('CN') ?? ''
+  if (!mnText.test(mn)) return bad('MN: missing or not plain text of 1 to 64 characters')
+  if (!/^[0-9A-Za-z]{4}$/.test(cn)) return bad('CN: missing; expected four digits')
+  const flag = head.get('Flag')
+  if (flag !== undefined && !digits.test(flag)) return bad('Flag: expected a number')
+  return {
+    qn: head.get('QN') ?? null,
+    st: head.get('ST') ?? null,
+    cn,
+    pw: head.get('PW') ?? null,
+    mn,
+    flag: flag === undefined ? null : Number(flag),
+    pnum: numberOf(head.get('PNUM')),
+    pno: numberOf(head.get('PNO')),
+    cp: fields(text.slice(start + 5, -2)),
+  }
+}
+
+/** `a=1,b=2;c=3`: items and their fields alike. A part without `=` says nothing. */
+function fields(text: string): Field[] {
+  const found: Field[] = []
+  let from = 0
+  for (let at = 0; at <= text.length; at++) {
+    const code = at === text.length ? SEMICOLON : text.charCodeAt(at)
+    if (code !== SEMICOLON && code !== COMMA) continue
+    const equals = text.indexOf('=', from)
+    if (equals > from && equals < at) found.push([text.slice(from, equals), text.slice(equals + 1, at)])
+    from = at + 1
+  }
+  return found
+}
+const SEMICOLON = 0x3b
+const COMMA = 0x2c
+
+function numberOf(text: string | undefined): number | null {
+  return text !== undefined && digits.test(text) ? Number(text) : null
+}
+
+function bad(message: string): Fault {
+  return { code: 'bad_segment', message }
+}
+
+/** The frame as it goes on the wire. Fields of CP are written as given: `;` between items, `,` within one. */
+export function encode(
+  packet: Omit<Packet, 'pnum' | 'pno' | 'cp'> & {
+    readonly pnum?: number | null
+    readonly pno?: number | null
+    readonly cp: string
+  },
+  algorithm: Checksum,
+): Buffer {
+  const { qn, st, cn, pw, mn, flag, pnum, pno, cp } = packet
+  const head = { QN: qn, ST: st, CN: cn, PW: pw, MN: mn, Flag: flag, PNUM: pnum, PNO: pno }
+  const written = Object.entries(head)
+    .filter(([, value]) => value !== null && value !== undefined)
+    .map(([name, value]) => `${name}=${value};`)
+    .join('')
+  return frame(Buffer.from(`${written}CP=&&${cp}&&`), algorithm)
+}
+
+export function frame(segment: Uint8Array, algorithm: Checksum): Buffer {
+  return Buffer.concat([
+    Buffer.from(`##${String(segment.length).padStart(4, '0')}`),
+    segment,
+    Buffer.from(`${hex(checksum(segment, algorithm))}\r\n`),
+  ])
+}
+
+function hex(crc: number): string {
+  return crc.toString(16).toUpperCase().padStart(4, '0')
+}
