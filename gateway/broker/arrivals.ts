@@ -5,6 +5,7 @@ import { RAW_LIMIT, type Refusal, type RefusalCode } from '../model/reading.ts'
 import type { Principal, User } from '../model/user.ts'
 import type { Connection } from './connection.ts'
 import { STATUS_LIMIT_BYTES } from './limits.ts'
+import type { Publish } from './readings-lane.ts'
 import { destination } from './topic-rights.ts'
 
 /** Where the messages of devices and teams go. What rejects is not acknowledged: the connection closes. */
@@ -44,7 +45,31 @@ export class Arrivals {
     return this.#pending
   }
 
-  /** The hot path: as little as can be between aedes and the intake. The callback acknowledges; an error closes. */
+  /** The hot path: as little as can be between the socket and the intake. Rejects when nothing may be acknowledged. */
+  publishes(connection: Connection, device: string, publishes: readonly Publish[]): Promise<void> {
+    const count = publishes.length
+    this.#pending += count
+    connection.pending += count
+    const receivedAt = this.#clock.now()
+    const accept = ({ payload }: Publish) => this.#receivers.intake.accept({ device, payload, receivedAt })
+    const report = (outcome: Outcome) => {
+      if (outcome.refused.length > 0) this.#onRefused(device, outcome)
+    }
+    const settled = () => {
+      this.#pending -= count
+      connection.pending -= count
+    }
+    const taken =
+      count === 1
+        ? accept(publishes[0]!).then(report)
+        : Promise.all(publishes.map(accept)).then((outcomes) => outcomes.forEach(report))
+    return taken.then(settled, (error: Error) => {
+      settled()
+      throw error
+    })
+  }
+
+  /** Readings that came through aedes. The callback acknowledges; an error closes. */
   readings(connection: Connection, device: string, payload: Buffer, callback: Callback): void {
     this.#pending++
     connection.pending++

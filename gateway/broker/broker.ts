@@ -201,6 +201,9 @@ export class MqttBroker implements Part, Retainer {
         return peer != null && mayRead(peer.rights, packet.topic) ? packet : null
       },
     })
+    aedes.on('connackSent', (_, client: AttachedClient) => {
+      client.connection!.isOpen = true
+    })
     aedes.on('unsubscribe', (filters, client: AttachedClient) => {
       for (const filter of filters) client.connection?.filters.delete(filter)
     })
@@ -217,7 +220,14 @@ export class MqttBroker implements Part, Retainer {
 
   #receive(caller: Caller): void {
     const { maxPacketBytes } = this.#options.config.mqtt
-    const connection = new Connection(caller.stream, caller.address, caller.certificate, maxPacketBytes)
+    const connection = new Connection(
+      caller.stream,
+      caller.address,
+      caller.certificate,
+      maxPacketBytes,
+      (from, publishes) => this.#arrivals.publishes(from, from.peer!.name, publishes),
+      this.#drainTimeout,
+    )
     connection.guard()
     this.#connections.add(connection)
     const { stream } = connection

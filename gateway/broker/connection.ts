@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { Client } from 'aedes'
-import { PacketMeter } from './limits.ts'
+import { BEGINNING_LIMIT_BYTES, PacketMeter } from './limits.ts'
 import type { Peer } from './peers.ts'
+import { pubacks, splitPublishes, type Publish } from './readings-lane.ts'
 
 /** What a CONNECT asked for, kept until its sender has proved who it is. */
 export interface ConnectRequest {
@@ -15,9 +16,13 @@ export interface ConnectRequest {
 /** aedes' client with ours attached: a property, because it is read at every message. */
 export type AttachedClient = Client & { connection?: Connection }
 
+/** Takes readings in; resolves when all of them may be acknowledged. */
+export type TakeReadings = (connection: Connection, publishes: readonly Publish[]) => Promise<void>
+
 /**
  * One socket. aedes pulls from it by `read()`; there each chunk is measured before it is parsed, and there a sender
- * over its rate waits: its data stays in the kernel, nothing is lost.
+ * over its rate waits: its data stays in the kernel, nothing is lost. There, too, readings leave for the intake
+ * (readings-lane.ts) and aedes gets the rest. As with aedes, nothing more is read while a chunk's are under way.
  */
 export class Connection {
   readonly stream: Duplex
@@ -35,15 +40,37 @@ export class Connection {
   pending = 0
   /** `performance.now()` of the last chunk. */
   heardAt = performance.now()
+  /** The CONNACK is sent: from here on readings need not pass through aedes. */
+  isOpen = false
   readonly #meter: PacketMeter
+  readonly #takeReadings: TakeReadings
+  readonly #drainTimeout: number
   #held = false
   #timer: NodeJS.Timeout | undefined
+  /** Readings are under way to the disk. */
+  #taking = false
+  /** The beginning of a PUBLISH whose end is still to come. */
+  #beginning: Buffer | null = null
+  /** What follows readings that are under way, and is for aedes. */
+  #remainder: Buffer | null = null
+  /** aedes has the beginning of a packet, so it must have its end. */
+  #aedesAwaits = false
 
-  constructor(stream: Duplex, address: string, certificate: string | null, maxPacketBytes: number) {
+  /** `drainTimeout`: for how long a peer may leave its acknowledgements unread, ms. */
+  constructor(
+    stream: Duplex,
+    address: string,
+    certificate: string | null,
+    maxPacketBytes: number,
+    takeReadings: TakeReadings,
+    drainTimeout: number,
+  ) {
     this.stream = stream
     this.address = address
     this.certificate = certificate
     this.#meter = new PacketMeter(maxPacketBytes)
+    this.#takeReadings = takeReadings
+    this.#drainTimeout = drainTimeout
   }
 
   /** Puts the gate before aedes. */
@@ -53,16 +80,75 @@ export class Connection {
     stream.read = (size?: number) => {
       // read(0) only asks the stream to fill its buffer, which is bounded.
       if (size === 0) return read(0)
-      if (this.#held) return null
+      if (this.#held || this.#taking) return null
+      if (this.#remainder !== null) return this.#forAedes(this.#remainder)
       const chunk = read()
-      return chunk === null
-        ? null
-        : this.#admit(stream.readableLength === 0 ? chunk : join(chunk, stream, read))
+      if (chunk === null) return null
+      const admitted = this.#admit(stream.readableLength === 0 ? chunk : join(chunk, stream, read))
+      return admitted === null ? null : this.#sort(admitted)
     }
     stream.once('close', () => clearTimeout(this.#timer))
   }
 
-  #admit(chunk: Uint8Array): Uint8Array | null {
+  /** Keeps the readings of a chunk; what is for aedes is returned, or stays back until they are acknowledged. */
+  #sort(fresh: Buffer): Buffer | null {
+    if (this.#aedesAwaits || !this.isOpen || this.peer === null || this.peer.readingsTopic === '')
+      return this.#forAedes(fresh)
+    const chunk = this.#beginning === null ? fresh : Buffer.concat([this.#beginning, fresh])
+    this.#beginning = null
+    const { publishes, end, next } = splitPublishes(chunk, this.peer.readingsTopicBytes)
+    if (next !== 'nothing') {
+      const left = end === 0 ? chunk : chunk.subarray(end)
+      if (next === 'a beginning' && left.length <= BEGINNING_LIMIT_BYTES) this.#beginning = Buffer.from(left)
+      else if (publishes.length === 0) return this.#forAedes(left)
+      else this.#remainder = left
+    }
+    if (publishes.length > 0) this.#take(publishes)
+    return null
+  }
+
+  /** Up to the end of what has come in so far: what the meter says of that end holds for aedes too. */
+  #forAedes(chunk: Buffer): Buffer {
+    this.#remainder = null
+    this.#aedesAwaits = this.#meter.isWithinPacket
+    return chunk
+  }
+
+  #take(publishes: readonly Publish[]): void {
+    this.#taking = true
+    this.#takeReadings(this, publishes).then(
+      () => this.#acknowledge(publishes),
+      (error: Error) => {
+        this.stream.destroy(error)
+      },
+    )
+  }
+
+  #acknowledge(publishes: readonly Publish[]): void {
+    const { stream } = this
+    if (stream.destroyed) return
+    if (stream.write(pubacks(publishes))) {
+      this.#resume()
+      return
+    }
+    const frozen = setTimeout(
+      () => stream.destroy(new Error('leaves its acknowledgements unread')),
+      this.#drainTimeout,
+    )
+    const resume = () => {
+      clearTimeout(frozen)
+      this.#resume()
+    }
+    stream.once('drain', resume)
+    stream.once('close', () => clearTimeout(frozen))
+  }
+
+  #resume(): void {
+    this.#taking = false
+    if (this.#remainder !== null || this.stream.readableLength > 0) this.stream.emit('readable')
+  }
+
+  #admit(chunk: Buffer): Buffer | null {
     const costs = this.#meter.count(chunk)
     if (typeof costs === 'string') {
       this.stream.destroy(new Error(costs))

@@ -25,6 +25,8 @@ export const PIPELINED_PACKETS = 1000
 export const MAKES_ROOM_AFTER_MS = 10_000
 /** Messages on a device's `errors` topic each second. */
 export const ERRORS_PER_SECOND = 10
+/** The beginning of a PUBLISH that is kept until its end comes; a longer one is left to aedes, which need not copy it. */
+export const BEGINNING_LIMIT_BYTES = 16 * 1024
 /** Largest `status` payload, bytes. */
 export const STATUS_LIMIT_BYTES = 1024
 
@@ -60,6 +62,11 @@ export class PacketMeter {
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
+  }
+
+  /** Whether the last chunk ended within a packet. */
+  get isWithinPacket(): boolean {
+    return this.#left > 0 || this.#inLength
   }
 
   /** What the packets that begin in the chunk take from the rate, or what is wrong with it. */

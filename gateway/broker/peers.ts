@@ -2,6 +2,7 @@ import { Allowance } from '../model/allowance.ts'
 import type { Principal } from '../model/user.ts'
 import type { Connection } from './connection.ts'
 import { MAKES_ROOM_AFTER_MS } from './limits.ts'
+import { topicBytes } from './readings-lane.ts'
 import { readRights, type Levels } from './topic-rights.ts'
 
 /** A device or user that is signed in, with all its connections: limits and presence are the peer's, not a socket's. */
@@ -11,6 +12,8 @@ export class Peer {
   readonly name: string
   /** What every message of a device is compared with first; empty for users, which no topic is. */
   readonly readingsTopic: string
+  /** The same as it stands in a PUBLISH. */
+  readonly readingsTopicBytes: Buffer
   readonly allowance: Allowance
   readonly connections = new Set<Connection>()
   principal: Principal
@@ -21,6 +24,7 @@ export class Peer {
     this.owner = ownerOf(principal)
     this.name = nameOf(principal)
     this.readingsTopic = principal.type === 'device' ? `v1/${principal.device}/readings` : ''
+    this.readingsTopicBytes = topicBytes(this.readingsTopic)
     this.allowance = allowance
   }
 }
