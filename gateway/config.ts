@@ -161,7 +161,7 @@ export const ConfigSchema = Type.Object(
         batch: Type.Integer({
           minimum: 1,
           maximum: 50_000,
-          default: 5000,
+          default: 10_000,
           description: 'readings in one write at most',
         }),
         keep: Duration('400d', 'how long the embedded historian keeps readings'),

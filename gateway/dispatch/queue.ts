@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { DateTime } from 'luxon'
+import { DateTime, FixedOffsetZone } from 'luxon'
 import type { Log } from '../log.ts'
 import { SEVERITIES, type Alarm, type AlarmBook, type Severity } from '../model/alarm.ts'
 import { DEADLINE_COLOURS, type Case, type TimelineEntry } from '../model/case.ts'
@@ -33,6 +33,8 @@ const TIMELINE_ROOM = 500
 /** Cases in one go when many are due, so that the intake is never kept waiting. */
 const DUE_AT_ONCE = 100
 const TITLE_LIMIT = 200
+/** Asia/Shanghai, which has kept no summer time since 1991; by its offset, which needs no tables, as orders are urgent. */
+const CHINA = FixedOffsetZone.instance(8 * 60)
 
 export interface QueueParts {
   readonly database: Database
@@ -58,6 +60,8 @@ export class Queue implements AlarmBook, Part {
   readonly #orders: Orders
   readonly #caseListeners: ((found: Case) => void)[] = []
   readonly #alarmListeners: ((alarm: Alarm) => void)[] = []
+  /** Version of each case that the last commit is to tell. */
+  readonly #untold = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
   #running = false
   /** Why deadlines cannot be watched; null when they are. */
@@ -173,7 +177,7 @@ export class Queue implements AlarmBook, Part {
 
   /** Readable, and the same whenever the same history is replayed; numbered when the alarm had a case before. */
   #newId(alarm: Finding, family: string): string {
-    const date = DateTime.fromMillis(alarm.startedAt, { zone: 'Asia/Shanghai' }).toFormat('yyyyLLdd')
+    const date = DateTime.fromMillis(alarm.startedAt, { zone: CHINA }).toISODate({ format: 'basic' })
     const hash = createHash('sha256').update(alarm.id).digest('hex').slice(0, 8)
     const id = `${date}-${family}-${hash}`
     for (let number = 1; ; number++) {
@@ -284,6 +288,7 @@ export class Queue implements AlarmBook, Part {
 
   #afterSave(record: CaseRecord): void {
     this.#orders.note(record)
+    this.#untold.set(record.id, record.version)
     this.#parts.database.afterCommit(() => this.#tellCase(record))
   }
 
@@ -291,7 +296,8 @@ export class Queue implements AlarmBook, Part {
   #tellCase({ id, version }: CaseRecord): void {
     try {
       // Changed again in the same transaction: the last change tells it.
-      if (this.#parts.cases.record(id)?.version !== version) return
+      if (this.#untold.get(id) !== version) return
+      this.#untold.delete(id)
       this.#orders.announceCase(id)
       this.#arm()
       if (this.#caseListeners.length === 0) return

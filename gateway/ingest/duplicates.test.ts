@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Delivery, Flag, Position, Reading } from '../model/reading.ts'
-import { Duplicates, NEW, REMEMBERED } from './duplicates.ts'
+import { Duplicates } from './duplicates.ts'
 
 const T = 1_718_000_000_000
 
@@ -43,7 +43,7 @@ test('a reading is a duplicate exactly when device, time, metrics, flags and pos
         const seen = new Set<string>()
         for (const [device, one] of arrivals) {
           const key = canonical(device, one)
-          expect(duplicates.add(device, one, 1) !== NEW, key).toBe(seen.has(key))
+          expect(duplicates.add(device, one), key).toBe(!seen.has(key))
           seen.add(key)
         }
       },
@@ -53,8 +53,8 @@ test('a reading is a duplicate exactly when device, time, metrics, flags and pos
 
 test('the order of the keys does not matter', () => {
   const duplicates = new Duplicates(10)
-  duplicates.add('a', { ts: T, metrics: { fume: 1, pm: 2, fan: true } }, 1)
-  expect(duplicates.add('a', { ts: T, metrics: { fan: true, pm: 2, fume: 1 } }, 2)).toBe(1)
+  duplicates.add('a', { ts: T, metrics: { fume: 1, pm: 2, fan: true } })
+  expect(duplicates.add('a', { ts: T, metrics: { fan: true, pm: 2, fume: 1 } })).toBe(false)
 })
 
 test.each<[string, Reading]>([
@@ -65,8 +65,8 @@ test.each<[string, Reading]>([
   ['another time', { ts: T + 1, metrics: { fume: 1, pm: 2 } }],
 ])('with %s it is another reading', (_, other) => {
   const duplicates = new Duplicates(10)
-  duplicates.add('a', { ts: T, metrics: { fume: 1, pm: 2 } }, 1)
-  expect(duplicates.add('a', other, 2)).toBe(NEW)
+  duplicates.add('a', { ts: T, metrics: { fume: 1, pm: 2 } })
+  expect(duplicates.add('a', other)).toBe(true)
 })
 
 test('forgetting any of them, in any order, leaves exactly the others known', () => {
@@ -78,14 +78,14 @@ test('forgetting any of them, in any order, leaves exactly the others known', ()
     fc.property(distinct, fc.infiniteStream(fc.boolean()), (readings, coin) => {
       // Small, so that entries crowd together and gaps must be closed.
       const duplicates = new Duplicates(64)
-      for (const one of readings) duplicates.add('a', one, 7)
+      for (const one of readings) duplicates.add('a', one)
       const kept: Reading[] = []
       for (const one of readings) {
         if (coin.next().value === true) kept.push(one)
         else duplicates.forget('a', one)
       }
-      for (const one of kept) expect(duplicates.add('a', one, 8)).toBe(7)
-      for (const one of readings) expect(duplicates.add('a', one, 8)).toBe(kept.includes(one) ? 7 : NEW)
+      for (const one of kept) expect(duplicates.add('a', one)).toBe(false)
+      for (const one of readings) expect(duplicates.add('a', one)).toBe(!kept.includes(one))
     }),
   )
 })
@@ -94,20 +94,20 @@ test('the newest readings of a full generation are known, whatever came before',
   const capacity = 50
   const duplicates = new Duplicates(capacity)
   for (let i = 0; i < 1000; i++) {
-    expect(duplicates.add('a', { ts: T + i, metrics: { fume: 1 } }, 1)).toBe(NEW)
+    expect(duplicates.add('a', { ts: T + i, metrics: { fume: 1 } })).toBe(true)
     const age = Math.min(i, capacity - 1)
-    expect(duplicates.add('a', { ts: T + i - age, metrics: { fume: 1 } }, 2)).toBe(1)
+    expect(duplicates.add('a', { ts: T + i - age, metrics: { fume: 1 } })).toBe(false)
   }
 })
 
 test('a failing disk that adds and forgets for ever does not push out what is known', () => {
   const duplicates = new Duplicates(50)
-  duplicates.add('a', { ts: T, metrics: { fume: 1 } }, 1)
+  duplicates.add('a', { ts: T, metrics: { fume: 1 } })
   for (let i = 1; i < 10_000; i++) {
-    duplicates.add('a', { ts: T + i, metrics: { fume: 1 } }, 2)
+    duplicates.add('a', { ts: T + i, metrics: { fume: 1 } })
     duplicates.forget('a', { ts: T + i, metrics: { fume: 1 } })
   }
-  expect(duplicates.add('a', { ts: T, metrics: { fume: 1 } }, 3)).toBe(1)
+  expect(duplicates.add('a', { ts: T, metrics: { fume: 1 } })).toBe(false)
 })
 
 const origin = { device: 'a', kind: 'cooking_fume', site: 's', street: 'wenfeng', grid: 'wenfeng-001' }
@@ -135,9 +135,9 @@ test('after a start the newest readings of the journal are known again', () => {
   const duplicates = new Duplicates(200)
   duplicates.restore(journalOf(500))
   for (let i = 0; i < 150; i++) {
-    expect(duplicates.add('a', { ts: T + 1499 - i, metrics: { fume: 1 } }, 1)).toBe(REMEMBERED)
+    expect(duplicates.add('a', { ts: T + 1499 - i, metrics: { fume: 1 } })).toBe(false)
   }
-  expect(duplicates.add('a', { ts: T, metrics: { fume: 1 } }, 1)).toBe(NEW)
+  expect(duplicates.add('a', { ts: T, metrics: { fume: 1 } })).toBe(true)
 })
 
 test('learning the journal again stops at its time bound', () => {
@@ -148,5 +148,5 @@ test('a reading without a time of its own is never remembered', () => {
   const duplicates = new Duplicates(10)
   const stamped: Reading = { ts: T, metrics: { fume: 1 }, clock: 'gateway' }
   duplicates.remember({ seq: 0, origin, receivedAt: T, readings: [stamped] })
-  expect(duplicates.add('a', { ts: T, metrics: { fume: 1 } }, 1)).toBe(NEW)
+  expect(duplicates.add('a', { ts: T, metrics: { fume: 1 } })).toBe(true)
 })

@@ -4,7 +4,7 @@ import type { DeviceDirectory } from '../model/device.ts'
 import type { Kinds } from '../model/kind.ts'
 import type { Intake, Journal, JournalEntry, JournalWrite, Message, Outcome } from '../model/pipeline.ts'
 import type { Origin, Reading, Refusal, RefusalCode } from '../model/reading.ts'
-import { Duplicates, NEW } from './duplicates.ts'
+import { Duplicates } from './duplicates.ts'
 import { rawOf, readingsIn } from './payload.ts'
 import { readingChecks, type Fault, type ReadingCheck } from './reading-check.ts'
 
@@ -32,8 +32,8 @@ export type RetryOutcome =
  * journal for each message. What does not pass goes to the quarantine with the same append, so the ledger
  * adds up at any moment.
  *
- * A duplicate is acknowledged only after the commit of its original: while that one is in flight, the
- * message that repeats it waits for it and shares its failure.
+ * A duplicate is acknowledged only after the commit of its original: it is counted in the same group commit or in
+ * a later one, and a commit that fails takes all that wait behind it along.
  *
  * Readings that a codec hands over are taken as they are, not copied, and get their `ts` here.
  */
@@ -41,10 +41,7 @@ export class ReadingIntake implements Intake {
   readonly #options: IntakeOptions
   readonly #checks: ReadonlyMap<string, ReadingCheck>
   readonly #duplicates: Duplicates
-  /** Messages on their way to the disk, by number. */
-  readonly #inFlight = new Map<number, Promise<void>>()
   readonly #retrying = new Set<number>()
-  #lastMessage = 0
 
   constructor(options: IntakeOptions) {
     this.#options = options
@@ -69,8 +66,7 @@ export class ReadingIntake implements Intake {
     const origin = this.#options.devices.origin(device)
     const accepted: Reading[] = []
     const refusals: Refusal[] = []
-    const originals: number[] = []
-    const number = this.#nextMessage()
+    let duplicates = 0
     for (const reading of readings) {
       const fault = this.#fault(device, origin, reading, receivedAt)
       if (fault !== null) {
@@ -78,15 +74,13 @@ export class ReadingIntake implements Intake {
         refusals.push(refuse(message, fault, alone ? payload : reading))
         continue
       }
-      const original = this.#note(device, reading as Reading, receivedAt, number)
-      if (original === NEW) accepted.push(reading as Reading)
-      else originals.push(original)
+      if (this.#isNew(device, reading as Reading, receivedAt)) accepted.push(reading as Reading)
+      else duplicates++
     }
-    const duplicates = originals.length
-    if (accepted.length === 0) return this.#commit(number, originals, { duplicates, refusals })
+    if (accepted.length === 0) return this.#commit({ duplicates, refusals })
     const whole = accepted.length === readings.length && payload instanceof Uint8Array
     const entry = entryOf(origin!, receivedAt, accepted, whole ? payload : undefined)
-    return this.#commit(number, originals, { entry, duplicates, refusals })
+    return this.#commit({ entry, duplicates, refusals })
   }
 
   /**
@@ -122,17 +116,15 @@ export class ReadingIntake implements Intake {
       if (fault !== null) return { released: false, ...fault }
       if (stamped) (reading as { clock?: 'gateway' }).clock = 'gateway'
     }
-    const number = this.#nextMessage()
     const accepted: Reading[] = []
-    const originals: number[] = []
+    let duplicates = 0
     for (const reading of readings as Reading[]) {
-      const original = this.#note(origin!.device, reading, receivedAt, number)
-      if (original === NEW || again) accepted.push(reading)
-      else originals.push(original)
+      if (this.#isNew(origin!.device, reading, receivedAt) || again) accepted.push(reading)
+      else duplicates++
     }
-    const outcome = await this.#commit(number, originals, {
+    const outcome = await this.#commit({
       ...(accepted.length === 0 ? {} : { entry: entryOf(origin!, receivedAt, accepted) }),
-      duplicates: originals.length,
+      duplicates,
       refusals: [],
       released: [entry.id],
     })
@@ -150,54 +142,28 @@ export class ReadingIntake implements Intake {
     return check.fault(reading, now)
   }
 
-  /** Stamps a checked reading and answers the message that brought it first. */
-  #note(device: string, reading: Reading, receivedAt: number, number: number): number {
+  /** Stamps a checked reading; false when it is known. */
+  #isNew(device: string, reading: Reading, receivedAt: number): boolean {
     stampMissing(reading, receivedAt)
-    return reading.clock === undefined ? this.#duplicates.add(device, reading, number) : NEW
+    return reading.clock !== undefined || this.#duplicates.add(device, reading)
   }
 
-  #commit(number: number, originals: readonly number[], write: JournalWrite): Promise<Outcome> {
-    const committed = this.#appendAfter(this.#inFlightOf(originals, number), write)
+  #commit(write: JournalWrite): Promise<Outcome> {
     const { entry, duplicates, refusals } = write
-    if (entry === undefined) return committed.then(() => ({ accepted: 0, duplicates, refused: refusals }))
-    this.#inFlight.set(number, committed)
-    return committed.then(
-      () => {
-        this.#inFlight.delete(number)
-        return { accepted: entry.readings.length, duplicates, refused: refusals }
-      },
+    const outcome = { accepted: entry?.readings.length ?? 0, duplicates, refused: refusals }
+    return this.#options.journal.append(write).then(
+      () => outcome,
       (error: unknown) => {
-        this.#inFlight.delete(number)
-        this.#forget(entry)
+        if (entry !== undefined) this.#forget(entry)
         throw error
       },
     )
-  }
-
-  #inFlightOf(originals: readonly number[], number: number): Promise<void>[] {
-    const awaited: Promise<void>[] = []
-    for (const original of originals) {
-      const commit = original === number ? undefined : this.#inFlight.get(original)
-      if (commit !== undefined) awaited.push(commit)
-    }
-    return awaited
-  }
-
-  #appendAfter(awaited: readonly Promise<void>[], write: JournalWrite): Promise<void> {
-    if (awaited.length === 0) return this.#options.journal.append(write)
-    return Promise.all(awaited).then(() => this.#options.journal.append(write))
   }
 
   #forget({ origin, readings }: JournalEntry): void {
     for (const reading of readings) {
       if (reading.clock === undefined) this.#duplicates.forget(origin.device, reading)
     }
-  }
-
-  /** 32 bits, never 0; when it wraps after 4e9 messages, the early ones have long been committed. */
-  #nextMessage(): number {
-    this.#lastMessage = (this.#lastMessage + 1) >>> 0 || 1
-    return this.#lastMessage
   }
 }
 
