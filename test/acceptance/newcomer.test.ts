@@ -249,9 +249,19 @@ describe.skipIf(!hasMosquitto)('a crew with Mosquitto’s clients (needs mosquit
     ])
     const kitchen = await device(gateway, { id: 'kitchen', site: 'mei-yuan' })
     try {
+      // Being connected is not yet being subscribed: an answer that is heard proves it, for all topics.
       await eventually('the crew listens', async () => {
-        const metrics = await (await fetch(`http://127.0.0.1:${gateway.ports.http}/metrics`)).text()
-        return /gridwhistle\w*connections\S* 2\b/.test(metrics) ? true : undefined
+        const nothing = JSON.stringify({ case: 'none', action: 'accept' })
+        await run('mosquitto_pub', [
+          ...crew,
+          '-q',
+          '1',
+          '-t',
+          'dispatch/tangzhazhen-crew/actions',
+          '-m',
+          nothing,
+        ])
+        return listener.messages.length > 0 ? true : undefined
       })
       const start = Date.now() - 60_000
       await kitchen.send(
@@ -273,7 +283,9 @@ describe.skipIf(!hasMosquitto)('a crew with Mosquitto’s clients (needs mosquit
       expect(JSON.parse(alarm.payload)).toMatchObject({ state: 'firing', case: order.id })
 
       const results = () =>
-        listener.messages.filter(({ topic }) => topic === 'dispatch/tangzhazhen-crew/results')
+        listener.messages.filter(
+          ({ topic, payload }) => topic === 'dispatch/tangzhazhen-crew/results' && payload.includes(order.id),
+        )
       const act = async (action: object) => {
         const count = results().length
         const payload = JSON.stringify({ case: order.id, ...action })
