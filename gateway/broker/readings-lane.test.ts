@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import * as fc from 'fast-check'
-import { generate, type Packet } from 'mqtt-packet'
+import { generate } from 'mqtt-packet'
 import { expect, test } from 'vitest'
 import { Connection } from './connection.ts'
-import { Allowance } from './limits.ts'
+import { Allowance } from '../model/allowance.ts'
 import { Peer } from './peers.ts'
 import { pubacks, splitPublishes, topicBytes, type Publish } from './readings-lane.ts'
 
@@ -21,7 +21,7 @@ const publish = (messageId: number, payload: string, topic = TOPIC, more: object
     messageId,
     payload,
     ...more,
-  } as Packet)
+  })
 
 const CONNECT = generate({
   cmd: 'connect',
