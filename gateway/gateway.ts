@@ -32,6 +32,7 @@ import { RegistrySignIn } from './registry/sign-in.ts'
 import { SlowHash } from './registry/slow-hash.ts'
 import { Users } from './registry/users.ts'
 import { loadSectionSettings } from './reports/section-settings.ts'
+import { RuleBook } from './rule-book/rule-book.ts'
 
 /** The ready line (contract §1): the ports as they really are. */
 export interface Ready {
@@ -128,7 +129,7 @@ export class Gateway {
     const kinds = loadKinds()
     const district = loadDistrict(config.district.file)
     const sections = loadSectionSettings(config.sections.file)
-    const rules = loadRules(config.rules.dir ?? BUILT_IN_PACKS, kinds)
+    const packs = loadRules(config.rules.dir ?? BUILT_IN_PACKS, kinds)
 
     const database = new Database(join(dataDir, 'registry.db'))
     this.#started.push(() => database.close())
@@ -172,11 +173,21 @@ export class Gateway {
 
     const queue = new Queue({ database, alarms, cases, district, devices, clock, log })
     queue.onAlarm(() => recorder.notifyAlarms())
+    const ruleBook = new RuleBook({
+      database,
+      audit,
+      clock,
+      kinds,
+      packs,
+      log,
+      adopt: (rules, along) => judge.adopt(rules, along),
+    })
+    ruleBook.load()
     const judge = new Judge({
       journal,
       database,
       book: queue,
-      rules,
+      rules: ruleBook.rules(),
       config: {
         latenessMs: durationMs(config.rules.lateness),
         staleAfterMs: durationMs(config.rules.staleAfter),
@@ -241,7 +252,7 @@ export class Gateway {
       journal,
       quarantine,
       recorder,
-      rules,
+      ruleBook,
       sections,
       judge,
       alarms,

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseDocument } from 'yaml'
 import type { Kinds } from '../gateway/model/kind.ts'
 import type { Rule } from '../gateway/model/rule.ts'
 import { checkRules, type Problem, type RuleText } from './check.ts'
+import { parseRuleText } from './rule-text.ts'
 
 /** Rules that come with the gateway. */
 export const BUILT_IN_PACKS = fileURLToPath(new URL('./packs', import.meta.url))
@@ -29,6 +29,10 @@ export function problemLine({ file, rule, path, message }: Problem): string {
 /** All rules of a folder's YAML files, checked; throws {@link RuleError}. */
 export function loadRules(dir: string, kinds: Kinds): readonly Rule[] {
   const names = namesIn(dir).filter((name) => /\.ya?ml$/.test(name))
+  if (names.length === 0) {
+    const message = 'holds no rule file; rules.dir expects a folder with at least one .yaml'
+    throw new RuleError([{ file: dir, rule: null, path: '', message }])
+  }
   return readRules(
     names.sort().map((name) => join(dir, name)),
     kinds,
@@ -67,12 +71,6 @@ function readYaml(file: string): { content: unknown } | { problem: Problem } {
   } catch (error) {
     return problem(`cannot be read: ${(error as Error).message}`)
   }
-  const document = parseDocument(text, { uniqueKeys: true })
-  if (document.errors.length > 0)
-    return problem(`is not YAML: ${document.errors[0]!.message.split(/:?\n/)[0]}`)
-  try {
-    return { content: document.toJS({ maxAliasCount: 100 }) }
-  } catch (error) {
-    return problem(`is not YAML: ${(error as Error).message}`)
-  }
+  const parsed = parseRuleText(text)
+  return 'mistake' in parsed ? problem(parsed.mistake) : parsed
 }

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { ADMIN_TOKEN as token, fume, Site } from './server.fixture.ts'
 
 let site: Site
@@ -34,6 +34,26 @@ test('a device is registered, changed, given a new secret and removed', async ()
 
   expect((await site.call('DELETE', '/api/v1/devices/fume-1', { token })).status).toBe(204)
   expect((await site.call('GET', '/api/v1/devices/fume-1', { token })).status).toBe(404)
+})
+
+test('a change that cannot be written into the audit is not made', async () => {
+  await site.device(fume('kept'))
+  const people = site.users.list({ limit: 100 }).items
+  vi.spyOn(site.parts.audit, 'note').mockImplementation(() => {
+    throw new Error('disk full')
+  })
+  for (const [method, path, body] of [
+    ['POST', 'devices', fume('new')],
+    ['PATCH', 'devices/kept', { site: 'moved' }],
+    ['POST', 'devices/kept/secret', undefined],
+    ['DELETE', 'devices/kept', undefined],
+    ['POST', 'users', { name: 'new-one', role: 'viewer' }],
+  ] as const)
+    expect([path, (await site.call(method, `/api/v1/${path}`, { token, body })).status]).toEqual([path, 500])
+  vi.restoreAllMocks()
+  expect(site.devices.get('kept')).toEqual(fume('kept'))
+  expect(site.devices.get('new')).toBeUndefined()
+  expect(site.users.list({ limit: 100 }).items).toEqual(people)
 })
 
 test('a secret of the owner’s choice is taken', async () => {

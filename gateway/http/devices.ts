@@ -81,8 +81,9 @@ export function devices(api: Api, { devices, audit }: HttpParts, live: LiveReadi
     },
     async (request, reply) => {
       const { secret: chosen, ...device } = request.body
-      const { secret } = await devices.create(device, chosen)
-      audit.note(userOf(request).user.name, 'device.create', device.id)
+      const { secret } = await devices.create(device, chosen, () =>
+        audit.note(userOf(request).user.name, 'device.create', device.id),
+      )
       reply.code(201).header('location', `/api/v1/devices/${device.id}`)
       return { ...device, secret }
     },
@@ -112,8 +113,10 @@ export function devices(api: Api, { devices, audit }: HttpParts, live: LiveReadi
     },
     (request) => {
       const { id } = find(request.params.id, userOf(request).scope)
-      const device = devices.patch(id, request.body)
-      audit.note(userOf(request).user.name, 'device.change', id, Object.keys(request.body).join(' '))
+      const keys = Object.keys(request.body).join(' ')
+      const device = devices.patch(id, request.body, () =>
+        audit.note(userOf(request).user.name, 'device.change', id, keys),
+      )
       return shown(device)
     },
   )
@@ -131,8 +134,7 @@ export function devices(api: Api, { devices, audit }: HttpParts, live: LiveReadi
     },
     (request, reply) => {
       const { id } = find(request.params.id, userOf(request).scope)
-      devices.remove(id)
-      audit.note(userOf(request).user.name, 'device.remove', id)
+      devices.remove(id, () => audit.note(userOf(request).user.name, 'device.remove', id))
       reply.code(204)
       return null
     },
@@ -151,9 +153,9 @@ export function devices(api: Api, { devices, audit }: HttpParts, live: LiveReadi
     },
     async (request) => {
       const { id } = find(request.params.id, userOf(request).scope)
-      const credential = await devices.rotateSecret(id)
-      audit.note(userOf(request).user.name, 'device.secret', id)
-      return credential
+      return await devices.rotateSecret(id, undefined, () =>
+        audit.note(userOf(request).user.name, 'device.secret', id),
+      )
     },
   )
 }

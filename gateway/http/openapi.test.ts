@@ -1,6 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ADMIN_TOKEN as token, fume, Site } from './server.fixture.ts'
+import { ADMIN_TOKEN as token, fume, rule, Site } from './server.fixture.ts'
 
 interface Operation {
   summary?: string
@@ -122,6 +122,11 @@ describe('the OpenAPI document', () => {
       ['post', '/api/v1/users/{name}/secret', '/api/v1/users/li/secret'],
       ['post', '/api/v1/cases/{id}/actions', `/api/v1/cases/${id}/actions`, { action: 'accept' }],
       ['post', '/api/v1/rules/check', '/api/v1/rules/check', { rules: [{}] }],
+      ['post', '/api/v1/rules', '/api/v1/rules', { ...rule, id: 'mine' }],
+      ['put', '/api/v1/rules/{id}', '/api/v1/rules/fume-over-limit', { ...rule, version: 4 }],
+      ['get', '/api/v1/rules/{id}/versions', '/api/v1/rules/fume-over-limit/versions'],
+      ['post', '/api/v1/rules/{id}/reset', '/api/v1/rules/fume-over-limit/reset'],
+      ['post', '/api/v1/rules', '/api/v1/rules', {}],
       ['get', '/api/v1/cases/{id}', '/api/v1/cases/none'],
     ]
     for (const [method, path, url, body] of examples) {
@@ -161,7 +166,7 @@ describe('POST /rules/check', () => {
   test('rules that are right are named', async () => {
     const { body } = await site.call('POST', '/api/v1/rules/check', {
       token,
-      body: { rules: [...site.parts.rules] },
+      body: { rules: [rule] },
     })
     expect(body).toEqual({ valid: true, rules: ['fume-over-limit'], problems: [] })
   })

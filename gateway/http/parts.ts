@@ -9,7 +9,6 @@ import type { Clock } from '../model/clock.ts'
 import type { District } from '../model/district.ts'
 import type { Kinds } from '../model/kind.ts'
 import type { Health, Journal, Publisher } from '../model/pipeline.ts'
-import type { Rule } from '../model/rule.ts'
 import type { SignIn } from '../model/user.ts'
 import type { SectionSettings } from '../reports/section-settings.ts'
 import type { Audit } from '../registry/audit.ts'
@@ -17,6 +16,7 @@ import type { Commands } from '../registry/commands.ts'
 import type { Devices } from '../registry/devices.ts'
 import type { Secrets } from '../registry/secrets.ts'
 import type { Users } from '../registry/users.ts'
+import type { RuleBook } from '../rule-book/rule-book.ts'
 
 /** Everything that the HTTP server shows and moves; filled by the wiring. */
 export interface HttpParts {
@@ -40,7 +40,7 @@ export interface HttpParts {
   readonly journal: Pick<Journal, 'ledger' | 'onCommit' | 'head' | 'tail' | 'read'>
   readonly quarantine: Pick<QuarantineReader, 'list' | 'get'>
   readonly recorder: Pick<Recorder, 'query'>
-  readonly rules: readonly Rule[]
+  readonly ruleBook: RuleBook
   /** What the report of river sections goes by. */
   readonly sections: SectionSettings
   readonly judge: { late(): number }

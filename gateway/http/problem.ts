@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { Type, type Static } from 'typebox'
 import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify'
 import { HistorianUnavailable } from '../historian/recorder.ts'
+import { JudgeBusy } from '../judge/judge.ts'
 import { JournalUnavailable } from '../model/pipeline.ts'
 import { RegistryError, type RegistryCode } from '../registry/registry-error.ts'
 
@@ -15,6 +16,7 @@ export const PROBLEMS = {
   bad_json: [400, 'The body is not valid JSON'],
   bad_cursor: [400, 'The cursor is not one that this list gave out'],
   unknown_metric: [400, 'The kind of this device has no such metric'],
+  bad_rule: [400, 'The rule is not valid; the rules in force stay as they were'],
   unauthenticated: [401, 'Sign in first'],
   forbidden: [403, 'Your role may not do this'],
   cross_site: [403, 'The request came from another site'],
@@ -22,7 +24,7 @@ export const PROBLEMS = {
   method_not_allowed: [405, 'This address does not take the method'],
   conflict: [409, 'The present state does not allow this'],
   action_not_allowed: [409, 'The state of the case does not allow this action'],
-  version_conflict: [409, 'The case has changed since you looked'],
+  version_conflict: [409, 'It has changed since you looked'],
   timeout: [408, 'The request took too long to arrive'],
   too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The body must be JSON'],
@@ -32,6 +34,7 @@ export const PROBLEMS = {
   journal_unavailable: [503, 'The journal cannot take readings now; nothing was accepted, try again'],
   historian_unavailable: [503, 'The historian cannot answer now; try again'],
   registry_unavailable: [503, 'The registry cannot be written now; try again'],
+  rules_busy: [503, 'The rules cannot change at this moment; try again'],
   overloaded: [503, 'The gateway has no room for this now; try again'],
 } as const satisfies Record<string, readonly [status: number, title: string]>
 export type ProblemCode = keyof typeof PROBLEMS
@@ -143,6 +146,7 @@ function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (error instanceof JournalUnavailable) return new Problem('journal_unavailable')
   if (error instanceof HistorianUnavailable) return new Problem('historian_unavailable')
+  if (error instanceof JudgeBusy) return new Problem('rules_busy', error.message)
   if (error instanceof RegistryError) return new Problem(REGISTRY_PROBLEMS[error.code], error.message)
   if (!(error instanceof Error)) return new Problem('internal')
   if (isDiskTrouble(error)) return new Problem('registry_unavailable')

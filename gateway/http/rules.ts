@@ -1,13 +1,22 @@
 import { Type } from 'typebox'
-import { parseDocument } from 'yaml'
 import { checkRules, type Problem as Mistake } from '../../rules/check.ts'
+import { parseRuleText } from '../../rules/rule-text.ts'
 import type { Rule } from '../model/rule.ts'
+import { RuleRefused, type RuleBook } from '../rule-book/rule-book.ts'
 import { DISTRICT, READERS } from './access.ts'
-import { Page } from './paging.ts'
+import { userOf } from './auth.ts'
+import { Page, pageQuery, readCursor, writeCursor } from './paging.ts'
 import type { HttpParts } from './parts.ts'
 import { Problem } from './problem.ts'
 import type { Api } from './route.ts'
 import { Nullable } from './shapes.ts'
+
+/** Bytes of a rule: far more than anybody writes by hand. */
+const RULE_LIMIT = 64 * 1024
+/** Tokens of YAML in a body: some sixty rules. */
+const MOST_TOKENS = 10_000
+/** Mistakes in one answer. */
+const MOST_MISTAKES = 100
 
 const RuleShape = Type.Unsafe<Rule>({
   type: 'object',
@@ -30,32 +39,173 @@ const Checked = Type.Object({
       path: Type.String({ description: 'such as severity.red.above' }),
       message: Type.String(),
     }),
+    { description: `the first ${MOST_MISTAKES}` },
   ),
 })
 
-/** The rules that readings are judged by, and a check for rules that are being written. */
-export function rules(api: Api, { rules, kinds }: HttpParts): void {
+/** One rule: as JSON, or as a rule file with nothing else in it. What a rule must be, the rule book says. */
+const OneRule = Type.Record(Type.String(), Type.Unknown(), {
+  description:
+    'the rule itself, or `{"yaml": "rules: …"}` with this one rule in it. Without a `version` it gets the next one; ' +
+    'a version that the id has had cannot come again',
+})
+
+const RuleId = Type.Object({ id: Type.String({ maxLength: 64 }) })
+const Note = { note: Type.Optional(Type.String({ maxLength: 500, description: 'for the audit' })) }
+const Change = Type.Object({
+  expectedVersion: Type.Optional(
+    Type.Integer({ description: 'of the rule that you saw: 409 when there is another by now' }),
+  ),
+  ...Note,
+})
+
+const Story = Type.Object({
+  origin: Type.Enum(['pack', 'book', 'removed'], {
+    description: 'whose word counts: the packs’, what people made of it, or it is out of force',
+  }),
+  packVersion: Nullable(Type.Integer({ description: 'of the rule in the packs' })),
+  items: Type.Array(
+    Type.Object({
+      at: Type.Integer({ description: 'epoch ms' }),
+      actor: Type.String(),
+      action: Type.Enum(['create', 'change', 'remove', 'reset']),
+      note: Nullable(Type.String()),
+      rule: Nullable(RuleShape),
+    }),
+  ),
+  cursor: Type.Optional(Type.String()),
+})
+
+/** The rules that readings are judged by: to read, to check, and to change while they run. */
+export function rules(api: Api, { ruleBook, kinds }: HttpParts): void {
   const tags = ['judging']
   api.get(
     '/api/v1/rules',
-    { config: { access: READERS }, schema: { tags, summary: 'Rules', response: { 200: Page(RuleShape) } } },
-    () => ({ items: [...rules] }),
+    {
+      config: { access: READERS },
+      schema: {
+        tags,
+        summary: 'Rules',
+        querystring: Type.Object({
+          removed: Type.Optional(
+            Type.Boolean({ description: 'those of the packs that were removed, not those in force' }),
+          ),
+        }),
+        response: { 200: Page(RuleShape) },
+      },
+    },
+    ({ query }) => ({ items: [...(query.removed === true ? ruleBook.removed() : ruleBook.rules())] }),
   )
   api.get(
     '/api/v1/rules/:id',
     {
       config: { access: READERS },
+      schema: { tags, summary: 'One rule', params: RuleId, response: { 200: RuleShape } },
+    },
+    (request) => {
+      const rule = ruleBook.get(request.params.id)
+      if (rule === undefined) throw new Problem('not_found')
+      return rule
+    },
+  )
+  api.get(
+    '/api/v1/rules/:id/versions',
+    {
+      config: { access: READERS },
       schema: {
         tags,
-        summary: 'One rule',
-        params: Type.Object({ id: Type.String({ maxLength: 64 }) }),
+        summary: 'Where a rule comes from and what people made of it, newest first',
+        description: 'Also of a rule that is removed. The last 100 changes are kept.',
+        params: RuleId,
+        querystring: Type.Object(pageQuery(20, 100)),
+        response: { 200: Story },
+      },
+    },
+    (request) => storyOf(ruleBook, request.params.id, request.query),
+  )
+  api.post(
+    '/api/v1/rules',
+    {
+      config: { access: DISTRICT },
+      bodyLimit: RULE_LIMIT,
+      schema: {
+        tags,
+        summary: 'Make a rule',
+        description: 'It judges from the next reading on. Refused as a whole when anything is wrong with it.',
+        querystring: Type.Object(Note),
+        body: OneRule,
+        response: { 201: RuleShape },
+      },
+    },
+    (request, reply) => {
+      const draft = draftOf(request.body)
+      const by = { actor: userOf(request).user.name, note: request.query.note }
+      const rule = asked(() => ruleBook.create(draft, by))
+      reply.code(201).header('location', `/api/v1/rules/${rule.id}`)
+      return rule
+    },
+  )
+  api.put(
+    '/api/v1/rules/:id',
+    {
+      config: { access: DISTRICT },
+      bodyLimit: RULE_LIMIT,
+      schema: {
+        tags,
+        summary: 'Change a rule',
+        description:
+          'Its running alarms and clocks go on under the new version. Wins over the pack that it came from until it is reset.',
+        params: RuleId,
+        querystring: Change,
+        body: OneRule,
         response: { 200: RuleShape },
       },
     },
     (request) => {
-      const rule = rules.find((known) => known.id === request.params.id)
-      if (rule === undefined) throw new Problem('not_found')
-      return rule
+      const draft = draftOf(request.body)
+      const { expectedVersion, note } = request.query
+      const by = { actor: userOf(request).user.name, note }
+      return asked(() => ruleBook.change(request.params.id, draft, by, expectedVersion))
+    },
+  )
+  api.delete(
+    '/api/v1/rules/:id',
+    {
+      config: { access: DISTRICT },
+      schema: {
+        tags,
+        summary: 'Take a rule out of force',
+        description:
+          'Its alarms clear with the reason `rule_removed`. A rule of a pack stays out until it is reset.',
+        params: RuleId,
+        querystring: Change,
+        response: { 204: Type.Null() },
+      },
+    },
+    (request, reply) => {
+      const { expectedVersion, note } = request.query
+      const by = { actor: userOf(request).user.name, note }
+      asked(() => ruleBook.remove(request.params.id, by, expectedVersion))
+      reply.code(204)
+      return null
+    },
+  )
+  api.post(
+    '/api/v1/rules/:id/reset',
+    {
+      config: { access: DISTRICT },
+      schema: {
+        tags,
+        summary: 'Go by the pack’s rule again',
+        params: RuleId,
+        querystring: Change,
+        response: { 200: RuleShape },
+      },
+    },
+    (request) => {
+      const { expectedVersion, note } = request.query
+      const by = { actor: userOf(request).user.name, note }
+      return asked(() => ruleBook.reset(request.params.id, by, expectedVersion))
     },
   )
   api.post(
@@ -70,32 +220,60 @@ export function rules(api: Api, { rules, kinds }: HttpParts): void {
       },
     },
     ({ body }) => {
-      const draft = 'yaml' in body ? fromYaml(body.yaml) : { content: body }
-      if ('problem' in draft) return report([], [draft.problem])
-      const checked = checkRules([{ file: 'body', content: draft.content }], kinds)
-      return report(checked.rules, checked.problems)
+      if (!('yaml' in body)) return report(checkRules([{ file: 'body', content: body }], kinds))
+      const parsed = parseRuleText(body.yaml, MOST_TOKENS)
+      if ('mistake' in parsed)
+        return report({ rules: [], problems: [{ rule: null, path: '', message: parsed.mistake }] })
+      return report(checkRules([{ file: 'body', content: parsed.content }], kinds))
     },
   )
 }
 
-function report(good: readonly Rule[], problems: readonly Omit<Mistake, 'file'>[]) {
-  return {
-    valid: problems.length === 0,
-    rules: good.map((rule) => rule.id),
-    problems: problems.map(({ rule, path, message }) => ({ rule, path, message })),
+function storyOf(book: RuleBook, id: string, { limit = 20, cursor }: { limit?: number; cursor?: string }) {
+  const origin = book.origin(id)
+  if (origin === undefined) throw new Problem('not_found')
+  const before = cursor === undefined ? undefined : readCursor('versions', cursor, ['number'])[0]
+  const changes = book.changes(id, limit, before)
+  const items = changes.map(({ at, actor, action, note, rule }) => ({ at, actor, action, note, rule }))
+  const story = { origin, packVersion: book.pack(id)?.version ?? null, items }
+  const last = changes.length < limit ? undefined : changes.at(-1)
+  return last === undefined ? story : { ...story, cursor: writeCursor('versions', [last.number]) }
+}
+
+function draftOf(body: Record<string, unknown>): unknown {
+  const { yaml } = body
+  if (typeof yaml !== 'string' || Object.keys(body).length > 1) return body
+  const parsed = parseRuleText(yaml, MOST_TOKENS)
+  if ('mistake' in parsed) throw new Problem('bad_rule', `body/yaml: ${parsed.mistake}`)
+  const { rules } = (parsed.content ?? {}) as { rules?: unknown }
+  if (!Array.isArray(rules) || rules.length !== 1)
+    throw new Problem('bad_rule', 'body/yaml: expected "rules" with a list of one rule under it')
+  return rules[0]
+}
+
+/** The rule book's refusals in the words of HTTP. */
+function asked<T>(change: () => T): T {
+  try {
+    return change()
+  } catch (error) {
+    if (!(error instanceof RuleRefused)) throw error
+    const code = error.code === 'exists' || error.code === 'full' ? 'conflict' : error.code
+    const errors = error.problems.slice(0, MOST_MISTAKES).map((mistake) => ({
+      where: [mistake.file, ...mistake.path.split('.')].filter((step) => step !== '').join('/'),
+      what: mistake.file === 'body' ? mistake.message : `rule ${mistake.rule}: ${mistake.message}`,
+    }))
+    const first = errors[0]
+    const detail = first === undefined ? error.message : `${first.where}: ${first.what}`
+    throw new Problem(code, detail, first === undefined ? {} : { errors })
   }
 }
 
-function fromYaml(text: string): { content: unknown } | { problem: Omit<Mistake, 'file'> } {
-  const document = parseDocument(text, { uniqueKeys: true })
-  const mistake = (message: string) => ({
-    problem: { rule: null, path: '', message: `is not YAML: ${message.split('\n')[0]}` },
-  })
-  if (document.errors.length > 0) return mistake(document.errors[0]!.message)
-  try {
-    // A few aliases of aliases are gigabytes once written out.
-    return { content: document.toJS({ maxAliasCount: 100 }) }
-  } catch (error) {
-    return mistake((error as Error).message)
+function report(checked: { rules: readonly Rule[]; problems: readonly Omit<Mistake, 'file'>[] }) {
+  return {
+    valid: checked.problems.length === 0,
+    rules: checked.rules.map((rule) => rule.id),
+    problems: checked.problems
+      .slice(0, MOST_MISTAKES)
+      .map(({ rule, path, message }) => ({ rule, path, message })),
   }
 }

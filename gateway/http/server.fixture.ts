@@ -27,6 +27,7 @@ import { RegistrySignIn } from '../registry/sign-in.ts'
 import { SlowHash } from '../registry/slow-hash.ts'
 import { Users } from '../registry/users.ts'
 import { loadConfig } from '../config.ts'
+import { RuleBook } from '../rule-book/rule-book.ts'
 import type { HttpParts } from './parts.ts'
 import { HttpServer } from './server.ts'
 
@@ -66,6 +67,7 @@ export class Site {
   readonly queue: Queue
   readonly alarms: Alarms
   readonly cases: Cases
+  readonly ruleBook: RuleBook
   readonly parts: HttpParts
   server: HttpServer
   readonly #database: Database
@@ -129,6 +131,16 @@ export class Site {
       log,
     })
     this.queue.publishThrough(publisher)
+    this.ruleBook = new RuleBook({
+      database: this.#database,
+      audit,
+      clock,
+      kinds,
+      packs: [rule],
+      log,
+      adopt: (_rules, along) => this.#database.transaction(along),
+    })
+    this.ruleBook.load()
     const reader = () => (this.#quarantine.reader ??= new QuarantineReader(file))
     this.parts = {
       host: '127.0.0.1',
@@ -156,7 +168,7 @@ export class Site {
       // Opens when first asked: the journal makes the file.
       quarantine: { list: (query) => reader().list(query), get: (id) => reader().get(id) },
       recorder: this.recorder,
-      rules: [rule],
+      ruleBook: this.ruleBook,
       sections: loadSectionSettings(),
       judge: { late: () => 0 },
       alarms: this.alarms,

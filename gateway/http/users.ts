@@ -64,8 +64,9 @@ export function users(api: Api, { users, audit }: HttpParts): void {
     },
     async (request, reply) => {
       const { secret: chosen, ...user } = request.body
-      const credential = await users.create(user, chosen)
-      audit.note(userOf(request).user.name, 'user.create', user.name, user.role)
+      const credential = await users.create(user, chosen, () =>
+        audit.note(userOf(request).user.name, 'user.create', user.name, user.role),
+      )
       reply.code(201)
       return credential
     },
@@ -83,9 +84,10 @@ export function users(api: Api, { users, audit }: HttpParts): void {
       },
     },
     async (request) => {
-      const credential = await users.rotateSecret(request.params.name)
-      audit.note(userOf(request).user.name, 'user.secret', credential.name)
-      return credential
+      const { name } = request.params
+      return await users.rotateSecret(name, undefined, () =>
+        audit.note(userOf(request).user.name, 'user.secret', name),
+      )
     },
   )
   api.delete(
@@ -95,8 +97,8 @@ export function users(api: Api, { users, audit }: HttpParts): void {
       schema: { tags, summary: 'Let somebody in no more', params: UserName, response: { 204: Type.Null() } },
     },
     (request, reply) => {
-      users.remove(request.params.name)
-      audit.note(userOf(request).user.name, 'user.remove', request.params.name)
+      const { name } = request.params
+      users.remove(name, () => audit.note(userOf(request).user.name, 'user.remove', name))
       reply.code(204)
       return null
     },

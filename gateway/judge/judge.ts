@@ -5,7 +5,7 @@ import type { Clock } from '../model/clock.ts'
 import type { Health, Journal, Part } from '../model/pipeline.ts'
 import type { Delivery } from '../model/reading.ts'
 import type { Rule } from '../model/rule.ts'
-import type { Database } from '../registry/database.ts'
+import type { Along, Database } from '../registry/database.ts'
 import { Docket } from './docket.ts'
 import { JudgeStore, type Progress } from './store.ts'
 import type { Watch } from './watch.ts'
@@ -167,7 +167,7 @@ export class Judge implements Part {
    * transaction, which is on disk when this returns. Throws {@link JudgeBusy}, or what the database throws: then
    * nothing has changed.
    */
-  adopt(rules: readonly Rule[], along: () => void): void {
+  adopt(rules: readonly Rule[], along: Along): void {
     if (this.#mode === 'stopped' || this.#mode === 'replaying')
       throw new JudgeBusy('the rules are still judging again what they knew before the last stop')
     // What is due by now is for the former rules to say.
@@ -295,15 +295,15 @@ export class Judge implements Part {
     const { book, clock, log } = this.#parts
     const orphans = this.#docket.resume(this.#rules, [...book.firing()], this.#next, clock.now())
     for (const orphan of orphans) log.info(orphan, 'alarm cleared')
-    this.#goOver(() => {})
+    this.#goOver()
     this.#mode = 'catching up'
   }
 
   /** The rules of the docket, what they say of the devices, and these devices' states: all of it or nothing. */
-  #goOver(along: () => void): void {
+  #goOver(along?: Along): void {
     const { carried } = this.#docket
     this.#saved = this.#parts.database.transaction(() => {
-      along()
+      along?.()
       this.#store.saveRules(this.#docket.inForce())
       for (const state of this.#docket.states(carried, this.#next)) this.#store.saveState(state)
       return this.#write(0)

@@ -1,5 +1,8 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 
+/** What a caller has to write in the same transaction as the change it asks for, such as an audit entry. */
+export type Along = () => void
+
 /**
  * The second SQLite file (`registry.db`): devices, users, alarms, cases, rule state, audit. The repositories
  * beside this file own its tables; PostgreSQL can later stand behind them.

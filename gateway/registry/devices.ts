@@ -1,7 +1,7 @@
 import type { Device, DeviceDirectory, Presence, Wire } from '../model/device.ts'
 import type { Kinds } from '../model/kind.ts'
 import type { Origin } from '../model/reading.ts'
-import type { Database } from './database.ts'
+import type { Along, Database } from './database.ts'
 import { checkedDevice, mergePatch } from './device-check.ts'
 import { Presences } from './presences.ts'
 import { RegistryError } from './registry-error.ts'
@@ -99,8 +99,8 @@ export class Devices implements DeviceDirectory {
     return { items }
   }
 
-  async create(device: unknown, secret?: string): Promise<Credential> {
-    const [credential] = await this.createAll([{ device, secret }])
+  async create(device: unknown, secret?: string, along?: Along): Promise<Credential> {
+    const [credential] = await this.createAll([{ device, secret }], along)
     return credential!
   }
 
@@ -108,7 +108,7 @@ export class Devices implements DeviceDirectory {
    * All or nothing. Chosen secrets take a slow hash each, so there is a `progress` to watch; one after the
    * other, so that sign-ins find the way free.
    */
-  async createAll(candidates: readonly NewDevice[]): Promise<Credential[]> {
+  async createAll(candidates: readonly NewDevice[], along?: Along): Promise<Credential[]> {
     const created: { device: Device; secret: NewSecret }[] = []
     const taken = new Set<string>()
     for (const candidate of candidates) {
@@ -134,6 +134,7 @@ export class Devices implements DeviceDirectory {
           this.#tell('created', device.id)
         })
       }
+      along?.()
     })
     return created.map(({ device, secret }) => ({ id: device.id, secret: secret.text }))
   }
@@ -148,7 +149,7 @@ export class Devices implements DeviceDirectory {
   }
 
   /** RFC 7396 merge patch; the id stays. */
-  patch(id: string, changes: unknown): Device {
+  patch(id: string, changes: unknown, along?: Along): Device {
     const device = checkedDevice(mergePatch(this.#mustExist(id), changes), this.#kinds, this.#wires)
     if (device.id !== id)
       throw new RegistryError('invalid', `id: "${device.id}" differs; an id cannot change`)
@@ -159,11 +160,12 @@ export class Devices implements DeviceDirectory {
         this.#keep(device)
         this.#tell('changed', id)
       })
+      along?.()
     })
     return device
   }
 
-  remove(id: string): void {
+  remove(id: string, along?: Along): void {
     this.#mustExist(id)
     this.#database.transaction(() => {
       this.#database.sql.prepare('DELETE FROM devices WHERE id = ?').run(id)
@@ -176,17 +178,19 @@ export class Devices implements DeviceDirectory {
         this.#sorted = undefined
         this.#tell('removed', id)
       })
+      along?.()
     })
   }
 
   /** The old secret opens nothing from here on. */
-  async rotateSecret(id: string, chosen?: string): Promise<Credential> {
+  async rotateSecret(id: string, chosen?: string, along?: Along): Promise<Credential> {
     this.#mustExist(id)
     const secret = await this.#secrets.prepare(chosen)
     this.#mustExist(id)
     this.#database.transaction(() => {
       this.#secrets.put(id, secret.stored)
       this.#database.afterCommit(() => this.#tell('secret', id))
+      along?.()
     })
     return { id, secret: secret.text }
   }

@@ -1,6 +1,6 @@
 import { isIdentifier } from '../model/identifier.ts'
 import { ADMIN, ROLES, type Role, type User } from '../model/user.ts'
-import type { Database } from './database.ts'
+import type { Along, Database } from './database.ts'
 import { RegistryError } from './registry-error.ts'
 import type { Secrets } from './secrets.ts'
 
@@ -68,7 +68,7 @@ export class Users {
   }
 
   /** The secret is made up unless one was `chosen`. */
-  async create(candidate: NewUser, chosen?: string): Promise<UserCredential> {
+  async create(candidate: NewUser, chosen?: string, along?: Along): Promise<UserCredential> {
     const user = checkedUser(candidate)
     this.#mustBeFree(user.name)
     const secret = await this.#secrets.prepare(chosen)
@@ -79,23 +79,25 @@ export class Users {
         .run(user.name, user.role, user.street, user.team)
       this.#secrets.put(user.name, secret.stored)
       this.#database.afterCommit(() => this.#users.set(user.name, user))
+      along?.()
     })
     return { name: user.name, secret: secret.text }
   }
 
   /** The old secret opens nothing from here on. */
-  async rotateSecret(name: string, chosen?: string): Promise<UserCredential> {
+  async rotateSecret(name: string, chosen?: string, along?: Along): Promise<UserCredential> {
     this.#mustExist(name)
     const secret = await this.#secrets.prepare(chosen)
     this.#mustExist(name)
     this.#database.transaction(() => {
       this.#secrets.put(name, secret.stored)
       this.#database.afterCommit(() => this.#tell('secret', name))
+      along?.()
     })
     return { name, secret: secret.text }
   }
 
-  remove(name: string): void {
+  remove(name: string, along?: Along): void {
     this.#mustExist(name)
     this.#database.transaction(() => {
       this.#database.sql.prepare('DELETE FROM users WHERE name = ?').run(name)
@@ -104,6 +106,7 @@ export class Users {
         this.#users.delete(name)
         this.#tell('removed', name)
       })
+      along?.()
     })
   }
 

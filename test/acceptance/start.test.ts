@@ -102,6 +102,11 @@ describe.concurrent(
         [join('none: rules.dir expects a folder with rule files'), 'ENOENT'],
       ],
       [
+        'a rule folder without a rule file',
+        () => ({ GW_RULES_DIR: mkdtempSync(join(folder, 'empty-')) }),
+        ['empty-', 'holds no rule file; rules.dir expects a folder with at least one .yaml'],
+      ],
+      [
         'a district',
         () => ({ GW_DISTRICT_FILE: file('district.yaml', district('many')) }),
         ['district.yaml: streets.0.grids: "many" must be integer'],
