@@ -1,8 +1,9 @@
 import { SEVERITIES, type AlarmState, type Severity } from '../gateway/model/alarm.ts'
-import type { Flag, MetricValue, Reading } from '../gateway/model/reading.ts'
+import type { Reading } from '../gateway/model/reading.ts'
 import type { Rule } from '../gateway/model/rule.ts'
-import { millionths, MILLION } from './evaluate.ts'
 import { Fold, PHASE } from './fold.ts'
+import { localOf, type Attributes, type Local } from './local.ts'
+import { MILLION } from './millionths.ts'
 import { CELL, type Plan } from './plan.ts'
 import { ROW_HEADER, Tail } from './tail.ts'
 
@@ -51,6 +52,9 @@ export class DeviceState {
   readonly device: string
   readonly plan: Plan
   readonly bounds: Bounds
+  /** The device's, as they are in force. */
+  readonly attributes: Attributes
+  readonly local: Local
   readonly base: Fold
   readonly head: Fold
   readonly tail: Tail
@@ -66,28 +70,34 @@ export class DeviceState {
   /** What has been said, of alarms that may still change. */
   said = new Map<string, Finding>()
 
-  constructor(device: string, plan: Plan, bounds: Bounds) {
+  constructor(device: string, plan: Plan, bounds: Bounds, attributes: Attributes = {}) {
     this.device = device
     this.plan = plan
     this.bounds = bounds
-    this.base = new Fold(plan)
-    this.head = new Fold(plan)
-    this.tail = new Tail(plan.columns.length)
+    this.attributes = attributes
+    this.local = localOf(plan, attributes)
+    this.base = new Fold(plan, this.local.numbers)
+    this.head = new Fold(plan, this.local.numbers)
+    this.tail = new Tail(plan.columns)
   }
 }
 
 const nothing: readonly Finding[] = []
 
-/** Readings of one message, in any order, that came in at `receivedAt` (epoch milliseconds). */
+/**
+ * Readings of one message, in any order, that came in at `receivedAt` (epoch milliseconds). `source`: whose they
+ * are, as an index into the plan's sources; the device's own by default.
+ */
 export function observe(
   state: DeviceState,
   readings: readonly Reading[],
   receivedAt: number,
+  source = 0,
 ): readonly Finding[] {
   let mustRefold = false
   for (const reading of inOrder(readings)) {
     if (isLate(state, reading.ts)) state.late++
-    else if (!take(state, reading, receivedAt, mustRefold)) mustRefold = true
+    else if (!take(state, reading, receivedAt, source, mustRefold)) mustRefold = true
   }
   if (mustRefold) refold(state)
   const changes = state.head.changed ? report(state, false) : nothing
@@ -174,10 +184,16 @@ function isLate(state: DeviceState, ts: number): boolean {
 }
 
 /** Puts the reading in its place; false when the head has to be folded again because of it. */
-function take(state: DeviceState, reading: Reading, receivedAt: number, mustRefold: boolean): boolean {
+function take(
+  state: DeviceState,
+  reading: Reading,
+  receivedAt: number,
+  source: number,
+  mustRefold: boolean,
+): boolean {
   const { head, tail } = state
   const { row } = state.plan
-  layOut(row, state, reading, receivedAt)
+  layOut(row, state, reading, receivedAt, source)
   const { ts } = reading
   const put = tail.put(row)
   if (ts > state.newest) {
@@ -203,17 +219,20 @@ function take(state: DeviceState, reading: Reading, receivedAt: number, mustRefo
   return false
 }
 
-/** `[ts, stale, column…]` in millionths; NaN where the reading has no value, or none with the flag N. */
-function layOut(row: Float64Array, state: DeviceState, reading: Reading, receivedAt: number): void {
-  const { columns } = state.plan
+/** `[ts, stale, column…]`; NaN where the reading says nothing of a column, or is not of its source. */
+function layOut(
+  row: Float64Array,
+  { plan, bounds, local }: DeviceState,
+  reading: Reading,
+  receivedAt: number,
+  source: number,
+): void {
+  const { columns } = plan
   row[0] = reading.ts
-  row[1] = receivedAt - reading.ts > state.bounds.staleAfterMs ? 1 : 0
-  for (let column = 0; column < columns.length; column++) {
-    const metric = columns[column]!
-    const value: MetricValue | undefined = reading.metrics[metric]
-    const flag: Flag | undefined = reading.flags?.[metric]
-    const isNormal = value !== undefined && (flag === undefined || flag === 'N')
-    row[ROW_HEADER + column] = isNormal ? millionths(value) : NaN
+  row[1] = receivedAt - reading.ts > bounds.staleAfterMs ? 1 : 0
+  for (let index = 0; index < columns.length; index++) {
+    const column = columns[index]!
+    row[ROW_HEADER + index] = column.source === source ? column.read(reading, receivedAt, local) : NaN
   }
 }
 

@@ -1,158 +1,193 @@
+import type { AreaGeometry } from '../gateway/model/area.ts'
 import { durationMs } from '../gateway/model/duration.ts'
-import type { Absent, Condition, Threshold } from '../gateway/model/rule.ts'
+import { FLAGS } from '../gateway/model/reading.ts'
+import {
+  OVER_WINDOW,
+  type Absent,
+  type CalendarLeaf,
+  type Condition,
+  type DeviceLeaf,
+  type Flagged,
+  type Flat,
+  type Implausible,
+  type Threshold,
+  type WorseThan,
+} from '../gateway/model/rule.ts'
+import { daysOf, hoursOf, isOpen, nextBoundary } from './calendar.ts'
+import { anyFlagColumn, flagColumn, heardColumn } from './column.ts'
+import { comparison } from './comparison.ts'
+import type { Facts, Subject, Test } from './facts.ts'
+import type { Layout } from './layout.ts'
+import { attributeOf } from './limit.ts'
+import { targetClass } from './surface-water.ts'
 
 /**
  * Compiles conditions of contract §3 into closures over numbers. Pure: a test reads facts and says yes or no.
  *
- * Everything is judged in whole millionths of the metric's unit, so that 1.6 is never "above 1.6", whether it
- * comes straight from a sensor or out of a mean. What is not known yet (no normal value so far) makes every
- * comparison false. A leaf holds its last judged value when a reading does not carry its metric, for partial
- * readings are common; noticing that a metric's device fell silent is the business of `absent`.
+ * What is not known (no normal value so far, an attribute that is missing) makes a leaf false, and its negation
+ * too: `not` is handed down to the leaves, each of which knows its opposite. A leaf holds its last judged value when
+ * a reading does not carry its metric, for partial readings are common; noticing that a metric's device fell silent
+ * is the business of `absent`.
  */
-export interface Facts {
-  /** Signals first: the latest normal value or aggregate of each, in millionths; NaN while unknown. */
-  readonly cells: Float64Array
-  /** Event time of the judgement. */
-  now: number
-  /** Event time of the newest reading. */
-  lastTs: number
-}
-
-export type Test = (facts: Facts) => boolean
-
-/** A number that a condition judges, for an alarm's `value` and `peak`. */
-export interface Subject {
-  readonly signal: number
-  readonly test: Test
-  /** Greater is worse. */
-  readonly badness: (value: number) => number
-}
-
 export interface CompiledCondition {
   readonly test: Test
-  /** Columns of the row that it looks at. */
-  readonly columns: ReadonlySet<number>
-  /** Lengths of silence that it waits for, ms. */
-  readonly absents: readonly number[]
+  /** Columns whose judged numbers it looks at. */
+  readonly columns: readonly number[]
+  /** Columns of which it looks at all numbers, believed or not. */
+  readonly doubts: readonly number[]
+  /** Silences that it waits for: since the time in the cell, for so many ms. */
+  readonly absents: readonly { readonly signal: number; readonly silence: number }[]
+  /** When a day or an hour next makes a difference, epoch milliseconds; NaN for never. */
+  readonly boundaries: readonly ((facts: Facts) => number)[]
   readonly subjects: readonly Subject[]
 }
 
-/** One normal value of a metric, or its mean over a trailing window. */
-export interface Signal {
-  readonly key: string
-  readonly column: number
-  /** ms; null for the plain value. */
-  readonly window: number | null
+export interface Scope {
+  readonly layout: Layout
+  readonly areas: ReadonlyMap<string, AreaGeometry>
 }
 
-/** What the rules of one kind look at; equal leaves of different rules share their signal. */
-export class Signals {
-  /** Metric of each column. */
-  readonly columns: string[] = []
-  readonly all: Signal[] = []
-
-  of(leaf: Threshold): number {
-    const window = leaf.mean === undefined ? null : durationMs(leaf.mean)
-    const key = window === null ? leaf.metric : `${leaf.metric} mean ${window}`
-    const known = this.all.findIndex((signal) => signal.key === key)
-    if (known >= 0) return known
-    return this.all.push({ key, column: this.#column(leaf.metric), window }) - 1
-  }
-
-  #column(metric: string): number {
-    const known = this.columns.indexOf(metric)
-    return known >= 0 ? known : this.columns.push(metric) - 1
-  }
+export function compile(condition: Condition, scope: Scope, negated = false): CompiledCondition {
+  if ('not' in condition) return compile(condition.not, scope, !negated)
+  if ('all' in condition) return join(condition.all, scope, negated, !negated)
+  if ('any' in condition) return join(condition.any, scope, negated, negated)
+  const judged = isCalendar(condition)
+    ? calendar(condition, scope.layout, negated)
+    : deviceLeaf(condition, scope, negated)
+  return { columns: [], doubts: [], absents: [], boundaries: [], subjects: [], ...judged }
 }
 
-export const MILLION = 1e6
-
-/** A metric's value as the engine counts: whole millionths; true is 1. */
-export function millionths(value: number | boolean): number {
-  return Math.round(Number(value) * MILLION)
+function isCalendar(leaf: DeviceLeaf | CalendarLeaf): leaf is CalendarLeaf {
+  return 'days' in leaf || 'hours' in leaf
 }
 
-export function compile(condition: Condition, signals: Signals): CompiledCondition {
-  if ('all' in condition) {
-    const parts = condition.all.map((part) => compile(part, signals))
-    const tests = parts.map((part) => part.test)
-    return join(parts, (facts) => {
-      for (const test of tests) if (!test(facts)) return false
-      return true
-    })
-  }
-  if ('any' in condition) {
-    const parts = condition.any.map((part) => compile(part, signals))
-    const tests = parts.map((part) => part.test)
-    return join(parts, (facts) => {
-      for (const test of tests) if (test(facts)) return true
-      return false
-    })
-  }
-  return 'absent' in condition ? compileAbsent(condition) : compileThreshold(condition, signals)
-}
-
-function join(parts: readonly CompiledCondition[], test: Test): CompiledCondition {
+/** All of them, or any: the negation of either is the other of the negations. */
+function join(
+  conditions: readonly Condition[],
+  scope: Scope,
+  negated: boolean,
+  isAll: boolean,
+): CompiledCondition {
+  const parts = conditions.map((condition) => compile(condition, scope, negated))
+  const tests = parts.map((part) => part.test)
   return {
-    test,
-    columns: new Set(parts.flatMap((part) => [...part.columns])),
+    test: (facts) => {
+      for (const test of tests) if (test(facts) !== isAll) return !isAll
+      return isAll
+    },
+    columns: parts.flatMap((part) => part.columns),
+    doubts: parts.flatMap((part) => part.doubts),
     absents: parts.flatMap((part) => part.absents),
+    boundaries: parts.flatMap((part) => part.boundaries),
     subjects: parts.flatMap((part) => part.subjects),
   }
 }
 
-function compileAbsent(leaf: Absent): CompiledCondition {
-  const silence = durationMs(leaf.absent)
-  return {
-    test: (facts) => facts.now - facts.lastTs >= silence,
-    columns: new Set(),
-    absents: [silence],
-    subjects: [],
-  }
+type Judged = Pick<CompiledCondition, 'test'> & Partial<CompiledCondition>
+
+function deviceLeaf(leaf: DeviceLeaf, scope: Scope, negated: boolean): Judged {
+  const { layout } = scope
+  const source = layout.source(leaf.of)
+  if ('absent' in leaf) return absent(leaf, layout, source, negated)
+  if ('worseThan' in leaf) return worseThan(leaf, layout, source, negated)
+  if ('insideArea' in leaf) return inArea(leaf.insideArea, scope, source, !negated)
+  if ('outsideArea' in leaf) return inArea(leaf.outsideArea, scope, source, negated)
+  if ('flat' in leaf) return flat(leaf, layout, source, negated)
+  if ('implausible' in leaf) return implausible(leaf, layout, source, negated)
+  if ('flag' in leaf) return flagged(leaf, layout, source, negated)
+  return threshold(leaf, layout, source, negated)
 }
 
-function compileThreshold(leaf: Threshold, signals: Signals): CompiledCondition {
-  const signal = signals.of(leaf)
-  const { test, badness } = comparison(leaf, signal)
+function threshold(leaf: Threshold, layout: Layout, source: number, negated: boolean): Judged {
+  const column = layout.metric(source, leaf.metric)
+  const over = OVER_WINDOW.find((key) => leaf[key] !== undefined)
+  const signal =
+    over === undefined ? layout.plain(column) : layout.windowed(column, over, durationMs(leaf[over]!))
+  const { test, badness } = comparison(leaf, signal, layout, negated)
+  return { test, columns: [column], subjects: badness === null ? [] : [{ signal, test, badness }] }
+}
+
+function worseThan(leaf: WorseThan, layout: Layout, source: number, negated: boolean): Judged {
+  const { signal, columns } = layout.rating(source)
+  const target = leaf.worseThan === 'target' ? '$target' : targetClass(leaf.worseThan)!
+  const { test, badness } = comparison({ above: target }, signal, layout, negated, 'class')
+  return { test, columns, subjects: badness === null ? [] : [{ signal, test, badness }] }
+}
+
+function flat({ metric, flat }: Flat, layout: Layout, source: number, negated: boolean): Judged {
+  const column = layout.metric(source, metric)
+  const run = layout.run(column)
+  const least = durationMs(flat)
+  const test: Test = negated ? ({ cells }) => cells[run]! < least : ({ cells }) => cells[run]! >= least
   return {
     test,
-    columns: new Set([signals.all[signal]!.column]),
-    absents: [],
-    subjects: badness === null ? [] : [{ signal, test, badness }],
+    columns: [column],
+    subjects: [{ signal: layout.plain(column), test, badness: (value) => value }],
   }
 }
 
-function comparison(leaf: Threshold, at: number): { test: Test; badness: ((v: number) => number) | null } {
-  const high = (value: number): number => value
-  const low = (value: number): number => -value
-  if (leaf.above !== undefined) {
-    const limit = millionths(leaf.above)
-    return { test: (facts) => facts.cells[at]! > limit, badness: high }
+function implausible(leaf: Implausible, layout: Layout, source: number, negated: boolean): Judged {
+  const column = layout.metric(source, leaf.metric)
+  const doubt = layout.doubt(column)
+  const wanted = leaf.implausible !== negated ? 1 : 0
+  if (doubt === null) return { test: () => wanted === 0, columns: [column] }
+  const test: Test = ({ cells }) => cells[doubt.signal] === wanted
+  return { test, doubts: [column], subjects: [{ signal: doubt.reported, test, badness: (value) => value }] }
+}
+
+function flagged({ metric, flag }: Flagged, layout: Layout, source: number, negated: boolean): Judged {
+  if (metric === undefined) {
+    const columns = flag.map((wanted) => layout.column(source, anyFlagColumn(wanted)))
+    const signals = columns.map((column) => layout.plain(column))
+    const test: Test = negated
+      ? ({ cells }) => signals.every((signal) => cells[signal] === 0)
+      : ({ cells }) => signals.some((signal) => cells[signal] === 1)
+    return { test, columns }
   }
-  if (leaf.atLeast !== undefined) {
-    const limit = millionths(leaf.atLeast)
-    return { test: (facts) => facts.cells[at]! >= limit, badness: high }
-  }
-  if (leaf.below !== undefined) {
-    const limit = millionths(leaf.below)
-    return { test: (facts) => facts.cells[at]! < limit, badness: low }
-  }
-  if (leaf.atMost !== undefined) {
-    const limit = millionths(leaf.atMost)
-    return { test: (facts) => facts.cells[at]! <= limit, badness: low }
-  }
-  const range = leaf.outside ?? leaf.inside
-  if (range !== undefined) {
-    const [a, b] = [millionths(range[0]!), millionths(range[1]!)]
-    const fromMiddle = (value: number): number => Math.abs(value - (a + b) / 2)
-    if (leaf.outside === undefined) {
-      return {
-        test: (facts) => facts.cells[at]! >= a && facts.cells[at]! <= b,
-        badness: (value) => -fromMiddle(value),
-      }
+  const column = layout.column(source, flagColumn(metric))
+  const signal = layout.plain(column)
+  const holds = FLAGS.map((known) => flag.includes(known) !== negated)
+  return { test: ({ cells }) => holds[cells[signal]!] === true, columns: [column] }
+}
+
+function absent(leaf: Absent, layout: Layout, source: number, negated: boolean): Judged {
+  const column = layout.column(source, heardColumn)
+  const signal = layout.heard(column)
+  const silence = durationMs(leaf.absent)
+  const test: Test = negated
+    ? ({ cells, now }) => now - cells[signal]! < silence
+    : ({ cells, now }) => now - cells[signal]! >= silence
+  return { test, columns: [column], absents: [{ signal, silence }] }
+}
+
+/** `isInside`: whether it has to be in the area, or out of it. */
+function inArea(name: string, { layout, areas }: Scope, source: number, isInside: boolean): Judged {
+  const attribute = attributeOf(name)
+  const geometry = areas.get(name)
+  // `checkRules` has found every area that is named.
+  if (attribute === null && geometry === undefined) return { test: () => false }
+  const column =
+    attribute === null ? layout.area(source, name, geometry!) : layout.areaNamedBy(source, attribute, areas)
+  const signal = layout.plain(column)
+  const wanted = Number(isInside)
+  return { test: ({ cells }) => cells[signal] === wanted, columns: [column] }
+}
+
+function calendar({ days, hours = '00:00-24:00' }: CalendarLeaf, layout: Layout, negated: boolean): Judged {
+  const among = daysOf(days)
+  const attribute = attributeOf(hours)
+  if (attribute === null) {
+    const { start, end } = hoursOf(hours)!
+    return {
+      test: ({ now }) => isOpen(now, start, end, among) !== negated,
+      boundaries: [({ now }) => nextBoundary(now, start, end)],
     }
-    return { test: (facts) => facts.cells[at]! < a || facts.cells[at]! > b, badness: fromMiddle }
   }
-  const wanted = millionths(leaf.is ?? true)
-  return { test: (facts) => facts.cells[at] === wanted, badness: null }
+  const from = layout.parameter(attribute, 'hours from')
+  const to = layout.parameter(attribute, 'hours to')
+  return {
+    test: ({ now, numbers }) =>
+      !Number.isNaN(numbers[from]!) && isOpen(now, numbers[from]!, numbers[to]!, among) !== negated,
+    boundaries: [({ now, numbers }) => nextBoundary(now, numbers[from]!, numbers[to]!)],
+  }
 }

@@ -1,7 +1,10 @@
-import type { Facts } from './evaluate.ts'
-import { Panes } from './panes.ts'
-import { CELL, type JudgedRule, type Plan } from './plan.ts'
+import { MEMORY } from './credibility.ts'
+import type { Facts } from './facts.ts'
+import { MILLION } from './millionths.ts'
+import { CELL, type JudgedRule, type Plan, type PlanColumn } from './plan.ts'
+import { classOfMillionths } from './surface-water.ts'
 import { ROW_HEADER } from './tail.ts'
+import { newWindow, type Window } from './window.ts'
 
 /**
  * The readings of one device folded up to some event time, one by one in order. A fold depends on the rows
@@ -9,7 +12,7 @@ import { ROW_HEADER } from './tail.ts'
  *
  * Per rule: idle → (condition holds) pending → (held for `for`) firing ⇄ clearing → (clear condition held for
  * `clear.for`, and no severity holds) idle. A severity above the alarm's raises it at once, `for` or not; it
- * never sinks while the alarm fires. Conditions are judged when a reading with one of their metrics comes,
+ * never sinks while the alarm fires. Conditions are judged when a reading with one of their columns comes,
  * and when a timer runs out. Timers run out at exact event times, and those due at or before a reading run
  * before it is judged: the result does not depend on when anybody looked.
  */
@@ -29,12 +32,13 @@ export interface ClosedAlarm {
 
 export class Fold implements Facts {
   readonly cells: Float64Array
-  readonly windows: readonly Panes[]
+  readonly numbers: Float64Array
+  readonly windows: readonly Window[]
   now = -Infinity
   lastTs = -Infinity
   /** Event time that was reached: by a reading or by a timer. */
   time = -Infinity
-  /** When the next timer runs out; Infinity for never. */
+  /** When the next timer runs out, or earlier: a timer that was set anew is noticed once it is reached. */
   due = Infinity
   /** Whether the newest reading was stale on arrival. */
   stale = false
@@ -43,15 +47,17 @@ export class Fold implements Facts {
   changed = false
   /** Set when only a firing alarm's value or peak moved; whoever looks resets it. */
   moved = false
-  /** Whether judging the newest reading did more to any rule than move its value. */
+  /** Whether judging the newest reading did more to any rule than move its value by one column. */
   stirred = false
   readonly #plan: Plan
 
-  constructor(plan: Plan) {
+  /** `numbers`: what the device's attributes come to. */
+  constructor(plan: Plan, numbers: Float64Array) {
     this.#plan = plan
+    this.numbers = numbers
     this.cells = new Float64Array(plan.cells).fill(NaN, 0, plan.signals.length)
     for (const { cell } of plan.rules) this.cells[cell + CELL.due] = Infinity
-    this.windows = plan.windows.map((signal) => new Panes(signal.window!))
+    this.windows = plan.windows.map(({ window }) => newWindow(window.aggregate, window.width))
   }
 
   /** Becomes what `other`, a fold of the same plan, is, but without what that has closed. */
@@ -76,12 +82,12 @@ export class Fold implements Facts {
     this.lastTs = ts
     this.stale = data[at + 1] === 1
     this.stirred = false
-    this.#judge(this.#take(data, at, ts))
+    this.#judge(data, at)
   }
 
   /** Takes a further part of the newest row: a row with nothing but columns that it did not have before. */
   complete(data: Float64Array, at: number): void {
-    this.#judge(this.#take(data, at, data[at]!))
+    this.#judge(data, at)
   }
 
   /** Runs the timers due up to `until`, those of rules with `absent` up to `absentUntil`. */
@@ -105,45 +111,77 @@ export class Fold implements Facts {
     this.findDue()
   }
 
-  /** Feeds the row's values to signals and windows; answers which columns it had, as bits. */
-  #take(data: Float64Array, at: number, ts: number): number {
-    const { feeds } = this.#plan
-    let touched = 0
-    for (let column = 0; column < feeds.length; column++) {
-      const value = data[at + ROW_HEADER + column]!
+  /** Feeds the row's numbers to the cells, then judges the rules that look at any of them. */
+  #judge(data: Float64Array, at: number): void {
+    const { columns, calls, rules } = this.#plan
+    let isRated = false
+    calls.begin()
+    for (let index = 0; index < columns.length; index++) {
+      const value = data[at + ROW_HEADER + index]!
       if (Number.isNaN(value)) continue
-      touched |= 1 << (column & 31)
-      const feed = feeds[column]!
-      if (feed.plain >= 0) this.cells[feed.plain] = value
-      for (const { window, signal } of feed.windows) {
-        const panes = this.windows[window]!
-        panes.push(ts, value)
-        this.cells[signal] = panes.sum / panes.count
+      const column = columns[index]!
+      if (column.credibility !== null) {
+        calls.add(column.doubters)
+        if (!this.#believes(column, value)) continue
       }
+      this.#feed(column, value)
+      isRated ||= column.isRated
+      calls.add(column.rules)
     }
-    return touched
+    if (isRated) this.#rate()
+    for (let index = 0; index < calls.size; index++) {
+      const rule = calls.queue[index]!
+      this.#advance(rules[rule]!, rule, true)
+    }
   }
 
-  #judge(touched: number): void {
-    const { rules } = this.#plan
-    let due = Infinity
-    for (let index = 0; index < rules.length; index++) {
-      const rule = rules[index]!
-      if ((rule.mask & touched) !== 0 || rule.absents.length > 0) this.#advance(rule, index, true)
-      const time = this.cells[rule.cell + CELL.due]!
-      if (time < due) due = time
+  #believes({ credibility, memory }: PlanColumn, value: number): boolean {
+    const { cells } = this
+    const isBelieved = credibility!.believes(cells, memory, this.now, value)
+    cells[memory + MEMORY.length] = value
+    cells[memory + MEMORY.length + 1] = isBelieved ? 0 : 1
+    return isBelieved
+  }
+
+  #feed({ plain, heard, run, windows }: PlanColumn, value: number): void {
+    const { cells, now } = this
+    if (plain >= 0) cells[plain] = value
+    if (heard >= 0) cells[heard] = now
+    if (run >= 0) {
+      if (cells[run + 1] !== value) {
+        cells[run + 1] = value
+        cells[run + 2] = now
+      }
+      cells[run] = now - cells[run + 2]!
     }
-    this.due = due
+    for (let index = 0; index < windows.length; index++) {
+      const { window, signal } = windows[index]!
+      const over = this.windows[window]!
+      over.push(now, value)
+      cells[signal] = over.value
+    }
+  }
+
+  /** GB 3838-2002, single factor: the worst of the factors that are known. */
+  #rate(): void {
+    for (const { signal, factors } of this.#plan.ratings) {
+      let worst = 0
+      for (const { factor, signal } of factors) {
+        worst = Math.max(worst, classOfMillionths(factor, this.cells[signal]!))
+      }
+      if (worst > 0) this.cells[signal] = worst * MILLION
+    }
   }
 
   /** Sets the timers of rules that are not those which had set them. Silence counts from where it began. */
   resetTimers(changed: readonly JudgedRule[]): void {
     for (const rule of changed) {
       this.#setDue(rule)
-      const due = rule.cell + CELL.due
-      const isIdle = this.cells[rule.cell + CELL.phase] === PHASE.idle
-      if (isIdle && rule.absents.length > 0 && Number.isFinite(this.lastTs))
-        this.cells[due] = Math.min(this.cells[due]!, this.lastTs + rule.absents[0]!)
+      if (this.cells[rule.cell + CELL.phase] !== PHASE.idle) continue
+      for (const { signal, silence } of rule.absents) {
+        const end = this.cells[signal]! + silence
+        if (end < this.cells[rule.cell + CELL.due]!) this.cells[rule.cell + CELL.due] = end
+      }
     }
     this.findDue()
   }
@@ -228,8 +266,12 @@ export class Fold implements Facts {
     if (Number.isNaN(value) || value === cells[at + CELL.value]) return
     cells[at + CELL.value] = value
     const peak = cells[at + CELL.peak]!
-    if (Number.isNaN(peak) || subject.badness(value) > subject.badness(peak)) cells[at + CELL.peak] = value
+    if (Number.isNaN(peak) || subject.badness(value, this) > subject.badness(peak, this)) {
+      cells[at + CELL.peak] = value
+    }
     this.moved = true
+    // A further part of this instant may move it again, and what it was in between must not be its peak.
+    if (rule.isRated) this.stirred = true
   }
 
   /** Firing: towards the end, or back from there. */
@@ -270,6 +312,8 @@ export class Fold implements Facts {
   #hasLasted(rule: JudgedRule, duration: number, byReading: boolean): boolean {
     const at = rule.cell
     if (this.now < this.cells[at + CELL.since]! + duration) return false
+    // What has to last no time needs no evidence: it holds at the hour, and nobody has to have spoken since.
+    if (duration === 0) return true
     return byReading || this.now <= this.cells[at + CELL.evidence]! + rule.holdMs
   }
 
@@ -282,10 +326,17 @@ export class Fold implements Facts {
       const end = cells[at + CELL.since]! + (phase === PHASE.pending ? rule.forMs : rule.clearForMs)
       if (end > this.now && end <= cells[at + CELL.evidence]! + rule.holdMs) due = end
     }
-    for (const silence of rule.absents) {
-      const end = this.lastTs + silence
+    // For loops with an index: this runs for every rule that a reading concerns.
+    for (let index = 0; index < rule.absents.length; index++) {
+      const { signal, silence } = rule.absents[index]!
+      const end = cells[signal]! + silence
       if (end > this.now && end < due) due = end
     }
+    for (let index = 0; index < rule.boundaries.length; index++) {
+      const end = rule.boundaries[index]!(this)
+      if (end < due) due = end
+    }
     cells[at + CELL.due] = due
+    if (due < this.due) this.due = due
   }
 }

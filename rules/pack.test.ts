@@ -159,14 +159,14 @@ describe('a mistake', () => {
       'rule good: severity.red: expected exactly one of above,',
     ],
     [
-      'a leaf that the engine does not know yet',
-      { severity: { red: { metric: 'fume', rate: '1h', above: 1 } } },
-      'rule good: severity.red.rate: unknown key; expected one of all, any, absent, metric, mean, above,',
+      'a leaf that nobody knows',
+      { severity: { red: { metric: 'fume', median: '1h', above: 1 } } },
+      'rule good: severity.red.median: unknown key; expected one of all, any, not, absent,',
     ],
     [
       'a mistake deep inside',
       { severity: { red: { all: [{ any: [{ metric: 'fume', above: '2' }] }] } } },
-      'rule good: severity.red.all.0.any.0.above: "2" is not valid; must be number',
+      'rule good: severity.red.all.0.any.0.above: "2" is no threshold; expected a number, a number with its unit',
     ],
     [
       'a boolean with a limit',

@@ -1,9 +1,16 @@
 import { SEVERITIES } from '../gateway/model/alarm.ts'
+import type { AreaGeometry } from '../gateway/model/area.ts'
 import { durationMs } from '../gateway/model/duration.ts'
-import type { Rule } from '../gateway/model/rule.ts'
+import type { Kinds } from '../gateway/model/kind.ts'
+import { ANY_KIND, type Rule } from '../gateway/model/rule.ts'
+import type { Column } from './column.ts'
+import { looksAtOthers } from './conditions.ts'
 import { instantOf } from './effective.ts'
+import { compile, type CompiledCondition } from './evaluate.ts'
+import type { Facts, Subject, Test } from './facts.ts'
+import { Layout, type Feed, type Rating, type Signal } from './layout.ts'
+import type { Parameter, Place } from './local.ts'
 import { ROW_HEADER } from './tail.ts'
-import { compile, Signals, type CompiledCondition, type Signal, type Subject, type Test } from './evaluate.ts'
 
 /**
  * How long one reading speaks for the time after it when none follows, as far as durations are concerned:
@@ -35,19 +42,28 @@ export const CELL = {
 } as const
 export const CELLS_PER_RULE = 10
 
+/** What rules may speak of beside a device's readings. */
+export interface World {
+  readonly kinds: Kinds
+  /** Of the district, by name. */
+  readonly areas: ReadonlyMap<string, AreaGeometry>
+}
+
+export const EMPTY_WORLD: World = { kinds: new Map(), areas: new Map() }
+
 export interface JudgedRule {
   readonly rule: Rule
   /** Where its cells begin. */
   readonly cell: number
-  /** Bits of the columns (modulo 32) that concern it: a reading without them is not judged. */
-  readonly mask: number
   /** By index into SEVERITIES; null where the rule has no such severity. */
   readonly levels: readonly (Test | null)[]
   readonly subjects: readonly Subject[]
   /** null: the negation of all severities. */
   readonly clear: Test | null
-  /** Lengths of silence that it waits for, rising, ms. */
-  readonly absents: readonly number[]
+  readonly absents: CompiledCondition['absents']
+  readonly boundaries: readonly ((facts: Facts) => number)[]
+  /** Whether it follows a number that several columns make together. */
+  readonly isRated: boolean
   readonly forMs: number
   readonly clearForMs: number
   readonly holdMs: number
@@ -56,59 +72,134 @@ export interface JudgedRule {
   readonly until: number
 }
 
+/** A column of the row, and who is to judge when it has a number. By index into the plan's rules. */
+export interface PlanColumn extends Readonly<Omit<Feed, 'column'>> {
+  /** Known by it in saved states. */
+  readonly key: string
+  readonly read: Column['read']
+  readonly takesLeast: boolean
+  /** Rules that look at what is believed of it. */
+  readonly rules: readonly number[]
+  /** Rules that look at all of it. */
+  readonly doubters: readonly number[]
+}
+
 /** Everything that the readings of one kind are judged by, compiled. */
 export interface Plan {
   readonly kind: string
-  readonly columns: readonly string[]
+  /** Whose readings it takes: '' for the device's own, else as conditions call them after `of`. */
+  readonly sources: readonly string[]
+  readonly columns: readonly PlanColumn[]
   readonly signals: readonly Signal[]
-  /** Per column: the plain signal that it feeds (or -1) and the windows that it feeds. */
-  readonly feeds: readonly { readonly plain: number; readonly windows: readonly WindowFeed[] }[]
-  readonly windows: readonly Signal[]
+  readonly windows: readonly { readonly key: string; readonly window: NonNullable<Signal['window']> }[]
+  readonly ratings: readonly Rating[]
+  readonly parameters: readonly Parameter[]
+  readonly places: readonly Place[]
   readonly rules: readonly JudgedRule[]
   readonly cells: number
   /** Room to lay out one row in, so that a reading costs no allocation. */
   readonly row: Float64Array
+  /** Room to note which rules a row concerns. */
+  readonly calls: Calls
 }
 
-interface WindowFeed {
-  readonly window: number
-  readonly signal: number
+/** Notes rules, each once; emptied for every row. */
+export class Calls {
+  readonly queue: Int32Array
+  size = 0
+  readonly #rounds: Uint32Array
+  #round = 0
+
+  constructor(rules: number) {
+    this.queue = new Int32Array(rules)
+    this.#rounds = new Uint32Array(rules)
+  }
+
+  begin(): void {
+    this.size = 0
+    this.#round = (this.#round + 1) >>> 0
+    if (this.#round === 0) this.#rounds.fill(0)
+  }
+
+  add(rules: readonly number[]): void {
+    for (let index = 0; index < rules.length; index++) {
+      const rule = rules[index]!
+      if (this.#rounds[rule] === this.#round) continue
+      this.#rounds[rule] = this.#round
+      this.queue[this.size++] = rule
+    }
+  }
 }
 
-/** One plan per kind that any rule is about. The rules have passed `checkRules`. */
-export function planRules(rules: readonly Rule[]): ReadonlyMap<string, Plan> {
-  const byKind = Map.groupBy(rules, (rule) => rule.kind)
-  return new Map([...byKind].map(([kind, ofKind]) => [kind, planKind(kind, ofKind)]))
+/**
+ * One plan per kind that any rule is about, of the rules that look at nothing but a device's own readings. The
+ * rules have passed `checkRules`.
+ */
+export function planRules(rules: readonly Rule[], world: World = EMPTY_WORLD): ReadonlyMap<string, Plan> {
+  return planKinds(
+    rules.filter((rule) => !looksAtOthers(rule)),
+    world,
+  )
 }
 
-function planKind(kind: string, rules: readonly Rule[]): Plan {
-  const signals = new Signals()
-  const compiled = rules.map((rule) => ({
-    rule,
-    levels: SEVERITIES.map((level) => {
-      const condition = rule.severity[level]
-      return condition === undefined ? null : compile(condition, signals)
-    }),
-    clear: rule.clear?.when === undefined ? null : compile(rule.clear.when, signals),
-  }))
-  const windows = signals.all.filter((signal) => signal.window !== null)
-  const feeds = signals.columns.map((_, column) => ({
-    plain: signals.all.findIndex((signal) => signal.column === column && signal.window === null),
-    windows: windows.flatMap((signal, window) =>
-      signal.column === column ? [{ window, signal: signals.all.indexOf(signal) }] : [],
-    ),
+/** The same of the rules that look at other devices too (`of`). Those are judged apart: see `links.ts`. */
+export function planLinkedRules(
+  rules: readonly Rule[],
+  world: World = EMPTY_WORLD,
+): ReadonlyMap<string, Plan> {
+  return planKinds(rules.filter(looksAtOthers), world)
+}
+
+function planKinds(rules: readonly Rule[], world: World): ReadonlyMap<string, Plan> {
+  const named = rules.filter(({ kind }) => kind !== ANY_KIND).map(({ kind }) => kind)
+  const isForAll = named.length < rules.length
+  const kinds = new Set([...named, ...(isForAll ? world.kinds.keys() : [])])
+  const about = (kind: string) => rules.filter((rule) => rule.kind === kind || rule.kind === ANY_KIND)
+  return new Map([...kinds].map((kind) => [kind, planKind(kind, about(kind), world)]))
+}
+
+function planKind(kind: string, rules: readonly Rule[], { kinds, areas }: World): Plan {
+  const layout = new Layout(kinds.get(kind), kinds)
+  const compiled = rules.map((rule) => {
+    const scope = { layout, areas: new Map([...areas, ...Object.entries(rule.areas ?? {})]) }
+    const { severity, clear } = rule
+    return {
+      rule,
+      levels: SEVERITIES.map((level) =>
+        severity[level] === undefined ? null : compile(severity[level], scope),
+      ),
+      clear: clear?.when === undefined ? null : compile(clear.when, scope),
+    }
+  })
+  const { feeds, sources, signals, ratings, parameters, places } = layout
+  const concerned = (columnsOf: (part: CompiledCondition) => readonly number[], column: number) =>
+    compiled.flatMap(({ levels, clear }, index) => {
+      const parts = [...levels, clear].filter((part) => part !== null)
+      return parts.some((part) => columnsOf(part).includes(column)) ? [index] : []
+    })
+  const columns = feeds.map(({ column: { read, takesLeast }, ...feed }, index): PlanColumn => ({
+    ...feed,
+    key: layout.keyOf(index),
+    read,
+    takesLeast: takesLeast === true,
+    rules: concerned((part) => part.columns, index),
+    doubters: concerned((part) => part.doubts, index),
   }))
   return {
     kind,
-    columns: signals.columns,
-    signals: signals.all,
-    feeds,
-    windows,
+    sources,
+    columns,
+    signals,
+    ratings,
+    parameters,
+    places,
+    windows: signals.flatMap(({ key, window }) => (window === undefined ? [] : [{ key, window }])),
     rules: compiled.map(({ rule, levels, clear }, index) =>
-      judgedRule(rule, levels, clear, signals.all.length + index * CELLS_PER_RULE),
+      judgedRule(rule, levels, clear, layout, signals.length + index * CELLS_PER_RULE),
     ),
-    cells: signals.all.length + compiled.length * CELLS_PER_RULE,
-    row: new Float64Array(ROW_HEADER + signals.columns.length),
+    cells: signals.length + compiled.length * CELLS_PER_RULE,
+    row: new Float64Array(ROW_HEADER + columns.length),
+    calls: new Calls(compiled.length),
   }
 }
 
@@ -116,20 +207,21 @@ function judgedRule(
   rule: Rule,
   levels: readonly (CompiledCondition | null)[],
   clear: CompiledCondition | null,
+  { ratings }: Layout,
   cell: number,
 ): JudgedRule {
   const parts = [...levels, clear].filter((part) => part !== null)
-  const absents = parts.flatMap((part) => part.absents).sort((a, b) => a - b)
-  let mask = 0
-  for (const part of parts) for (const column of part.columns) mask |= 1 << (column & 31)
+  const absents = parts.flatMap((part) => part.absents)
+  const subjects = levels.flatMap((level) => level?.subjects ?? [])
   return {
     rule,
     cell,
-    mask,
     levels: levels.map((level) => level?.test ?? null),
-    subjects: levels.flatMap((level) => level?.subjects ?? []),
+    subjects,
+    isRated: subjects.some(({ signal }) => ratings.some((rating) => rating.signal === signal)),
     clear: clear?.test ?? null,
     absents,
+    boundaries: parts.flatMap((part) => part.boundaries),
     forMs: durationMs(rule.for ?? '0s'),
     clearForMs: durationMs(rule.clear?.for ?? '0s'),
     holdMs: absents.length > 0 ? Infinity : HOLD_MS,

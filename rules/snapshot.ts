@@ -1,5 +1,6 @@
 import { DeviceState, findings, refold, type Bounds } from './engine.ts'
 import type { Fold } from './fold.ts'
+import type { Attributes } from './local.ts'
 import { CELLS_PER_RULE, type Plan } from './plan.ts'
 
 /**
@@ -17,6 +18,8 @@ export interface Snapshot {
   readonly lag: number
   readonly clock: Num
   readonly absentClock: Num
+  /** Those in force; absent when there are none. */
+  readonly attributes?: Attributes
 }
 
 interface FoldSnapshot {
@@ -32,21 +35,22 @@ interface FoldSnapshot {
 type Num = number | null | '-' | '+'
 
 export function snapshotOf(state: DeviceState): Snapshot {
-  const { tail, plan } = state
+  const { tail, plan, attributes } = state
   return {
-    columns: plan.columns,
+    columns: plan.columns.map(({ key }) => key),
     rows: Array.from(tail.data.subarray(tail.first, tail.end), pack),
     base: snapshotOfFold(state.base, plan),
     newest: pack(state.newest),
     lag: state.lag,
     clock: pack(state.clock),
     absentClock: pack(state.absentClock),
+    ...(Object.keys(attributes).length > 0 && { attributes }),
   }
 }
 
 /** The state that the snapshot was taken of. All it finds counts as said. */
 export function restore(snapshot: Snapshot, device: string, plan: Plan, bounds: Bounds): DeviceState {
-  const state = new DeviceState(device, plan, bounds)
+  const state = new DeviceState(device, plan, bounds, snapshot.attributes)
   restoreFold(snapshot.base, state.base, plan)
   restoreTail(snapshot, state)
   state.newest = unpack(snapshot.newest)
@@ -60,11 +64,16 @@ export function restore(snapshot: Snapshot, device: string, plan: Plan, bounds: 
 }
 
 /**
- * Goes on under changed rules from what is known now: running alarms and clocks are kept, and what the former
- * rules have judged is not judged again by the new ones. So the lateness bound begins anew.
+ * Goes on under changed rules or attributes from what is known now: running alarms and clocks are kept, and what
+ * the former ones have judged is not judged again by the new ones. So the lateness bound begins anew.
  */
-export function underNewRules(state: DeviceState, plan: Plan): DeviceState {
-  const snapshot = { ...snapshotOf(state), base: snapshotOfFold(state.head, state.plan), rows: [] }
+export function underNewRules(
+  state: DeviceState,
+  plan: Plan,
+  attributes: Attributes = state.attributes,
+): DeviceState {
+  const base = snapshotOfFold(state.head, state.plan)
+  const snapshot = { ...snapshotOf(state), base, rows: [], attributes }
   const present = restore(snapshot, state.device, plan, state.bounds)
   const former = new Set(state.plan.rules.map(({ rule }) => JSON.stringify(rule)))
   const changed = plan.rules.filter(({ rule }) => !former.has(JSON.stringify(rule)))
@@ -105,11 +114,20 @@ function restoreFold(snapshot: FoldSnapshot, fold: Fold, plan: Plan): void {
   fold.lastTs = unpack(snapshot.lastTs)
   fold.time = unpack(snapshot.time)
   fold.stale = snapshot.stale
+  hear(fold, plan)
   fold.findDue()
 }
 
+/** Rules that are the first to listen for silence: where nobody else is listened to, the newest reading is known. */
+function hear(fold: Fold, { columns, sources }: Plan): void {
+  if (sources.length > 1 || !Number.isFinite(fold.lastTs)) return
+  for (const { heard } of columns) {
+    if (heard >= 0 && Number.isNaN(fold.cells[heard]!)) fold.cells[heard] = fold.lastTs
+  }
+}
+
 function restoreTail({ columns, rows }: Snapshot, { plan, tail }: DeviceState): void {
-  const source = [0, 1, ...plan.columns.map((column) => columns.indexOf(column))].map((index, position) =>
+  const source = [0, 1, ...plan.columns.map(({ key }) => columns.indexOf(key))].map((index, position) =>
     position < 2 || index < 0 ? index : index + 2,
   )
   const row = new Float64Array(source.length)

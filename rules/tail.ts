@@ -7,21 +7,27 @@ export const ROW_HEADER = 2
  */
 export type Put = 'appended' | 'inserted' | 'extended' | 'altered' | 'known'
 
+interface TailColumn {
+  readonly takesLeast: boolean
+}
+
 /**
  * The readings of a device that may still be followed by an earlier one, as rows of numbers in order of time:
  * `[ts, stale, column…]`, NaN where a reading says nothing (or nothing normal) of a column.
  *
- * Readings of one instant are one row. Where two of them give a column different values the greater stands:
- * arbitrary, but the same whatever order they come in. A row is stale only as long as all its readings were.
+ * Readings of one instant are one row. Where two of them give a column different values the greater stands (in some
+ * columns the smaller): arbitrary, but the same whatever order they come in. A row is stale only as long as all its readings were.
  */
 export class Tail {
   readonly stride: number
+  readonly #columns: readonly TailColumn[]
   #data: Float64Array
   #first = 0
   #end = 0
 
-  constructor(columns: number) {
-    this.stride = ROW_HEADER + columns
+  constructor(columns: readonly TailColumn[]) {
+    this.#columns = columns
+    this.stride = ROW_HEADER + columns.length
     this.#data = new Float64Array(8 * this.stride)
   }
 
@@ -68,7 +74,8 @@ export class Tail {
       const value = row[column]!
       const held = data[at + column]!
       const fills = Number.isNaN(held) && !Number.isNaN(value)
-      if (!fills && !(value > held)) {
+      const stands = this.#columns[column - ROW_HEADER]!.takesLeast ? value < held : value > held
+      if (!fills && !stands) {
         row[column] = NaN
         continue
       }

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { IDENTIFIER_PATTERN } from './identifier.ts'
+import { AreaGeometrySchema } from './area.ts'
 import { PositionSchema } from './device.ts'
 
 const Identifier = Type.String({ pattern: IDENTIFIER_PATTERN })
@@ -39,6 +40,12 @@ export const TeamSchema = Type.Object(
   { additionalProperties: false },
 )
 
+/** A part of the district that rules may name (`insideArea: harbour`). */
+export const AreaSchema = Type.Object(
+  { id: Identifier, title: Title, geometry: AreaGeometrySchema },
+  { additionalProperties: false },
+)
+
 export const DistrictSchema = Type.Object(
   {
     id: Identifier,
@@ -46,6 +53,7 @@ export const DistrictSchema = Type.Object(
     centre: PositionSchema,
     streets: Type.Array(StreetSchema, { minItems: 1 }),
     teams: Type.Array(TeamSchema, { minItems: 1 }),
+    areas: Type.Optional(Type.Array(AreaSchema, { maxItems: 1000 })),
     /** Categories that no grid crew can deal with, and the level at which they start. */
     starts: Type.Optional(Type.Record(Type.String({ maxLength: 64 }), LevelSchema)),
   },

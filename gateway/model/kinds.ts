@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Ajv, type ErrorObject } from 'ajv'
 import { parse } from 'yaml'
-import { KindSchema, type Kind, type Kinds } from './kind.ts'
+import { durationMs } from './duration.ts'
+import { KindSchema, type Kind, type Kinds, type Metric } from './kind.ts'
 
 /** One line: which file, which key, what was found and what was expected. */
 export class KindError extends Error {
@@ -89,6 +90,18 @@ function contradiction(kind: Kind): string | null {
     if (metric.type === 'boolean' && (metric.minimum ?? metric.maximum ?? metric.decimals) !== undefined) {
       return `metrics.${name}: a boolean has no minimum, maximum or decimals`
     }
+    const doubt = implausible(metric)
+    if (doubt !== null) return `metrics.${name}.plausible: ${doubt}`
   }
+  return null
+}
+
+function implausible({ type, plausible }: Metric): string | null {
+  if (plausible === undefined) return null
+  if (type === 'boolean') return 'true and false are both plausible'
+  const { minimum = -Infinity, maximum = Infinity, step, per } = plausible
+  if (minimum > maximum) return `minimum ${minimum} is above maximum ${maximum}`
+  if (per !== undefined && step === undefined) return '"per" needs a "step"'
+  if (per !== undefined && durationMs(per) === 0) return '"per" is no time at all'
   return null
 }

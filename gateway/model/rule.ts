@@ -1,72 +1,173 @@
 import { Type, type Static } from 'typebox'
+import { AreaGeometrySchema, type AreaGeometry } from './area.ts'
 import { DURATION_PATTERN } from './duration.ts'
 import { IDENTIFIER_PATTERN } from './identifier.ts'
+import { FLAGS } from './reading.ts'
 
 /**
- * The rule language of contract §3, as far as the engine judges it today: boolean trees of leaves with
- * thresholds, `mean` over a trailing window, and `absent`. A key that is not here is a schema error, so a
- * rule is never half understood.
+ * The rule language of contract §3. A key that is not here is a schema error, so a rule is never half understood.
  *
- * A condition's keys say what it is (`all`, `any`, `absent`, `metric`), and the schema branches on them, so
- * that an error speaks of the leaf that was meant instead of every leaf that there is.
+ * A condition's keys say what it is (`all`, `absent`, `metric` …), and the schema branches on them, so that an
+ * error speaks of the leaf that was meant instead of every leaf that there is.
  */
 const strict = { additionalProperties: false } as const
 const Duration = Type.String({ pattern: DURATION_PATTERN })
-const Interval = Type.Array(Type.Number(), { minItems: 2, maxItems: 2 })
+const MetricName = Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' })
+
+/** An attribute of the device (`$fume_limit`). */
+const ATTRIBUTE = '\\$[A-Za-z][A-Za-z0-9_]{0,63}'
+export const ATTRIBUTE_PATTERN = `^${ATTRIBUTE}$`
+/** `2.0 mg/m³`: held against the unit of the metric. */
+const MEASURE = '[-+]?\\d{1,15}(\\.\\d{1,9})? ?[^\\d\\s.].{0,23}'
+export const LIMIT_PATTERN = `^(${ATTRIBUTE}|${MEASURE})$`
+/** `10:30-22:00`; over midnight too, and `24:00` for the end of the day. */
+const HOURS = '([01]\\d|2[0-3]):[0-5]\\d-(([01]\\d|2[0-3]):[0-5]\\d|24:00)'
+export const HOURS_PATTERN = `^(${ATTRIBUTE}|${HOURS})$`
+
+const Limit = Type.Unsafe<number | string>({ type: ['number', 'string'], pattern: LIMIT_PATTERN })
+const Interval = Type.Array(Limit, { minItems: 2, maxItems: 2 })
 const Condition = Type.Unsafe<Condition>({ $ref: '#/$defs/condition' })
+/** Whose reading: a device's id, or the device that the attribute `upstream` or `linked` names; its own when absent. */
+const Of = Type.Optional(Type.String({ pattern: IDENTIFIER_PATTERN }))
+const Area = Type.String({ pattern: `^(${ATTRIBUTE}|[A-Za-z0-9][A-Za-z0-9_.-]{0,63})$` })
 
 /** Comparisons that a leaf may make; it makes exactly one. */
 export const COMPARISONS = ['above', 'atLeast', 'below', 'atMost', 'inside', 'outside', 'is'] as const
 export type Comparison = (typeof COMPARISONS)[number]
 
+/** What a leaf may make of a trailing window of event time; one at most. */
+export const OVER_WINDOW = ['mean', 'min', 'max', 'sum', 'count', 'p95', 'range', 'rate'] as const
+export type OverWindow = (typeof OVER_WINDOW)[number]
+
+export const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
+export type Day = (typeof DAYS)[number]
+export const CLASSES = ['I', 'II', 'III', 'IV', 'V', 'target'] as const
+
+/** Seconds that a reading was under way: a metric that every kind has without sending it. */
+export const DELAY_METRIC = 'delay'
+/** Rules about devices of every kind. */
+export const ANY_KIND = '*'
+
 const ThresholdSchema = Type.Object(
   {
-    metric: Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' }),
-    /** Arithmetic mean of the normal values in the trailing window, event time. */
+    of: Of,
+    metric: MetricName,
+    /** Of the normal values in the trailing window: their arithmetic mean … */
     mean: Type.Optional(Duration),
-    above: Type.Optional(Type.Number()),
-    atLeast: Type.Optional(Type.Number()),
-    below: Type.Optional(Type.Number()),
-    atMost: Type.Optional(Type.Number()),
+    min: Type.Optional(Duration),
+    max: Type.Optional(Duration),
+    sum: Type.Optional(Duration),
+    count: Type.Optional(Duration),
+    /** … their 95th percentile (nearest rank) … */
+    p95: Type.Optional(Duration),
+    /** … the greatest less the least … */
+    range: Type.Optional(Duration),
+    /** … the newest less the oldest, per hour. */
+    rate: Type.Optional(Duration),
+    above: Type.Optional(Limit),
+    atLeast: Type.Optional(Limit),
+    below: Type.Optional(Limit),
+    atMost: Type.Optional(Limit),
     /** Both ends included. */
     inside: Type.Optional(Interval),
     /** Both ends excluded: the negation of `inside`. */
     outside: Type.Optional(Interval),
-    is: Type.Optional(Type.Union([Type.Boolean(), Type.Number()])),
+    is: Type.Optional(
+      Type.Unsafe<boolean | number | string>({
+        type: ['boolean', 'number', 'string'],
+        pattern: LIMIT_PATTERN,
+      }),
+    ),
   },
   strict,
 )
-const AbsentSchema = Type.Object({ absent: Duration }, strict)
+const FlatSchema = Type.Object({ of: Of, metric: MetricName, flat: Duration }, strict)
+const ImplausibleSchema = Type.Object({ of: Of, metric: MetricName, implausible: Type.Boolean() }, strict)
+const FlaggedSchema = Type.Object(
+  {
+    of: Of,
+    /** Any metric of the reading when absent. */
+    metric: Type.Optional(MetricName),
+    flag: Type.Array(Type.Enum([...FLAGS]), { minItems: 1, uniqueItems: true }),
+  },
+  strict,
+)
+const AbsentSchema = Type.Object({ of: Of, absent: Duration }, strict)
+const WorseThanSchema = Type.Object({ of: Of, worseThan: Type.Enum([...CLASSES]) }, strict)
+const InsideSchema = Type.Object({ of: Of, insideArea: Area }, strict)
+const OutsideSchema = Type.Object({ of: Of, outsideArea: Area }, strict)
+const CalendarSchema = Type.Object(
+  {
+    days: Type.Optional(Type.Array(Type.Enum([...DAYS]), { minItems: 1, uniqueItems: true })),
+    hours: Type.Optional(Type.String({ pattern: HOURS_PATTERN })),
+  },
+  strict,
+)
 const AllSchema = Type.Object({ all: Type.Array(Condition, { minItems: 1, maxItems: 64 }) }, strict)
 const AnySchema = Type.Object({ any: Type.Array(Condition, { minItems: 1, maxItems: 64 }) }, strict)
+const NotSchema = Type.Object({ not: Condition }, strict)
 
 export type Threshold = Static<typeof ThresholdSchema>
+export type Flat = Static<typeof FlatSchema>
+export type Implausible = Static<typeof ImplausibleSchema>
+export type Flagged = Static<typeof FlaggedSchema>
 export type Absent = Static<typeof AbsentSchema>
-export type Condition = Threshold | Absent | { all: Condition[] } | { any: Condition[] }
+export type WorseThan = Static<typeof WorseThanSchema>
+export type InsideArea = Static<typeof InsideSchema>
+export type OutsideArea = Static<typeof OutsideSchema>
+export type CalendarLeaf = Static<typeof CalendarSchema>
+/** What a device says, or does not. */
+export type DeviceLeaf =
+  Threshold | Flat | Implausible | Flagged | Absent | WorseThan | InsideArea | OutsideArea
+export type Leaf = DeviceLeaf | CalendarLeaf
+export type Condition = Leaf | { all: Condition[] } | { any: Condition[] } | { not: Condition }
 
-const has = (key: string, schema: object, otherwise: object | false) => ({
-  if: { required: [key] },
-  // oxlint-disable-next-line unicorn/no-thenable -- the keyword of JSON Schema
-  then: schema,
-  else: otherwise,
-})
+/** What a condition is, by the first of these keys that it has; a threshold when it has none of them. */
+const BRANCHES = [
+  ['all', AllSchema],
+  ['any', AnySchema],
+  ['not', NotSchema],
+  ['absent', AbsentSchema],
+  ['worseThan', WorseThanSchema],
+  ['insideArea', InsideSchema],
+  ['outsideArea', OutsideSchema],
+  ['days', CalendarSchema],
+  ['hours', CalendarSchema],
+  ['flat', FlatSchema],
+  ['implausible', ImplausibleSchema],
+  ['flag', FlaggedSchema],
+] as const
+/** Keys that say what a condition is. */
+export const CONDITION_KEYS = [...BRANCHES.map(([key]) => key), 'metric'] as const
+
 const oneComparison = { oneOf: COMPARISONS.map((key) => ({ required: [key] })) }
 const ConditionSchema = {
   type: 'object',
-  ...has(
-    'all',
-    AllSchema,
-    has('any', AnySchema, has('absent', AbsentSchema, { ...ThresholdSchema, ...oneComparison })),
+  ...BRANCHES.reduceRight<object>(
+    (otherwise, [key, schema]) => ({
+      if: { required: [key] },
+      // oxlint-disable-next-line unicorn/no-thenable -- the keyword of JSON Schema
+      then: schema,
+      else: otherwise,
+    }),
+    { ...ThresholdSchema, ...oneComparison },
   ),
 }
 
 const Severity = Type.Union(['blue', 'yellow', 'orange', 'red'].map((level) => Type.Literal(level)))
+
+/** Areas by the name that conditions call them. */
+export const AreasSchema = Type.Record(Type.String({ pattern: IDENTIFIER_PATTERN }), AreaGeometrySchema, {
+  additionalProperties: false,
+  maxProperties: 1000,
+})
 
 /** JSON Schema of one rule; `$defs` carries the recursive condition, so it stands alone for ajv and editors. */
 export const RuleSchema = Type.Object(
   {
     id: Type.String({ pattern: IDENTIFIER_PATTERN }),
     version: Type.Integer({ minimum: 1 }),
+    /** `*`: devices of every kind. */
     kind: Type.String({ minLength: 1, maxLength: 64 }),
     title: Type.Object(
       {
@@ -111,6 +212,8 @@ export const RuleSchema = Type.Object(
         strict,
       ),
     ),
+    /** Areas that its conditions name, before those of the same name in the district's file. */
+    areas: Type.Optional(AreasSchema),
   },
   { ...strict, $defs: { condition: ConditionSchema } },
 )
@@ -133,4 +236,5 @@ export interface Rule {
     arrive: string
     resolve: string
   }
+  areas?: Record<string, AreaGeometry>
 }

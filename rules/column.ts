@@ -1,0 +1,73 @@
+import { FLAGS, type Flag, type Reading } from '../gateway/model/reading.ts'
+import { DELAY_METRIC } from '../gateway/model/rule.ts'
+import type { Area } from './area.ts'
+import type { Local } from './local.ts'
+import { MILLION, millionths } from './millionths.ts'
+
+/** A number that a reading has in its row. */
+export interface Column {
+  /** Known by it in saved states. */
+  readonly key: string
+  /** What a reading says of it; NaN when it says nothing. */
+  readonly read: (reading: Reading, receivedAt: number, local: Local) => number
+  /** Of two readings of one instant the smaller number stands, not the greater. */
+  readonly takesLeast?: true
+}
+
+/** A metric's value, when its flag is N. */
+export function metricColumn(metric: string): Column {
+  if (metric === DELAY_METRIC) return delay
+  return {
+    key: metric,
+    read: ({ metrics, flags }) => {
+      const value = metrics[metric]
+      if (value === undefined) return NaN
+      const flag = flags?.[metric]
+      return flag === undefined || flag === 'N' ? millionths(value) : NaN
+    },
+  }
+}
+
+/** Of copies of a reading the first tells how long it was under way. */
+const delay: Column = {
+  key: DELAY_METRIC,
+  read: ({ ts }, receivedAt) => (receivedAt - ts) * (MILLION / 1000),
+  takesLeast: true,
+}
+
+/** The flag of a metric, as its place among {@link FLAGS}. */
+export function flagColumn(metric: string): Column {
+  return {
+    key: `${metric} flag`,
+    read: ({ metrics, flags }) => {
+      const flag = flags?.[metric] ?? (metrics[metric] === undefined ? undefined : 'N')
+      return flag === undefined ? NaN : FLAGS.indexOf(flag)
+    },
+  }
+}
+
+/** 1 when any metric has the flag. */
+export function anyFlagColumn(wanted: Flag): Column {
+  return {
+    key: `any flag ${wanted}`,
+    read: ({ metrics, flags }) => {
+      for (const metric in flags) if (flags[metric] === wanted) return 1
+      if (wanted === 'N') for (const metric in metrics) if (flags?.[metric] === undefined) return 1
+      return 0
+    },
+  }
+}
+
+/** 1 when the position is in the area that `areaOf` finds. */
+export function areaColumn(key: string, areaOf: (local: Local) => Area | null): Column {
+  return {
+    key,
+    read: ({ position }, _, local) => {
+      const area = areaOf(local)
+      return position === undefined || area === null ? NaN : Number(area.holds(position))
+    },
+  }
+}
+
+/** There in every reading. */
+export const heardColumn: Column = { key: 'heard', read: () => 1 }
