@@ -11,7 +11,7 @@ import { Program } from './processes.ts'
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const peers = here('peers')
-const TOKEN = 'bench-admin-token-0123456789'
+export const TOKEN = 'bench-admin-token-0123456789'
 const DATABASE = 'gridwhistle'
 /** Readings above it are alarms, for every system (bench/rules/probe.yaml). */
 const LIMIT = '8'
@@ -21,6 +21,8 @@ export interface System {
   readonly name: string
   /** Arguments of the load generator that reach it. */
   readonly load: readonly string[]
+  /** Its HTTP API, and the file with its devices' secrets, where there are such things. */
+  readonly http?: { readonly url: string; readonly secrets: string }
   /** Makes the devices known beforehand, where a system wants to know them. */
   register(devices: readonly string[]): Promise<void>
   readonly probeTopic: string
@@ -86,6 +88,7 @@ async function startGridwhistle(historian: 'alive' | 'dead' = 'alive'): Promise<
       '--probe-secret',
       TOKEN,
     ],
+    http: { url: `http://127.0.0.1:${http}`, secrets },
     register: (devices) =>
       registerDevices(devices.map(registration), new Secrets(secrets), {
         httpUrl: `http://127.0.0.1:${http}`,

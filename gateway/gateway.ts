@@ -259,6 +259,8 @@ export class Gateway {
       cases,
       queue,
       publisher: broker,
+      maxMessageBytes: config.mqtt.maxPacketBytes,
+      messagesPerSecond: config.mqtt.messagesPerSecond,
       connections: () => broker.connections(),
       lag: () => ({ historian: recorder.lag(), rules: judge.lag() }),
       health: {

@@ -10,10 +10,14 @@ export interface Access {
   readonly roles?: readonly Role[]
   /** Devices sign in too, to hand in their readings. */
   readonly devices?: true
+  /** Credentials as clients of InfluxDB send them are taken too: `Token`, Basic, `u` and `p`. */
+  readonly influx?: true
 }
 
 export const PUBLIC: Access = { public: true }
 export const ADMIN: Access = { roles: ['admin'] }
+/** Those who hand in readings: devices and gateways for themselves and those they speak for, admins for all. */
+export const SOURCES: Access = { roles: ['admin'], devices: true }
 /** Those who answer for the whole district. */
 export const DISTRICT: Access = { roles: ['admin', 'district'] }
 /** Those who see the whole district. */

@@ -43,7 +43,7 @@ export function denyByDefault(app: Api, authority: Authority, routes: RouteTable
     if (request.is404) return
     const access = request.routeOptions.config.access ?? {}
     if (access.public === true || (access.loopback === true && isLocal(request))) return
-    request.caller = await identify(request, authority)
+    request.caller = await identify(request, authority, access)
     if (!may(request.caller, access)) throw new Problem('forbidden')
   })
 }
@@ -53,11 +53,10 @@ function may(caller: Caller, access: Access): boolean {
   return access.roles?.includes(caller.user.role) ?? false
 }
 
-async function identify(request: FastifyRequest, authority: Authority): Promise<Caller> {
-  const header = request.headers.authorization
-  if (header !== undefined) {
-    const token = /^Bearer +(\S{1,1024})$/i.exec(header)?.[1]
-    const principal = token === undefined ? null : await authority.signIn.bearer(token, request.ip)
+async function identify(request: FastifyRequest, authority: Authority, access: Access): Promise<Caller> {
+  const token = access.influx === true ? influxToken(request) : bearerToken(request)
+  if (token !== undefined) {
+    const principal = token === '' ? null : await authority.signIn.bearer(token, request.ip)
     if (principal === null) throw new Problem('unauthenticated', 'the token is not valid')
     if (principal.type === 'device') return principal
     return { ...principal, scope: new Scope(principal.user, authority.district) }
@@ -69,6 +68,23 @@ async function identify(request: FastifyRequest, authority: Authority): Promise<
   if (user === undefined) throw new Problem('unauthenticated', 'the session has ended')
   if (changes(request)) refuseCrossSite(request)
   return { type: 'user', user, scope: new Scope(user, authority.district) }
+}
+
+/** Undefined when there is none, empty when it is not one. */
+function bearerToken({ headers: { authorization } }: FastifyRequest): string | undefined {
+  if (authorization === undefined) return undefined
+  return /^Bearer +(\S{1,1024})$/i.exec(authorization)?.[1] ?? ''
+}
+
+/** As both write APIs of InfluxDB take it; a name and its password are a token with a colon between them. */
+function influxToken(request: FastifyRequest): string | undefined {
+  const { authorization } = request.headers
+  if (authorization !== undefined) {
+    const [, scheme, text = ''] = /^(Bearer|Token|Basic) +(\S{1,1024})$/i.exec(authorization) ?? []
+    return scheme?.toLowerCase() === 'basic' ? Buffer.from(text, 'base64').toString() : text
+  }
+  const { u: name, p: password } = request.query as Readonly<Record<string, unknown>>
+  return typeof name === 'string' && typeof password === 'string' ? `${name}:${password}` : undefined
 }
 
 function changes(request: FastifyRequest): boolean {

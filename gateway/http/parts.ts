@@ -37,7 +37,7 @@ export interface HttpParts {
   readonly audit: Audit
   readonly commands: Commands
   readonly intake: Pick<ReadingIntake, 'accept' | 'retry'>
-  readonly journal: Pick<Journal, 'ledger' | 'onCommit' | 'head' | 'tail' | 'read'>
+  readonly journal: Pick<Journal, 'append' | 'ledger' | 'onCommit' | 'head' | 'tail' | 'read'>
   readonly quarantine: Pick<QuarantineReader, 'list' | 'get'>
   readonly recorder: Pick<Recorder, 'query'>
   readonly ruleBook: RuleBook
@@ -48,6 +48,10 @@ export interface HttpParts {
   readonly cases: Cases
   readonly queue: Queue
   readonly publisher: Publisher
+  /** Largest message that the intake takes as bytes. */
+  readonly maxMessageBytes: number
+  /** Messages that a device may hand in each second. */
+  readonly messagesPerSecond: number
   /** MQTT connections now. */
   readonly connections: () => number
   /** Readings that each consumer of the journal has yet to deal with. */

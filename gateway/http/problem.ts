@@ -142,7 +142,7 @@ function isDiskTrouble(error: Error): boolean {
   return typeof errcode === 'number' && DISK_TROUBLE.includes(errcode & 0xff)
 }
 
-function problemOf(error: unknown): Problem {
+export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error
   if (error instanceof JournalUnavailable) return new Problem('journal_unavailable')
   if (error instanceof HistorianUnavailable) return new Problem('historian_unavailable')

@@ -1,10 +1,14 @@
 import { Type } from 'typebox'
 import type { Outcome } from '../model/pipeline.ts'
 import { MESSAGE_LIMIT, REFUSAL_CODES } from '../model/reading.ts'
+import { SOURCES } from './access.ts'
 import type { Caller } from './auth.ts'
+import type { HandInRate } from './hand-in-rate.ts'
 import type { HttpParts } from './parts.ts'
 import { Problem } from './problem.ts'
 import type { Api } from './route.ts'
+import { slices } from './slices.ts'
+import { speaksFor } from './speaks-for.ts'
 
 /** Bytes of one request: some 40,000 readings. */
 const BODY_LIMIT = 4 * 1024 * 1024
@@ -34,11 +38,12 @@ const Accepted = Type.Object({
 })
 
 /** `POST /readings`. 202 means what a QoS 1 acknowledgement means: on disk, whatever is killed from here on. */
-export function readingsIn(api: Api, { intake, devices, clock }: HttpParts): void {
+export function readingsIn(api: Api, { intake, devices, clock }: HttpParts, rate: HandInRate): void {
   api.post(
     '/api/v1/readings',
     {
-      config: { access: { roles: ['admin'], devices: true }, rateLimit: false },
+      config: { access: SOURCES, rateLimit: false },
+      onRequest: (request) => rate.admit(request.caller!),
       bodyLimit: BODY_LIMIT,
       schema: {
         tags: ['readings'],
@@ -47,7 +52,8 @@ export function readingsIn(api: Api, { intake, devices, clock }: HttpParts): voi
           'By the token of a device for itself, of a gateway for the devices that its registration names ' +
           '(`"protocols": {"http": {"forwards": ["…"]}}`), or of an admin for any. 202 means that every reading ' +
           'is on disk: accepted, recognised as a duplicate, or in the quarantine with a code. On any other ' +
-          'status send all of it again: what was taken in already counts as duplicates.',
+          'status send all of it again: what was taken in already counts as duplicates. InfluxDB line protocol is ' +
+          'taken at `/write` and `/api/v2/write`, for Telegraf and other agents.',
         body: Type.Unsafe<unknown>({ anyOf: [Sent, { type: 'array', minItems: 1, items: Sent }] }),
         response: { 202: Accepted },
       },
@@ -59,7 +65,9 @@ export function readingsIn(api: Api, { intake, devices, clock }: HttpParts): voi
       const body = request.body
       if (body === undefined || (Array.isArray(body) && body.length === 0))
         throw new Problem('bad_request', 'body: no reading; expected at least one')
-      const messages = messagesOf(Array.isArray(body) ? body : [body], request.caller!, devices)
+      const sent: readonly unknown[] = Array.isArray(body) ? body : [body]
+      rate.charge(request.caller!, sent.length)
+      const messages = messagesOf(sent, request.caller!, devices)
       const outcomes = await Promise.all(
         messages.map(async ({ device, payload }) => {
           const outcome = await intake.accept({ device, payload, receivedAt })
@@ -103,21 +111,9 @@ function addressee(entry: unknown, i: number, caller: Caller, devices: HttpParts
       errors: [{ where, what: 'must be string', expected: 'string' }],
     })
   }
-  if (own !== undefined && device !== own && !forwards(devices.get(own)?.protocols?.['http'], device))
+  if (!speaksFor(caller, device, devices))
     throw new Problem('forbidden', `body/${i}/device: ${own} may not hand in readings of other devices`)
   return { device, reading }
-}
-
-/** A gateway's registration names the devices that it speaks for. */
-function forwards(binding: unknown, device: string): boolean {
-  const named = (binding as { forwards?: unknown } | undefined)?.forwards
-  return Array.isArray(named) && named.includes(device)
-}
-
-function slices<T>(items: readonly T[], most: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / most) }, (_, i) =>
-    items.slice(i * most, (i + 1) * most),
-  )
 }
 
 function summary(outcomes: readonly { readonly device: string; readonly outcome: Outcome }[]) {

@@ -175,6 +175,8 @@ export class Site {
       cases: this.cases,
       queue: this.queue,
       publisher,
+      maxMessageBytes: 1 << 20,
+      messagesPerSecond: 1000,
       connections: () => 0,
       lag: () => ({ historian: this.recorder.lag() }),
       health: {

@@ -13,7 +13,9 @@ import { devices } from './devices.ts'
 import { district } from './district.ts'
 import { EventStream } from './event-stream.ts'
 import { events } from './events.ts'
+import { HandInRate } from './hand-in-rate.ts'
 import { health, metricsPage } from './health.ts'
+import { influxWrite } from './influx-write.ts'
 import { takeJsonOnly } from './json-body.ts'
 import { ledger } from './ledger.ts'
 import { LiveFeed } from './live-feed.ts'
@@ -139,7 +141,9 @@ export class HttpServer implements Part {
     metricsPage(app, this.#metrics)
     devices(app, parts, this.#live)
     commands(app, parts)
-    readingsIn(app, parts)
+    const rate = new HandInRate(parts.messagesPerSecond, parts.clock)
+    readingsIn(app, parts, rate)
+    await influxWrite(app, parts, rate)
     readingsOut(app, parts)
     quarantine(app, parts)
     ledger(app, parts)

@@ -70,8 +70,11 @@ export interface Delivery {
 
 export const REFUSAL_CODES = [
   'bad_json',
+  'bad_line',
   'bad_reading',
   'unknown_device',
+  'wrong_kind',
+  'forbidden',
   'unknown_topic',
   'unknown_metric',
   'bad_type',

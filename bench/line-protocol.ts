@@ -1,0 +1,130 @@
+/**
+ * `node bench/line-protocol.ts`: line protocol over HTTP, 1,000 lines a request, beside MQTT with 50 readings a
+ * message, in turn against the same gateway. The readings are the same, about as many are under way at once, and
+ * load generator and InfluxDB share the machine with the gateway.
+ */
+import { spawn } from 'node:child_process'
+import { Agent, request } from 'node:http'
+import { fileURLToPath } from 'node:url'
+import type { LoadResult } from '../simulators/load.ts'
+import { deviceIds } from '../simulators/load/fleet.ts'
+import { writeTime } from '../simulators/load/frames.ts'
+import { QUIET_KITCHEN } from '../simulators/load/payload.ts'
+import { Secrets } from '../simulators/secrets.ts'
+import { SYSTEMS, TOKEN, type System } from './systems.ts'
+
+const ROUNDS = 3
+const SECONDS = 5
+const LINES = 1000
+/** Requests under way: as many readings as 100 connections with 4 messages of 50. */
+const REQUESTS = 20
+
+const cli = fileURLToPath(new URL('../cli/gridwhistle.ts', import.meta.url))
+const mqttDevices = deviceIds('load-', 100)
+/** A sender's own. */
+const DEVICES = 50
+const httpDevices = deviceIds('line-', REQUESTS * DEVICES)
+
+async function mqtt(system: System): Promise<number> {
+  const args = ['--devices', '100', '--in-flight', '4', '--batch', '50', '--duration', `${SECONDS}s`]
+  const child = spawn(process.execPath, [cli, 'load', '--json', ...system.load, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
+  await new Promise((resolve) => child.once('close', resolve))
+  return (JSON.parse(output) as LoadResult).rate
+}
+
+/** One sender of requests that are the same but for their times. */
+class Sender {
+  readonly #url: URL
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  readonly #headers: Record<string, string | number>
+  readonly #body: Buffer
+  readonly #times: number[] = []
+  #ts: number
+
+  constructor(url: string, token: string, devices: readonly string[], ts: number) {
+    const fields = Object.entries(QUIET_KITCHEN).map(([metric, value]) => `${metric}=${value}`)
+    const lines = Array.from({ length: LINES }, (_, i) => {
+      const device = devices[Math.floor((i * devices.length) / LINES)]
+      return `cooking_fume,device=${device} ${fields.join(',')} `
+    })
+    let size = 0
+    for (const line of lines) {
+      this.#times.push(size + line.length)
+      size += line.length + 14
+    }
+    this.#body = Buffer.from(lines.map((line) => `${line}0000000000000\n`).join(''))
+    this.#url = new URL('/api/v2/write?precision=ms', url)
+    this.#headers = { authorization: `Token ${token}`, 'content-length': this.#body.length }
+    this.#ts = ts
+  }
+
+  async send(until: number): Promise<number> {
+    let acked = 0
+    while (performance.now() < until) {
+      for (const at of this.#times) writeTime(this.#body, at, this.#ts++)
+      const status = await new Promise<number>((resolve, reject) => {
+        const post = request(
+          this.#url,
+          { method: 'POST', agent: this.#agent, headers: this.#headers },
+          (answer) => {
+            answer.resume().once('end', () => resolve(answer.statusCode!))
+          },
+        )
+        post.once('error', reject)
+        post.end(this.#body)
+      })
+      if (status !== 204) throw new Error(`HTTP ${status}`)
+      acked += LINES
+    }
+    this.#agent.destroy()
+    return acked
+  }
+}
+
+/** A device hands in its own, or a gateway those of its 50 devices, 20 lines of each in a request. */
+async function lines(system: System, sender: 'device' | 'gateway'): Promise<number> {
+  const { url, secrets: file } = system.http!
+  const secrets = new Secrets(file)
+  const started = performance.now()
+  const senders = Array.from({ length: REQUESTS }, (_, i) => {
+    const devices = httpDevices.slice(i * DEVICES, (i + 1) * DEVICES)
+    const own = devices[0]!
+    return sender === 'device'
+      ? new Sender(url, `${own}:${secrets.get(own)}`, [own], Date.now())
+      : new Sender(url, TOKEN, devices, Date.now())
+  })
+  const acked = await Promise.all(senders.map((sender) => sender.send(started + SECONDS * 1000)))
+  return (acked.reduce((sum, count) => sum + count, 0) * 1000) / (performance.now() - started)
+}
+
+const WAYS = {
+  'MQTT, 50 readings a message': mqtt,
+  'line protocol, 1,000 lines of one device': (system: System) => lines(system, 'device'),
+  'line protocol, 1,000 lines of 50 devices': (system: System) => lines(system, 'gateway'),
+}
+const rates = new Map<string, number[]>()
+for (let round = 0; round < ROUNDS; round++) {
+  for (const [way, measure] of Object.entries(WAYS)) {
+    const system = await SYSTEMS.gridwhistle()
+    try {
+      await system.register([...mqttDevices, ...httpDevices])
+      const rate = await measure(system)
+      process.stderr.write(`${way}: ${Math.round(rate)}/s\n`)
+      rates.set(way, [...(rates.get(way) ?? []), rate])
+    } finally {
+      await system.stop()
+    }
+  }
+}
+
+const median = (way: string) => rates.get(way)!.sort((a, b) => a - b)[Math.floor(ROUNDS / 2)]!
+const base = median(Object.keys(WAYS)[0]!)
+process.stdout.write('| way | readings/s | to MQTT |\n| --- | --: | --: |\n')
+for (const way of Object.keys(WAYS))
+  process.stdout.write(
+    `| ${way} | ${Math.round(median(way)).toLocaleString('en')} | ${(median(way) / base).toFixed(2)} |\n`,
+  )
