@@ -80,6 +80,15 @@ describe('a bad configuration is one line that names key, value and expectation'
     expect(() => load('admin: { token: "" }')).toThrow(/admin\.token: \(hidden\) is not valid; expected text/)
   })
 
+  test.each([
+    ['host: 0.0.0.0', /host to be a loopback address, not 0\.0\.0\.0/],
+    ['http: { host: 192.168.1.9 }', /http\.host to be a loopback address/],
+    ['mqtt: { host: 127.0.0.1.example.org }', /mqtt\.host to be a loopback address/],
+  ])('a driven clock is refused with %s', (yaml, message) => {
+    expect(() => load(`clock: driven\n${yaml}`)).toThrow(message)
+    expect(() => load(yaml)).not.toThrow()
+  })
+
   test('a section left empty means its defaults', () => {
     expect(load('mqtt:\nadmin:\n').mqtt.port).toBe(1883)
   })

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Ajv, type ErrorObject } from 'ajv'
 import { Type, type Static } from 'typebox'
 import { parse } from 'yaml'
+import { offLoopback } from './driven-clock.ts'
 import { DURATION_PATTERN } from './model/duration.ts'
 
 /**
@@ -200,6 +201,11 @@ export const ConfigSchema = Type.Object(
       },
       'river sections in reports',
     ),
+    clock: Type.Union([Type.Literal('system'), Type.Literal('driven')], {
+      default: 'system',
+      description:
+        'driven, for tests: time stands still until PUT /api/v1/clock moves it; only with every listener on loopback',
+    }),
     log: Section(
       {
         level: Type.Union(
@@ -252,6 +258,11 @@ export function loadConfig(file: string | undefined, environment: NodeJS.Process
     ConfigSchema,
   )
   if (!validate(config)) throw new ConfigError(explain(validate.errors![0]!, file))
+  const exposed = config.clock === 'driven' ? offLoopback(config) : undefined
+  if (exposed !== undefined)
+    throw new ConfigError(
+      `${file ?? 'configuration'}: clock: "driven" is for tests on one machine; expected ${exposed.key} to be a loopback address, not ${exposed.host}`,
+    )
   return config
 }
 

@@ -16,6 +16,7 @@ import { ReadingIntake } from './ingest/intake.ts'
 import { SqliteJournal } from './journal/journal.ts'
 import { QuarantineReader } from './journal/quarantine.ts'
 import { Judge } from './judge/judge.ts'
+import { DrivenClock } from './driven-clock.ts'
 import type { Log } from './log.ts'
 import type { Clock } from './model/clock.ts'
 import { durationMs } from './model/duration.ts'
@@ -261,6 +262,15 @@ export class Gateway {
       publisher: broker,
       maxMessageBytes: config.mqtt.maxPacketBytes,
       messagesPerSecond: config.mqtt.messagesPerSecond,
+      ...(clock instanceof DrivenClock && {
+        moveClock: async (instant: number) => {
+          await judge.settle()
+          if (!clock.moveTo(instant)) return false
+          await judge.settle()
+          queue.settle()
+          return true
+        },
+      }),
       connections: () => broker.connections(),
       lag: () => ({ historian: recorder.lag(), rules: judge.lag() }),
       health: {

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { ConfigError, loadConfig, type Config } from './config.ts'
 import { Gateway, StartError, type Ready } from './gateway.ts'
+import { DrivenClock } from './driven-clock.ts'
 import { createLog } from './log.ts'
 import { systemClock } from './model/clock.ts'
 
@@ -37,7 +38,8 @@ export async function runGateway(options: {
     throw error
   }
   const log = createLog(config.log.level)
-  const gateway = new Gateway({ config, clock: systemClock, log })
+  const clock = config.clock === 'driven' ? new DrivenClock() : systemClock
+  const gateway = new Gateway({ config, clock, log })
 
   let ending: Promise<never> | undefined
   const end = async (): Promise<never> => {

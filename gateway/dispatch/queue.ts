@@ -260,6 +260,15 @@ export class Queue implements AlarmBook, Part {
     })
   }
 
+  /** Sees to every deadline that is due by now: for a clock that is moved by hand. */
+  settle(): void {
+    const { cases, clock } = this.#parts
+    for (let due = cases.nextDue(); due !== null && due <= clock.now(); due = cases.nextDue()) {
+      this.checkDeadlines()
+    }
+    this.#arm()
+  }
+
   #arm(): void {
     const due = this.#running ? this.#parts.cases.nextDue() : null
     clearTimeout(this.#timer)

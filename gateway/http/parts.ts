@@ -52,6 +52,11 @@ export interface HttpParts {
   readonly maxMessageBytes: number
   /** Messages that a device may hand in each second. */
   readonly messagesPerSecond: number
+  /**
+   * Moves a driven clock on and sees to all that is due then; false when it would be moved back. Absent when the clock
+   * runs by itself.
+   */
+  readonly moveClock?: (instant: number) => Promise<boolean>
   /** MQTT connections now. */
   readonly connections: () => number
   /** Readings that each consumer of the journal has yet to deal with. */

@@ -7,6 +7,7 @@ import type { Part } from '../model/pipeline.ts'
 import { alarms } from './alarms.ts'
 import { denyByDefault, type Authority } from './auth.ts'
 import { cases } from './cases.ts'
+import { drivenClock } from './clock.ts'
 import { commands } from './commands.ts'
 import { serveConsole } from './console.ts'
 import { devices } from './devices.ts'
@@ -152,6 +153,7 @@ export class HttpServer implements Part {
     alarms(app, parts)
     cases(app, parts)
     district(app, parts)
+    drivenClock(app, parts)
     sessions(app, parts, sessionStore)
     users(app, parts)
     events(app, parts, this.#stream, sessionStore)

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Bounds } from '../../rules/engine.ts'
 import type { Log } from '../log.ts'
 import type { Alarm, AlarmBook } from '../model/alarm.ts'
@@ -183,6 +184,20 @@ export class Judge implements Part {
       throw error
     }
     this.#rules = rules
+  }
+
+  /**
+   * Resolves when every reading in the journal is judged and every timer due by now has run: for a clock that is moved
+   * by hand, which must not be moved on before. Rejects when the judge is stuck or stopped.
+   */
+  async settle(): Promise<void> {
+    while (this.#mode !== 'in step' || this.#queue.length > 0) {
+      if (this.#mode === 'stopped' || this.#failure !== null) throw new JudgeBusy(this.#failure ?? 'stopped')
+      this.#soon()
+      await nextTurn()
+    }
+    this.#docket.runTimers(this.#parts.clock.now(), () => false)
+    this.#record()
   }
 
   /** Being behind is no reason to turn devices away: the journal holds what they send. */
