@@ -1,9 +1,13 @@
 import { Command } from 'commander'
 import { loadKinds } from '../gateway/model/kinds.ts'
 import { readRules, RuleError } from '../rules/pack.ts'
+import { precisionCommand } from './precision.ts'
 
 export function rulesCommand(): Command {
-  return new Command('rules').description('rule files').addCommand(checkCommand())
+  return new Command('rules')
+    .description('rule files')
+    .addCommand(checkCommand())
+    .addCommand(precisionCommand())
 }
 
 function checkCommand(): Command {

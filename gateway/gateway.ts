@@ -7,6 +7,7 @@ import { ActionInbox } from './dispatch/action-inbox.ts'
 import { Alarms } from './dispatch/alarms.ts'
 import { Cases } from './dispatch/cases.ts'
 import { loadDistrict } from './dispatch/district.ts'
+import { Precisions } from './dispatch/precision.ts'
 import { Queue } from './dispatch/queue.ts'
 import { streetsOf } from './dispatch/routing.ts'
 import { historianConsumer } from './historian/historian.ts'
@@ -258,6 +259,7 @@ export class Gateway {
       judge,
       alarms,
       cases,
+      precisions: new Precisions(database),
       queue,
       publisher: broker,
       maxMessageBytes: config.mqtt.maxPacketBytes,

@@ -59,6 +59,7 @@ const ALLOWED: Record<string, readonly (Role | 'device')[]> = {
   'DELETE /api/v1/rules/:id': ['admin', 'district'],
   'POST /api/v1/rules/:id/reset': ['admin', 'district'],
   'POST /api/v1/rules/check': ['admin', 'district'],
+  'GET /api/v1/stats/precision': EVERYONE,
   'GET /api/v1/alarms': EVERYONE,
   'GET /api/v1/alarms/:id': EVERYONE,
   'GET /api/v1/cases': EVERYONE,

@@ -1,5 +1,6 @@
 import type { Alarms } from '../dispatch/alarms.ts'
 import type { Cases } from '../dispatch/cases.ts'
+import type { Precisions } from '../dispatch/precision.ts'
 import type { Queue } from '../dispatch/queue.ts'
 import type { Recorder } from '../historian/recorder.ts'
 import type { ReadingIntake } from '../ingest/intake.ts'
@@ -46,6 +47,7 @@ export interface HttpParts {
   readonly judge: { late(): number }
   readonly alarms: Alarms
   readonly cases: Cases
+  readonly precisions: Precisions
   readonly queue: Queue
   readonly publisher: Publisher
   /** Largest message that the intake takes as bytes. */

@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import { Alarms } from '../dispatch/alarms.ts'
 import { Cases } from '../dispatch/cases.ts'
 import { loadDistrict } from '../dispatch/district.ts'
+import { Precisions } from '../dispatch/precision.ts'
 import { Queue } from '../dispatch/queue.ts'
 import { Recorder } from '../historian/recorder.ts'
 import { ReadingIntake } from '../ingest/intake.ts'
@@ -173,6 +174,7 @@ export class Site {
       judge: { late: () => 0 },
       alarms: this.alarms,
       cases: this.cases,
+      precisions: new Precisions(this.#database),
       queue: this.queue,
       publisher,
       maxMessageBytes: 1 << 20,

@@ -26,6 +26,7 @@ import { answerMissing } from './missing.ts'
 import { describeApi } from './openapi.ts'
 import type { HttpParts } from './parts.ts'
 import { answerClientError, answerError, Problem } from './problem.ts'
+import { precision } from './precision.ts'
 import { quarantine } from './quarantine.ts'
 import { readingsIn } from './readings-in.ts'
 import { readingsOut } from './readings-out.ts'
@@ -152,6 +153,7 @@ export class HttpServer implements Part {
     rules(app, parts)
     alarms(app, parts)
     cases(app, parts)
+    precision(app, parts)
     district(app, parts)
     drivenClock(app, parts)
     sessions(app, parts, sessionStore)

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Alarm } from '../../gateway/model/alarm.ts'
 import type { Case } from '../../gateway/model/case.ts'
 import type { Rule } from '../../gateway/model/rule.ts'
+import { gridwhistle } from '../command.ts'
 import { device, signIn } from '../device.ts'
 import { eventually, GatewayProcess } from '../gateway-process.ts'
 
@@ -114,6 +115,26 @@ test('removed, it clears its alarm and says why: in the alarm, over MQTT and in 
   })
   await kitchen.send({ metrics: { temperature: 200 } })
   expect((await alarmsOf('hot')).map(({ state }) => state)).toEqual(['cleared'])
+})
+
+test('what a crew found comes back as the precision of the rule', async () => {
+  const { case: id } = (await alarmsOf('hot'))[0]!
+  for (const action of [
+    { action: 'accept' },
+    { action: 'arrive', position: [120.8239, 32.0616] },
+    { action: 'handle' },
+    { action: 'verify' },
+    { action: 'close', code: 'confirmed' },
+  ])
+    await gateway.api('POST', `/api/v1/cases/${id}/actions`, action)
+  const url = ['--url', `http://127.0.0.1:${gateway.ports.http}`]
+  const { code, out, err } = await gridwhistle(['rules', 'precision', ...url], { env: gateway.environment })
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  expect(out).toMatch(/^rule .*precision\nhot +1 +0 +0 +0 +0 +100 % +21 % to 100 %, few\n$/)
+  const json = await gridwhistle(['rules', 'precision', '--by', 'street', '--json', ...url], {
+    env: gateway.environment,
+  })
+  expect(JSON.parse(json.out)).toMatchObject({ key: 'tangzhazhen', n: 1, precision: 1 })
 })
 
 test('rules change while a device sends without a pause: every reading is judged by one or the other', async () => {
