@@ -41,7 +41,7 @@ Example:
       const asked = new URLSearchParams({ by, ...(from && { from }), ...(to && { to }), limit: '1000' })
       const rows: Precision[] = []
       for await (const item of new Api(target.httpUrl, tokenOf(target)).list(
-        `/api/v1/stats/precision?${asked}`,
+        `/api/v1/stats/precision?${asked.toString()}`,
       ))
         rows.push(item as unknown as Precision)
       const lines = json === true ? rows.map((row) => JSON.stringify(row)) : described(by, rows)

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Alarm } from '../model/alarm.ts'
 import type { CloseCode } from '../model/case.ts'
