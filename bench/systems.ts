@@ -72,6 +72,8 @@ async function startGridwhistle(historian: 'alive' | 'dead' = 'alive'): Promise<
         GW_HISTORIAN_URL: influx.url,
         GW_HISTORIAN_DATABASE: DATABASE,
         GW_RULES_DIR: rules,
+        // The probes are simulated devices, and their orders are what is measured.
+        GW_DISPATCH_SIMULATED: 'true',
         GW_LOG_LEVEL: 'error',
       },
     },

@@ -24,7 +24,12 @@ async function demo(configFile: string | undefined): Promise<void> {
   let simulation: Promise<unknown> = Promise.resolve()
   const gateway = await runGateway({
     configFile,
-    defaults: { GW_DATA_DIR: join('data', 'demo'), GW_LOG_LEVEL: 'warn' },
+    // Its crews are part of the show: they get the orders of simulated cases.
+    defaults: {
+      GW_DATA_DIR: join('data', 'demo'),
+      GW_LOG_LEVEL: 'warn',
+      GW_DISPATCH_SIMULATED: 'true',
+    },
     beforeEnd: async () => {
       stopped.abort()
       await simulation

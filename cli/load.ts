@@ -71,7 +71,7 @@ export function loadCommand(): Command {
     )
   return command
     .option('--probe <n>', 'beside the load, so many devices trip an alarm', wholeNumber(1, 10_000))
-    .option('--probe-topic <filter>', 'where what a probe leads to is read', 'dispatch/#')
+    .option('--probe-topic <filter>', 'where what a probe leads to is read', 'alarms/#')
     .option('--probe-metrics <json>', 'what a probe says', metrics, { fume: 9, fan: true })
     .option('--probe-user <name>', 'who reads it', 'admin')
     .option('--probe-secret <secret>', 'and their secret (default: the token)')
@@ -80,7 +80,8 @@ export function loadCommand(): Command {
       `
 Without --rate the loop is closed: each device sends its next message when one is acknowledged. With it the
 loop is open, and latency counts from the moment a message was due, so a stalled gateway cannot hide.
-A probe needs a rule that fires at once (for: 0s). Exits with 1 when a reading or a probe went unanswered.
+A probe needs a rule that fires at once (for: 0s). On dispatch/# it is measured up to the crew's order, which the
+gateway sends for simulated devices only with dispatch.simulated. Exits with 1 when a reading or a probe went unanswered.
 
 Examples:
   gridwhistle load --devices 1000 --in-flight 10 --duration 30s --json

@@ -182,6 +182,15 @@ export const ConfigSchema = Type.Object(
       },
       'the rules that readings are judged by',
     ),
+    dispatch: Section(
+      {
+        simulated: Type.Boolean({
+          default: false,
+          description: 'send teams the orders of cases whose alarms are all from simulated devices',
+        }),
+      },
+      'orders to teams',
+    ),
     district: Section(
       {
         file: Type.Optional(

@@ -173,7 +173,16 @@ export class Gateway {
     const recorder = new Recorder({ journal, journalFile, config: config.historian, dataDir, alarms, log })
     await this.#run(recorder)
 
-    const queue = new Queue({ database, alarms, cases, district, devices, clock, log })
+    const queue = new Queue({
+      database,
+      alarms,
+      cases,
+      district,
+      devices,
+      clock,
+      log,
+      callsForSimulated: config.dispatch.simulated,
+    })
     queue.onAlarm(() => recorder.notifyAlarms())
     const ruleBook = new RuleBook({
       database,

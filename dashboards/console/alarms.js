@@ -75,6 +75,7 @@ function drawAlarm(alarm, live) {
       el('span', { class: 'clip' }, `${alarm.device} · ${titleOf(street?.title, alarm.street)}`),
       el('span', { class: 'numbers' }, values.join(' · ')),
       el('span', { class: `tag ${alarm.state}` }, wordFor('alarmState', alarm.state)),
+      alarm.simulated === true && el('span', { class: 'tag' }, w.simulated),
       alarm.stale === true && el('span', { class: 'tag' }, w.stale),
     ),
   )

@@ -115,6 +115,7 @@ export class CasesPanel {
         { class: 'case-head' },
         el('span', { class: `tag severity severity-${item.severity}` }, wordFor('severity', item.severity)),
         el('span', { class: `tag state ${item.state}` }, wordFor('state', item.state)),
+        item.simulated && el('span', { class: 'tag' }, w.simulated),
         item.supervised && el('span', { class: 'tag supervised' }, w.action.supervise),
         el('time', { class: 'opened', title: dayTime(item.queuedAt) }, clockTime(item.queuedAt)),
       ),

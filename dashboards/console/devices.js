@@ -144,6 +144,7 @@ function drawDevice(device, severity, live) {
       el('span', { class: 'unseen' }, stateWord),
       el('span', { class: 'clip', title: device.id }, device.id),
       el('small', {}, titleOf(kind?.title, device.kind)),
+      device.attributes?.simulated === true && el('span', { class: 'tag' }, w.simulated),
     ),
     el(
       'td',

@@ -41,9 +41,13 @@ const TABLES = `
 `
 
 const COLUMNS = `id, rule, rule_version AS ruleVersion, device, kind, site, street, grid, severity, state, stale,
-  started_at AS startedAt, cleared_at AS clearedAt, peak, value, case_id AS "case", reason`
+  started_at AS startedAt, cleared_at AS clearedAt, peak, value, case_id AS "case", reason, simulated`
 
-type Row = Omit<Alarm, 'stale' | 'reason'> & { readonly stale: 0 | 1; readonly reason: AlarmEnd | null }
+type Row = Omit<Alarm, 'stale' | 'reason' | 'simulated'> & {
+  readonly stale: 0 | 1
+  readonly reason: AlarmEnd | null
+  readonly simulated: 0 | 1
+}
 
 /**
  * Alarms as they are now, and an append-only log of how they came to be: one entry for each change of
@@ -60,11 +64,13 @@ export class Alarms implements AlarmFeed {
     database.migrate('alarms-1', TABLES)
     database.migrate('alarms-2', 'CREATE INDEX alarms_by_case ON alarms (case_id)')
     database.migrate('alarms-3', 'ALTER TABLE alarms ADD COLUMN reason TEXT')
+    database.migrate('alarms-4', 'ALTER TABLE alarms ADD COLUMN simulated INTEGER NOT NULL DEFAULT 0')
     this.#database = database
     this.#get = database.sql.prepare(`SELECT ${COLUMNS} FROM alarms WHERE id = ?`)
     this.#put = database.sql.prepare(
       `INSERT OR REPLACE INTO alarms (id, rule, rule_version, device, kind, site, street, grid, severity, state,
-        stale, started_at, cleared_at, peak, value, case_id, reason) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+        stale, started_at, cleared_at, peak, value, case_id, reason, simulated)
+        VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
     )
     this.#log = database.sql.prepare('INSERT INTO alarm_changes (at, alarm) VALUES (?, ?)')
     this.#after = database.sql.prepare(
@@ -145,8 +151,13 @@ export class Alarms implements AlarmFeed {
 }
 
 function alarmOf(row: Record<string, unknown>): Alarm {
-  const { stale, reason, ...alarm } = row as unknown as Row
-  return { ...alarm, ...(stale === 1 && { stale: true }), ...(reason !== null && { reason }) }
+  const { stale, reason, simulated, ...alarm } = row as unknown as Row
+  return {
+    ...alarm,
+    ...(stale === 1 && { stale: true }),
+    ...(reason !== null && { reason }),
+    ...(simulated === 1 && { simulated: true }),
+  }
 }
 
 function valuesOf(alarm: Alarm): SQLInputValue[] {
@@ -168,6 +179,7 @@ function valuesOf(alarm: Alarm): SQLInputValue[] {
     alarm.value,
     alarm.case,
     alarm.reason ?? null,
+    alarm.simulated === true ? 1 : 0,
   ]
 }
 

@@ -27,6 +27,8 @@ export interface CaseRecord extends Clocks {
   readonly deadlineColour: DeadlineColour
   readonly supervised: boolean
   readonly closeCode: CloseCode | null
+  /** Until an alarm of a device that is not simulated joins it. */
+  readonly simulated: boolean
   readonly version: number
 }
 
@@ -67,6 +69,7 @@ export function caseView(
     family: record.family,
     closeCode: record.closeCode,
     supervised: record.supervised,
+    simulated: record.simulated,
     version: record.version,
     allowed: allowedIn(record.state),
   }

@@ -64,7 +64,7 @@ const COLUMNS = `id, family, site, street, grid, category, title, position, seve
   suspended_from AS suspendedFrom, level, team, crew, queued_at AS queuedAt,
   respond_ms AS respondMs, arrive_ms AS arriveMs, resolve_ms AS resolveMs,
   suspended_at AS suspendedAt, suspended_ms AS suspendedMs, responded_at AS respondedAt, arrived_at AS arrivedAt,
-  deadline_colour AS deadlineColour, supervised, close_code AS closeCode, version`
+  deadline_colour AS deadlineColour, supervised, close_code AS closeCode, simulated, version`
 
 const OPEN = `state NOT IN ('closed', 'void')`
 
@@ -89,6 +89,7 @@ export class Cases {
   /** `consoleUrl` is where people open the console, such as `https://grid.example.cn`; links are relative without it. */
   constructor(database: Database, consoleUrl = '') {
     database.migrate('cases-1', TABLES)
+    database.migrate('cases-2', 'ALTER TABLE cases ADD COLUMN simulated INTEGER NOT NULL DEFAULT 0')
     const sql = database.sql
     this.#database = database
     this.#consoleUrl = consoleUrl
@@ -97,13 +98,14 @@ export class Cases {
     this.#insert = sql.prepare(
       `INSERT INTO cases (severity, state, suspended_from, level, team, crew, respond_ms, arrive_ms, resolve_ms,
         suspended_at, suspended_ms, responded_at, arrived_at, deadline_colour, next_colour_at, supervised,
-        close_code, version, id, family, site, street, grid, category, title, position, queued_at)
-        VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+        close_code, simulated, version, id, family, site, street, grid, category, title, position, queued_at)
+        VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
     )
     this.#update = sql.prepare(
       `UPDATE cases SET severity = ?, state = ?, suspended_from = ?, level = ?, team = ?, crew = ?, respond_ms = ?,
         arrive_ms = ?, resolve_ms = ?, suspended_at = ?, suspended_ms = ?, responded_at = ?, arrived_at = ?,
-        deadline_colour = ?, next_colour_at = ?, supervised = ?, close_code = ?, version = ? WHERE id = ?`,
+        deadline_colour = ?, next_colour_at = ?, supervised = ?, close_code = ?, simulated = ?,
+        version = ? WHERE id = ?`,
     )
     this.#addEntry = sql.prepare(
       `INSERT INTO case_timeline (case_id, number, entry)
@@ -250,6 +252,7 @@ function recordOf(row: Record<string, unknown>): CaseRecord {
     ...(row as unknown as CaseRecord),
     position: row['position'] === null ? null : JSON.parse(row['position'] as string),
     supervised: row['supervised'] === 1,
+    simulated: row['simulated'] === 1,
   }
 }
 
@@ -273,6 +276,7 @@ function changing(record: CaseRecord): SQLInputValue[] {
     nextColour(record, record.deadlineColour)?.at ?? null,
     record.supervised ? 1 : 0,
     record.closeCode,
+    record.simulated ? 1 : 0,
     record.version,
   ]
 }

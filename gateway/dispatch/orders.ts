@@ -50,6 +50,7 @@ export class Orders {
   readonly #alarms: Alarms
   readonly #cases: Cases
   readonly #log: Log
+  readonly #callsForSimulated: boolean
   readonly #release: StatementSync
   readonly #hold: StatementSync
   readonly #forgetTold: StatementSync
@@ -71,12 +72,14 @@ export class Orders {
   #writing: NodeJS.Timeout | undefined
   #retrying: NodeJS.Timeout | undefined
 
-  constructor(database: Database, alarms: Alarms, cases: Cases, log: Log) {
+  /** `callsForSimulated`: a case of nothing but simulated alarms brings orders too. */
+  constructor(database: Database, alarms: Alarms, cases: Cases, log: Log, callsForSimulated: boolean) {
     database.migrate('orders-1', TABLES)
     this.#database = database
     this.#alarms = alarms
     this.#cases = cases
     this.#log = log
+    this.#callsForSimulated = callsForSimulated
     const sql = database.sql
     this.#release = sql.prepare('UPDATE case_orders SET held = 0, version = ? WHERE case_id = ? AND held = 1')
     this.#hold = sql.prepare(
@@ -111,6 +114,7 @@ export class Orders {
   /** Notes in the case's own transaction who must be told of it. */
   note(record: CaseRecord): void {
     this.#release.run(record.version, record.id)
+    if (record.simulated && !this.#callsForSimulated) return
     for (const team of holders(record)) this.#hold.run(record.id, team, record.version)
   }
 

@@ -70,6 +70,7 @@ test('a firing alarm opens a case that is routed and on the clock', () => {
     family: 'fume-over-limit',
     closeCode: null,
     supervised: false,
+    simulated: false,
     version: 1,
     allowed: ['accept', 'return', 'void', 'suspend', 'extend', 'supervise'],
   })

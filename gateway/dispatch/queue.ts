@@ -4,7 +4,7 @@ import type { Log } from '../log.ts'
 import { SEVERITIES, type Alarm, type AlarmBook, type Severity } from '../model/alarm.ts'
 import { DEADLINE_COLOURS, type Case, type TimelineEntry } from '../model/case.ts'
 import type { Clock } from '../model/clock.ts'
-import type { DeviceDirectory } from '../model/device.ts'
+import { isSimulated, type DeviceDirectory } from '../model/device.ts'
 import type { District } from '../model/district.ts'
 import { durationMs } from '../model/duration.ts'
 import type { Health, Part, Retainer } from '../model/pipeline.ts'
@@ -44,10 +44,12 @@ export interface QueueParts {
   readonly devices: DeviceDirectory
   readonly clock: Clock
   readonly log: Log
+  /** Whether a case of nothing but simulated alarms calls a crew: a demo, a rehearsal, a load. */
+  readonly callsForSimulated?: boolean
 }
 
 type Dispatch = NonNullable<Rule['dispatch']>
-/** An alarm as the judge has it: it knows nothing of cases. */
+/** An alarm without its case. The judge knows nothing of cases, and {@link Queue.record} marks what is simulated. */
 type Finding = Omit<Alarm, 'case'>
 
 /**
@@ -69,7 +71,8 @@ export class Queue implements AlarmBook, Part {
 
   constructor(parts: QueueParts) {
     this.#parts = parts
-    this.#orders = new Orders(parts.database, parts.alarms, parts.cases, parts.log)
+    const { database, alarms, cases, log, callsForSimulated = false } = parts
+    this.#orders = new Orders(database, alarms, cases, log, callsForSimulated)
   }
 
   /** Where announcements go. Before `start()`; without it they wait. */
@@ -109,10 +112,13 @@ export class Queue implements AlarmBook, Part {
     return this.#parts.alarms.firing()
   }
 
-  record(alarm: Finding, rule: Rule, now: number): void {
-    const { database, alarms } = this.#parts
+  record(judged: Omit<Finding, 'simulated'>, rule: Rule, now: number): void {
+    const { database, alarms, devices } = this.#parts
     database.transaction(() => {
-      const before = alarms.get(alarm.id)
+      const before = alarms.get(judged.id)
+      const simulated =
+        before === undefined ? isSimulated(devices.get(judged.device)) : before.simulated === true
+      const alarm: Finding = simulated ? { ...judged, simulated } : judged
       const caseId = this.#caseFor(alarm, before, rule, now)
       const after: Alarm = { ...alarm, case: caseId }
       if (alarms.upsert(after, now)) database.afterCommit(() => this.#tellAlarm(after))
@@ -167,6 +173,7 @@ export class Queue implements AlarmBook, Part {
       deadlineColour: 'none',
       supervised: false,
       closeCode: null,
+      simulated: alarm.simulated === true,
       version: 1,
     }
     cases.insert(record, [noted(now, 'opened', { note: alarm.id }), noted(now, 'assign', { team: team.id })])
@@ -189,11 +196,14 @@ export class Queue implements AlarmBook, Part {
   #join(record: CaseRecord, alarm: Finding, begins: boolean, now: number): string {
     const worse = rank(alarm.severity) > rank(record.severity)
     const joins = begins && this.#hasRoom(record)
+    // What was only simulated has happened now: the crew gets its order with this change.
+    const becomesReal = record.simulated && alarm.simulated !== true
     if (joins) this.#parts.cases.link(record.id, alarm.id)
-    if (joins || worse) {
-      const action = joins ? 'alarm_joined' : 'severity_raised'
+    if (joins || worse || becomesReal) {
+      const action = joins || !worse ? 'alarm_joined' : 'severity_raised'
       const entries = this.#notes(record, action, alarm, now)
-      this.#save(worse ? { ...record, severity: alarm.severity } : record, entries)
+      const severity = worse ? alarm.severity : record.severity
+      this.#save({ ...record, severity, simulated: record.simulated && !becomesReal }, entries)
     }
     return record.id
   }

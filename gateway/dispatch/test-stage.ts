@@ -37,6 +37,9 @@ export const device: Device = {
   position: [120.8239, 32.0616],
 }
 
+/** Of the same restaurant, and made up. */
+export const simulatedDevice: Device = { ...device, id: 'sim-fume-1', attributes: { simulated: true } }
+
 export function alarm(more: Partial<Omit<Alarm, 'case'>> = {}): Omit<Alarm, 'case'> {
   return {
     id: 'fume-over-limit:fume-1:1',
@@ -102,7 +105,7 @@ export class Stage {
   readonly cases: Cases
   readonly queue: Queue
 
-  constructor(folder = mkdtempSync(join(tmpdir(), 'gridwhistle-dispatch-'))) {
+  constructor(folder = mkdtempSync(join(tmpdir(), 'gridwhistle-dispatch-')), callsForSimulated = false) {
     this.folder = folder
     this.database = new Database(join(folder, 'registry.db'))
     // The process "dies" here, never the machine: what is written counts as on disk, and tests are quick.
@@ -115,12 +118,13 @@ export class Stage {
       cases: this.cases,
       district: loadDistrict(),
       devices: {
-        get: (id) => (id === device.id ? device : undefined),
+        get: (id) => [device, simulatedDevice].find((known) => known.id === id),
         origin: () => undefined,
-        all: () => [device],
+        all: () => [device, simulatedDevice],
       },
       clock: this.clock,
       log: pino({ level: 'silent' }),
+      callsForSimulated,
     })
     this.queue.publishThrough(this.publisher)
   }

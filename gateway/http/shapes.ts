@@ -30,6 +30,7 @@ export const AlarmShape = Type.Unsafe<Alarm>(
     stale: Type.Optional(
       Type.Literal(true, { description: 'raised by readings that came late; opens no case' }),
     ),
+    simulated: Type.Optional(Type.Literal(true, { description: "a simulated device's" })),
     startedAt: Time('event time at which the condition had held for as long as the rule asks'),
     clearedAt: Nullable(Type.Integer()),
     reason: Type.Optional(AlarmEnd),
@@ -77,6 +78,7 @@ export const CaseShape = Type.Unsafe<Case>(
     family: Type.String(),
     closeCode: Nullable(Type.Enum(CLOSE_CODES)),
     supervised: Type.Boolean(),
+    simulated: Type.Boolean({ description: "all its alarms are simulated devices'" }),
     version: Type.Integer({ description: 'send it as `expectedVersion` to act on what you saw' }),
     allowed: Type.Array(Type.Enum(ACTIONS), { description: 'what the state allows' }),
   }),

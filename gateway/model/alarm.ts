@@ -35,6 +35,8 @@ export interface Alarm {
    * once a fresh reading confirms the alarm; then it does open its case.
    */
   readonly stale?: true
+  /** Of a device that was marked as simulated when the alarm was first recorded. */
+  readonly simulated?: true
   /** Event time, epoch milliseconds: when the condition had held for as long as the rule asks. */
   readonly startedAt: number
   readonly clearedAt: number | null
@@ -52,7 +54,7 @@ export interface AlarmBook {
    * Records the alarm as it now is and opens, joins or annotates its case. The same call twice changes
    * nothing; a call that brings only a new `value` or `peak` is not a change of state.
    */
-  record(alarm: Omit<Alarm, 'case'>, rule: Rule, now: number): void
+  record(alarm: Omit<Alarm, 'case' | 'simulated'>, rule: Rule, now: number): void
   /** Alarms that are firing: what the judge resumes from. */
   firing(): Iterable<Alarm>
 }

@@ -85,6 +85,8 @@ export interface Case {
   readonly closeCode: CloseCode | null
   /** Under supervision (督办) since somebody asked for it. */
   readonly supervised: boolean
+  /** Every alarm of it is a simulated device's: no team has an order unless `dispatch.simulated` says so. */
+  readonly simulated: boolean
   /** Counts changes; an `expectedVersion` in an action guards against acting on an old picture. */
   readonly version: number
   /** What the state allows; who may do it is a matter of rights. */

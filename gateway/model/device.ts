@@ -35,6 +35,11 @@ export const DeviceSchema = Type.Object(
 )
 export type Device = Static<typeof DeviceSchema>
 
+/** A device that a simulator, a replay or a load made up: nothing that it reports has happened. */
+export function isSimulated(device: Device | undefined): boolean {
+  return device?.attributes?.['simulated'] === true
+}
+
 /** Whether the device is there, from its `status` topic, its last will and its readings. */
 export interface Presence {
   readonly online: boolean
