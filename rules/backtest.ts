@@ -4,6 +4,7 @@ import type { Recorded } from '../gateway/model/pipeline.ts'
 import type { Rule } from '../gateway/model/rule.ts'
 import { alarmOf } from './alarm-of.ts'
 import { advance, DeviceState, observe, refresh, type Bounds, type Finding } from './engine.ts'
+import type { Attributes } from './local.ts'
 import type { Plan } from './plan.ts'
 
 /** What the rules said, and when. */
@@ -30,8 +31,9 @@ export class Replay {
   readonly #bounds: Bounds
   #last: Recorded | undefined
 
-  constructor(device: string, plan: Plan, bounds: Bounds) {
-    this.#state = new DeviceState(device, plan, bounds)
+  /** `attributes`: the device's, as they are now; what they were then is not known. */
+  constructor(device: string, plan: Plan, bounds: Bounds, attributes?: Attributes) {
+    this.#state = new DeviceState(device, plan, bounds, attributes)
     this.#bounds = bounds
   }
 

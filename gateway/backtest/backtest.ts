@@ -2,6 +2,7 @@ import { Replay, warmUpMs, type Change } from '../../rules/backtest.ts'
 import type { Bounds } from '../../rules/engine.ts'
 import { planRules, type Plan } from '../../rules/plan.ts'
 import type { Alarm } from '../model/alarm.ts'
+import { isSimulated, type Device } from '../model/device.ts'
 import type { District } from '../model/district.ts'
 import type { History } from '../model/pipeline.ts'
 import type { Rule } from '../model/rule.ts'
@@ -73,7 +74,8 @@ export async function backTest(
   signal?: AbortSignal,
 ): Promise<BackTest> {
   const { rules, from, to, manning } = request
-  const run = new Run(request, sources, progress, signal)
+  const devices = sources.registry.devices()
+  const run = new Run(request, sources, devices, progress, signal)
   const subjects = await run.subjects()
   for (const subject of subjects) await run.judge(subject, subjects.length)
   const logged = run.log.all()
@@ -88,7 +90,11 @@ export async function backTest(
     devices: judged.size,
     readings: run.readings,
     late: run.late,
-    alarms: logged.map(({ alarm }) => ({ ...alarm, case: caseOf.get(alarm.id) ?? null })),
+    alarms: logged.map(({ alarm }) => ({
+      ...alarm,
+      ...(isSimulated(devices.get(alarm.device)) && { simulated: true }),
+      case: caseOf.get(alarm.id) ?? null,
+    })),
     cases,
     load: loadOf(cases),
     missed: { ...manning, ...countMissed(cases) },
@@ -118,12 +124,13 @@ class Run {
   readonly #progress: Progress
   readonly #signal: AbortSignal | undefined
   readonly #begin: number
-  readonly #registered: ReadonlySet<string>
+  readonly #registered: ReadonlyMap<string, Device>
   #done = 0
 
   constructor(
     request: BackTestRequest,
     sources: BackTestSources,
+    devices: ReadonlyMap<string, Device>,
     progress: Progress,
     signal: AbortSignal | undefined,
   ) {
@@ -132,7 +139,7 @@ class Run {
     this.#progress = progress
     this.#signal = signal
     this.#begin = request.from - warmUpMs(request.rules)
-    this.#registered = sources.registry.devices()
+    this.#registered = devices
     this.log = new AlarmLog(request.from, request.to)
   }
 
@@ -150,7 +157,7 @@ class Run {
 
   async judge({ device, plan }: Subject, of: number): Promise<void> {
     const { to } = this.#request
-    const replay = new Replay(device, plan, this.#sources.bounds)
+    const replay = new Replay(device, plan, this.#sources.bounds, this.#registered.get(device)?.attributes)
     const note = (changes: readonly Change[]): void => changes.forEach((change) => this.log.note(change))
     const tell = (ts: number): void =>
       this.#progress((this.#done + (ts - this.#begin) / (to - this.#begin)) / of, device)

@@ -49,7 +49,8 @@ export interface ForeseenCase {
  *
  * Is: an estimate of load. Is not: a forecast. Every crew takes the same time for everything, works day and
  * night, and is closed with its case at once; the first team keeps its case (live, a case that waits goes up a
- * level); cases that were open before the stretch, and people's own reports, are not counted.
+ * level); cases that were open before the stretch, and people's own reports, are not counted; simulated devices
+ * count like any other.
  */
 export function foresee(
   alarms: readonly LoggedAlarm[],

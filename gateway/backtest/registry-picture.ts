@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { alarmsBetween } from '../dispatch/alarms.ts'
 import type { Alarm } from '../model/alarm.ts'
+import type { Device } from '../model/device.ts'
 
 /** What really happened, out of `registry.db`; read-only, so beside a gateway that runs, or without one. */
 export class RegistryPicture {
@@ -12,10 +13,11 @@ export class RegistryPicture {
     this.#sql = existsSync(file) ? new DatabaseSync(file, { readOnly: true, timeout: 5000 }) : undefined
   }
 
-  /** Ids of the registered devices. */
-  devices(): ReadonlySet<string> {
-    const rows = this.#sql?.prepare('SELECT id FROM devices').all() ?? []
-    return new Set(rows.map((row) => row['id'] as string))
+  /** Registered devices, as they are now, by id. */
+  devices(): ReadonlyMap<string, Device> {
+    const rows = this.#sql?.prepare('SELECT body FROM devices').all() ?? []
+    const devices = rows.map((row) => JSON.parse(row['body'] as string) as Device)
+    return new Map(devices.map((device) => [device.id, device]))
   }
 
   /** Alarms by start: `from` inclusive, `to` exclusive, epoch milliseconds. */

@@ -6,7 +6,7 @@ import type { Rule } from '../model/rule.ts'
 /** What decides whether an alarm opens a case, and what that case is called: the same live and in a back-test. */
 
 export type Dispatch = NonNullable<Rule['dispatch']>
-/** An alarm as the judge has it: it knows nothing of cases. */
+/** An alarm without its case. The judge knows nothing of cases, and the queue marks what is simulated. */
 export type Finding = Omit<Alarm, 'case'>
 
 const TITLE_LIMIT = 200
