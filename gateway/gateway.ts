@@ -6,7 +6,7 @@ import { ConfigError, type Config } from './config.ts'
 import { ActionInbox } from './dispatch/action-inbox.ts'
 import { Alarms } from './dispatch/alarms.ts'
 import { Cases } from './dispatch/cases.ts'
-import { loadDistrict } from './dispatch/district.ts'
+import { areasOf, loadDistrict } from './dispatch/district.ts'
 import { Precisions } from './dispatch/precision.ts'
 import { Queue } from './dispatch/queue.ts'
 import { streetsOf } from './dispatch/routing.ts'
@@ -131,7 +131,8 @@ export class Gateway {
     const kinds = loadKinds()
     const district = loadDistrict(config.district.file)
     const sections = loadSectionSettings(config.sections.file)
-    const packs = loadRules(config.rules.dir ?? BUILT_IN_PACKS, kinds)
+    const areas = areasOf(district)
+    const packs = loadRules(config.rules.dir ?? BUILT_IN_PACKS, kinds, areas)
 
     const database = new Database(join(dataDir, 'registry.db'))
     this.#started.push(() => database.close())
@@ -189,6 +190,7 @@ export class Gateway {
       audit,
       clock,
       kinds,
+      areas,
       packs,
       log,
       adopt: (rules, along) => judge.adopt(rules, along),
@@ -203,13 +205,15 @@ export class Gateway {
         latenessMs: durationMs(config.rules.lateness),
         staleAfterMs: durationMs(config.rules.staleAfter),
       },
-      isRegistered: (device) => devices.get(device) !== undefined,
+      devices,
+      world: { kinds, areas },
       clock,
       log,
     })
 
     devices.onChange(({ what, id }) => {
       if (what === 'removed') judge.forget(id)
+      if (what === 'created' || what === 'changed') judge.heed(id)
       if (what === 'removed' || what === 'secret') this.#showOut(broker, 'device', id, what === 'removed')
     })
     users.onChange(({ what, name }) => this.#showOut(broker, 'user', name, what === 'removed'))

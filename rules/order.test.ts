@@ -2,7 +2,7 @@ import { array, assert, boolean, constantFrom, integer, option, property, record
 import { describe, expect, test } from 'vitest'
 import type { Flag, Position, Reading } from '../gateway/model/reading.ts'
 import type { Condition, Rule } from '../gateway/model/rule.ts'
-import { BOUNDS, MINUTE, rule, START, Watched, WORLD, x } from './watched.fixture.ts'
+import { BOUNDS, MINUTE, rule, START, Watched, x } from './watched.fixture.ts'
 
 /** Rules that together use every leaf of a device's own readings, and every clock. */
 const EVERYTHING: Rule[] = [
@@ -125,7 +125,7 @@ describe('invariant 4', () => {
   /** Long enough for every clock to have run out. */
   const LATER = (3 * 86_400_000) / MINUTE
 
-  const watched = (...rules: Rule[]) => Watched.of(rules, ATTRIBUTES, WORLD)
+  const watched = (...rules: Rule[]) => Watched.of(rules, ATTRIBUTES)
 
   function inOrder(steps: readonly Step[], ...rules: Rule[]): Watched {
     const state = watched(...rules)

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { AreaGeometry } from '../gateway/model/area.ts'
 import type { Kinds } from '../gateway/model/kind.ts'
 import type { Rule } from '../gateway/model/rule.ts'
 import { checkRules, type Problem, type RuleText } from './check.ts'
@@ -8,6 +9,9 @@ import { parseRuleText } from './rule-text.ts'
 
 /** Rules that come with the gateway. */
 export const BUILT_IN_PACKS = fileURLToPath(new URL('./packs', import.meta.url))
+
+/** Of the district, by name. */
+type Areas = ReadonlyMap<string, AreaGeometry>
 
 /** A pack with mistakes in it: nothing of it is used. One line for each. */
 export class RuleError extends Error {
@@ -27,7 +31,7 @@ export function problemLine({ file, rule, path, message }: Problem): string {
 }
 
 /** All rules of a folder's YAML files, checked; throws {@link RuleError}. */
-export function loadRules(dir: string, kinds: Kinds): readonly Rule[] {
+export function loadRules(dir: string, kinds: Kinds, areas?: Areas): readonly Rule[] {
   const names = namesIn(dir).filter((name) => /\.ya?ml$/.test(name))
   if (names.length === 0) {
     const message = 'holds no rule file; rules.dir expects a folder with at least one .yaml'
@@ -36,6 +40,7 @@ export function loadRules(dir: string, kinds: Kinds): readonly Rule[] {
   return readRules(
     names.sort().map((name) => join(dir, name)),
     kinds,
+    areas,
   )
 }
 
@@ -49,7 +54,7 @@ function namesIn(dir: string): string[] {
 }
 
 /** All rules of the files, checked together; throws {@link RuleError}. */
-export function readRules(files: readonly string[], kinds: Kinds): readonly Rule[] {
+export function readRules(files: readonly string[], kinds: Kinds, areas?: Areas): readonly Rule[] {
   const texts: RuleText[] = []
   const problems: Problem[] = []
   for (const file of files) {
@@ -57,7 +62,7 @@ export function readRules(files: readonly string[], kinds: Kinds): readonly Rule
     if ('problem' in read) problems.push(read.problem)
     else texts.push({ file, content: read.content })
   }
-  const checked = checkRules(texts, kinds)
+  const checked = checkRules(texts, kinds, areas)
   problems.push(...checked.problems)
   if (problems.length > 0) throw new RuleError(problems)
   return checked.rules

@@ -1,5 +1,6 @@
 import { DeviceState, findings, refold, type Bounds } from './engine.ts'
 import type { Fold } from './fold.ts'
+import { ROLES } from './links.ts'
 import type { Attributes } from './local.ts'
 import { CELLS_PER_RULE, type Plan } from './plan.ts'
 
@@ -72,7 +73,8 @@ export function underNewRules(
   plan: Plan,
   attributes: Attributes = state.attributes,
 ): DeviceState {
-  const base = snapshotOfFold(state.head, state.plan)
+  const strangers = ROLES.filter((role) => attributes[role] !== state.attributes[role])
+  const base = without(snapshotOfFold(state.head, state.plan), strangers)
   const snapshot = { ...snapshotOf(state), base, rows: [], attributes }
   const present = restore(snapshot, state.device, plan, state.bounds)
   const former = new Set(state.plan.rules.map(({ rule }) => JSON.stringify(rule)))
@@ -80,6 +82,16 @@ export function underNewRules(
   present.base.resetTimers(changed)
   present.head.resetTimers(changed)
   return present
+}
+
+/** Without what is known of sources behind which there is another device now. */
+function without(fold: FoldSnapshot, sources: readonly string[]): FoldSnapshot {
+  const isKept = ([key]: readonly [string, unknown]) => !sources.some((role) => key.startsWith(`${role}/`))
+  return {
+    ...fold,
+    signals: Object.fromEntries(Object.entries(fold.signals).filter(isKept)),
+    windows: Object.fromEntries(Object.entries(fold.windows).filter(isKept)),
+  }
 }
 
 function snapshotOfFold(fold: Fold, plan: Plan): FoldSnapshot {

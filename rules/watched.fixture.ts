@@ -4,7 +4,7 @@ import type { Flag, MetricValue, Position, Reading } from '../gateway/model/read
 import type { Condition, Rule } from '../gateway/model/rule.ts'
 import { advance, DeviceState, findings, observe, refresh, type Finding } from './engine.ts'
 import type { Attributes } from './local.ts'
-import { EMPTY_WORLD, planRules, type World } from './plan.ts'
+import { planLinkedRules, planRules, type Plan, type World } from './plan.ts'
 import { restore, snapshotOf, type Snapshot } from './snapshot.ts'
 
 export const MINUTE = 60_000
@@ -27,10 +27,19 @@ export class Watched {
     this.state = new DeviceState('d', planRules(rules).get('k')!, BOUNDS)
   }
 
-  /** Of a device of kind `k` with these attributes, in this world. */
-  static of(rules: readonly Rule[], attributes: Attributes, world: World = EMPTY_WORLD): Watched {
-    const watched = new Watched(...rules)
-    watched.state = new DeviceState('d', planRules(rules, world).get('k')!, BOUNDS, attributes)
+  /** Of a device of kind `k` with these attributes, in {@link WORLD}. */
+  static of(rules: readonly Rule[], attributes: Attributes = {}): Watched {
+    return Watched.#by(planRules(rules, WORLD).get('k')!, attributes)
+  }
+
+  /** The same for rules that look at other devices too. */
+  static linked(rules: readonly Rule[], attributes: Attributes = {}): Watched {
+    return Watched.#by(planLinkedRules(rules, WORLD).get('k')!, attributes)
+  }
+
+  static #by(plan: Plan, attributes: Attributes): Watched {
+    const watched = new Watched(rule({ red: x({ above: 0 }) }))
+    watched.state = new DeviceState('d', plan, BOUNDS, attributes)
     return watched
   }
 
@@ -47,8 +56,8 @@ export class Watched {
     return this.observe([{ ts, metrics: {}, position }], ts)
   }
 
-  observe(readings: readonly Reading[], receivedAt: number): this {
-    return this.#note(observe(this.state, readings, receivedAt))
+  observe(readings: readonly Reading[], receivedAt: number, source = 0): this {
+    return this.#note(observe(this.state, readings, receivedAt, source))
   }
 
   tick(minute: number, absentMinute = minute): this {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Ajv } from 'ajv'
 import { parse, YAMLParseError } from 'yaml'
 import { ConfigError } from '../config.ts'
+import { areaFault, type AreaGeometry } from '../model/area.ts'
 import { DistrictSchema, type District } from '../model/district.ts'
 import { isIdentifier } from '../model/identifier.ts'
 
@@ -29,6 +30,11 @@ export function loadDistrict(file?: string): District {
   return district
 }
 
+/** Areas that rules may name. */
+export function areasOf({ areas = [] }: District): ReadonlyMap<string, AreaGeometry> {
+  return new Map(areas.map(({ id, geometry }) => [id, geometry]))
+}
+
 function read(file: string | URL, name: string): unknown {
   try {
     return parse(readFileSync(file, 'utf8'))
@@ -45,13 +51,19 @@ function inconsistency(district: District): string | null {
   const reserved = ids.find((id) => !isIdentifier(id))
   if (reserved !== undefined) return `"${reserved}" is reserved and cannot name a street or a team`
   const twice =
-    repeated(district.streets.map((street) => street.id)) ?? repeated(district.teams.map((team) => team.id))
+    repeated(district.streets.map((street) => street.id)) ??
+    repeated(district.teams.map((team) => team.id)) ??
+    repeated((district.areas ?? []).map((area) => area.id))
   if (twice !== undefined) return `"${twice}" is there twice`
   for (const team of district.teams) {
     const street = team.streets?.find((id) => !streets.has(id))
     if (street !== undefined) return `team ${team.id} serves street "${street}", which the district has not`
     const grid = team.grids?.find((id) => !hasGrid(streets, id))
     if (grid !== undefined) return `team ${team.id} serves grid "${grid}", which the district has not`
+  }
+  for (const { id, geometry } of district.areas ?? []) {
+    const fault = areaFault(geometry)
+    if (fault !== null) return `area ${id}: ${fault}`
   }
   const catchAll = district.teams.some(
     (team) =>

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { areasOf } from '../dispatch/district.ts'
 import { checkRules, type Problem as Mistake } from '../../rules/check.ts'
 import { parseRuleText } from '../../rules/rule-text.ts'
 import type { Rule } from '../model/rule.ts'
@@ -77,7 +78,8 @@ const Story = Type.Object({
 })
 
 /** The rules that readings are judged by: to read, to check, and to change while they run. */
-export function rules(api: Api, { ruleBook, kinds }: HttpParts): void {
+export function rules(api: Api, { ruleBook, kinds, district }: HttpParts): void {
+  const areas = areasOf(district)
   const tags = ['judging']
   api.get(
     '/api/v1/rules',
@@ -220,11 +222,11 @@ export function rules(api: Api, { ruleBook, kinds }: HttpParts): void {
       },
     },
     ({ body }) => {
-      if (!('yaml' in body)) return report(checkRules([{ file: 'body', content: body }], kinds))
+      if (!('yaml' in body)) return report(checkRules([{ file: 'body', content: body }], kinds, areas))
       const parsed = parseRuleText(body.yaml, MOST_TOKENS)
       if ('mistake' in parsed)
         return report({ rules: [], problems: [{ rule: null, path: '', message: parsed.mistake }] })
-      return report(checkRules([{ file: 'body', content: parsed.content }], kinds))
+      return report(checkRules([{ file: 'body', content: parsed.content }], kinds, areas))
     },
   )
 }

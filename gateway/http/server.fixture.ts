@@ -137,6 +137,7 @@ export class Site {
       audit,
       clock,
       kinds,
+      areas: new Map(),
       packs: [rule],
       log,
       adopt: (_rules, along) => this.#database.transaction(along),

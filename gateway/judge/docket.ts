@@ -8,14 +8,17 @@ import {
   type Bounds,
   type Finding,
 } from '../../rules/engine.ts'
-import { planRules, type Plan } from '../../rules/plan.ts'
+import { attributesThatCount, devicesBehind, Links } from '../../rules/links.ts'
+import type { Attributes } from '../../rules/local.ts'
+import { planLinkedRules, planRules, type Plan, type World } from '../../rules/plan.ts'
 import { restore, snapshotOf, underNewRules } from '../../rules/snapshot.ts'
 import type { Alarm, AlarmEnd } from '../model/alarm.ts'
+import type { DeviceDirectory } from '../model/device.ts'
 import type { Delivery, Origin } from '../model/reading.ts'
-import type { Rule } from '../model/rule.ts'
+import { ANY_KIND, type Rule } from '../model/rule.ts'
 import { Schedule } from './schedule.ts'
 import type { RulesInForce, SavedState } from './store.ts'
-import { Watch } from './watch.ts'
+import { nameOf, Watch, type Part } from './watch.ts'
 
 /** An alarm as it now is, on its way into the book. */
 export interface Change {
@@ -29,23 +32,30 @@ export interface Orphan {
   readonly reason: AlarmEnd
 }
 
+const PARTS = ['own', 'linked'] as const
+/** By kind. */
+type Plans = Readonly<Record<Part, Map<string, Plan>>>
+
 /** All devices under watch, in memory, and what is to be said of them. Nothing here touches a disk or a clock. */
 export class Docket {
   /** What the book does not have yet, in order; the judge takes it out once it is on disk. */
   changes: Change[] = []
-  /** Devices whose saved state is to be deleted. */
+  /** Watches whose saved state is to be deleted, by name. */
   readonly ended = new Set<string>()
   /** Readings that came later than the bound. */
   late = 0
   /** Devices whose state has been carried over to other rules: to be saved together with those. */
   readonly carried = new Set<Watch>()
   readonly #bounds: Bounds
-  readonly #isRegistered: (device: string) => boolean
+  readonly #devices: DeviceDirectory
+  readonly #world: World
   #rules: readonly Rule[] = []
-  #plans: ReadonlyMap<string, Plan> = new Map()
-  /** By kind: the first reading that its plan judges. */
+  #plans: Plans = { own: new Map(), linked: new Map() }
+  /** By kind and part: the first reading that its plan judges. */
   #since: ReadonlyMap<string, number> = new Map()
+  /** By name. */
   readonly #watches = new Map<string, Watch>()
+  readonly #links = new Links()
   readonly #schedule = new Schedule<Watch>()
   /** In order of `unsavedFrom`. */
   readonly #unsaved = new Set<Watch>()
@@ -54,37 +64,64 @@ export class Docket {
   /** Silence does not count before it, gateway's clock. */
   readonly #absentFrom: number
 
-  constructor(bounds: Bounds, absentFrom: number, isRegistered: (device: string) => boolean) {
+  constructor(bounds: Bounds, absentFrom: number, devices: DeviceDirectory, world: World) {
     this.#bounds = bounds
-    this.#isRegistered = isRegistered
+    this.#devices = devices
+    this.#world = world
     this.#absentFrom = absentFrom
   }
 
   /** States of the last run, under the rules of the last run. */
   load({ rules, since }: RulesInForce, states: Iterable<SavedState>): void {
     this.#rules = rules
-    this.#plans = planRules(rules)
+    this.#plans = this.#planned(rules)
     this.#since = since
-    for (const { device, seq, origin, snapshot } of states) {
-      const plan = this.#plans.get(origin.kind)
-      if (plan === undefined || !this.#isRegistered(device)) this.ended.add(device)
-      else this.#watches.set(device, new Watch(origin, restore(snapshot, device, plan, this.#bounds), seq))
+    for (const { name, seq, origin, snapshot } of states) {
+      const part: Part = name === origin.device ? 'own' : 'linked'
+      const plan = this.#plans[part].get(origin.kind)
+      if (plan === undefined || !this.#isRegistered(origin.device)) this.ended.add(name)
+      else {
+        const state = restore(snapshot, origin.device, plan, this.#bounds)
+        this.#watches.set(name, new Watch(part, origin, state, seq))
+      }
     }
+    for (const { id } of this.#devices.all()) this.#link(id)
   }
 
   /** Judges the delivery's readings from number `from` on. In silence when the book has heard of them. */
-  judge({ seq, origin, receivedAt, readings }: Delivery, from: number, inSilence: boolean): void {
-    const plan = this.#plans.get(origin.kind)
-    if (plan === undefined || !this.#isRegistered(origin.device)) return
+  judge(delivery: Delivery, from: number, inSilence: boolean): void {
+    const { origin } = delivery
+    if (!this.#isRegistered(origin.device)) return
+    this.#observe(delivery, from, inSilence, 'own', origin, 0)
+    this.#observe(delivery, from, inSilence, 'linked', origin, 0)
+    for (const { device, source } of this.#links.at(origin.device)) {
+      const looker = this.#devices.origin(device)
+      if (looker !== undefined) this.#observe(delivery, from, inSilence, 'linked', looker, source)
+    }
+  }
+
+  /** The readings as a part of the device that `origin` names sees them. */
+  #observe(
+    { seq, receivedAt, readings }: Delivery,
+    from: number,
+    inSilence: boolean,
+    part: Part,
+    origin: Origin,
+    source: number,
+  ): void {
+    const plan = this.#plans[part].get(origin.kind)
+    if (plan === undefined) return
     // What the device was since is further on than this.
-    if (inSilence && seq + readings.length <= (this.#watches.get(origin.device)?.covered ?? 0)) return
-    const watch = this.#watchOf(origin, plan)
+    if (inSilence && seq + readings.length <= (this.#watches.get(nameOf(part, origin.device))?.covered ?? 0))
+      return
+    const watch = this.#watchOf(part, origin, plan)
     const known = Math.max(0, from - seq, watch.covered - seq)
     if (known >= readings.length) return
     const lateBefore = watch.state.late
-    const changes = observe(watch.state, known > 0 ? readings.slice(known) : readings, receivedAt)
+    const unknown = known > 0 ? readings.slice(known) : readings
+    const changes = observe(watch.state, unknown, receivedAt, source)
     if (!inSilence) {
-      this.late += watch.state.late - lateBefore
+      if (part === 'own') this.late += watch.state.late - lateBefore
       this.#note(watch, changes)
       if (watch.state.head.moved) this.#moved.add(watch)
     }
@@ -100,7 +137,7 @@ export class Docket {
     const absentNow = now < this.#absentFrom ? -Infinity : now
     for (let entry = this.#schedule.take(now); entry !== undefined; entry = this.#schedule.take(now)) {
       const watch = entry.what
-      if (!watch.answers(entry.time) || this.#watches.get(watch.origin.device) !== watch) continue
+      if (!watch.answers(entry.time) || this.#watches.get(watch.name) !== watch) continue
       this.#note(watch, advance(watch.state, now, absentNow))
       watch.await(this.#schedule, this.#absentFrom)
       if (isTimeUp()) return false
@@ -130,8 +167,8 @@ export class Docket {
 
   *states(watches: Iterable<Watch>, next: number): Iterable<SavedState & { readonly watch: Watch }> {
     for (const watch of watches) {
-      const { origin, state } = watch
-      yield { device: origin.device, seq: next, origin, snapshot: snapshotOf(state), watch }
+      const { name, origin, state } = watch
+      yield { name, seq: next, origin, snapshot: snapshotOf(state), watch }
     }
   }
 
@@ -141,12 +178,28 @@ export class Docket {
     this.#unsaved.delete(watch)
   }
 
-  /** Clears the alarms of a device and forgets its state. */
+  /** Clears the alarms of a device that is no more, and forgets its state. */
   end(device: string, reason: AlarmEnd): void {
-    const watch = this.#watches.get(device)
+    this.#links.delete(device)
+    for (const part of PARTS) this.#end(this.#watches.get(nameOf(part, device)), reason)
+  }
+
+  #end(watch: Watch | undefined, reason: AlarmEnd): void {
     if (watch === undefined) return
     this.#clear(watch, findings(watch.state), reason)
     this.#drop(watch)
+  }
+
+  /**
+   * A device that is new, or was changed: from the next reading on its attributes count as they are now. What
+   * becomes of its states is {@link carried}.
+   */
+  heed(device: string): void {
+    for (const part of PARTS) {
+      const watch = this.#watches.get(nameOf(part, device))
+      if (watch !== undefined && !this.#hasItsAttributes(watch)) this.#carryOver(watch, watch.state.plan)
+    }
+    this.#link(device)
   }
 
   /** What the rules in force are, to be saved with what is {@link carried}. */
@@ -159,29 +212,37 @@ export class Docket {
    * from where it stood, the alarms of one that is gone clear.
    */
   goBy(rules: readonly Rule[], next: number): void {
-    const plans = new Map<string, Plan>()
+    const plans = this.#planned(rules)
     const since = new Map<string, number>()
-    for (const [kind, plan] of planRules(rules)) {
-      const before = this.#plans.get(kind)
-      const isKept = before !== undefined && isSame(before, plan)
-      plans.set(kind, isKept ? before : plan)
-      since.set(kind, isKept ? this.#since.get(kind)! : next)
+    for (const part of PARTS) {
+      for (const [kind, plan] of plans[part]) {
+        const before = this.#plans[part].get(kind)
+        const isKept = before !== undefined && isSame(before, plan)
+        if (isKept) plans[part].set(kind, before)
+        since.set(nameOf(part, kind), isKept ? this.#sinceOf(part, kind) : next)
+      }
     }
     this.#rules = rules
     this.#plans = plans
     this.#since = since
     for (const watch of this.#watches.values()) {
-      const plan = plans.get(watch.origin.kind)
-      if (plan === undefined) this.end(watch.origin.device, 'rule_removed')
-      else if (plan !== watch.state.plan) this.#carryOver(watch, plan)
+      const plan = plans[watch.part].get(watch.origin.kind)
+      if (plan === undefined) this.#end(watch, 'rule_removed')
+      else if (plan !== watch.state.plan || !this.#hasItsAttributes(watch)) this.#carryOver(watch, plan)
     }
+    for (const { id } of this.#devices.all()) this.#link(id)
+  }
+
+  #planned(rules: readonly Rule[]): Plans {
+    const plans = { own: planRules(rules, this.#world), linked: planLinkedRules(rules, this.#world) }
+    return { own: new Map(plans.own), linked: new Map(plans.linked) }
   }
 
   #carryOver(watch: Watch, plan: Plan): void {
     const ids = new Set(plan.rules.map(({ rule }) => rule.id))
     const removed = findings(watch.state).filter(({ rule }) => !ids.has(rule.id))
     this.#clear(watch, removed, 'rule_removed')
-    watch.state = underNewRules(watch.state, plan)
+    watch.state = underNewRules(watch.state, plan, this.#attributesOf(watch.origin.device))
     // The book learns by which version they are judged now, and whether that one wants a crew.
     this.#note(watch, findings(watch.state))
     watch.unsavedFrom = null
@@ -198,10 +259,12 @@ export class Docket {
   resume(rules: readonly Rule[], firing: readonly Alarm[], next: number, now: number): Orphan[] {
     const former = this.#rules
     const ofDevice = Map.groupBy(firing, (alarm) => alarm.device)
-    for (const [device, watch] of this.#watches) {
+    for (const { origin, state } of this.#watches.values()) {
+      const judges = new Set(state.plan.rules.map(({ rule }) => rule.id))
+      const its = (ofDevice.get(origin.device) ?? []).filter(({ rule }) => judges.has(rule))
       // That an alarm is in the book proves that its device's clocks had run so far.
-      const proven = Math.max(...(ofDevice.get(device) ?? []).map(({ startedAt }) => startedAt))
-      runClocks(watch.state, proven, proven)
+      const proven = Math.max(...its.map(({ startedAt }) => startedAt))
+      runClocks(state, proven, proven)
     }
     this.goBy(rules, next)
     for (const watch of this.#watches.values()) {
@@ -216,7 +279,8 @@ export class Docket {
       const present = rules.find(({ id }) => id === alarm.rule)
       const rule = present ?? former.find(({ id }) => id === alarm.rule)
       if (rule === undefined) continue
-      const newest = this.#watches.get(alarm.device)?.state.newest ?? now
+      const watches = PARTS.flatMap((part) => this.#watches.get(nameOf(part, alarm.device)) ?? [])
+      const newest = watches.length === 0 ? now : Math.max(...watches.map(({ state }) => state.newest))
       const clearedAt = Math.max(alarm.startedAt, newest)
       const reason = this.#reasonFor(alarm, present)
       this.changes.push({ alarm: { ...alarm, state: 'cleared', clearedAt, reason }, rule })
@@ -227,22 +291,53 @@ export class Docket {
 
   #reasonFor(alarm: Change['alarm'], rule: Rule | undefined): AlarmEnd {
     if (!this.#isRegistered(alarm.device)) return 'device_removed'
-    return rule?.kind === alarm.kind ? 'state_lost' : 'rule_removed'
+    return rule?.kind === alarm.kind || rule?.kind === ANY_KIND ? 'state_lost' : 'rule_removed'
   }
 
-  #watchOf(origin: Origin, plan: Plan): Watch {
-    const known = this.#watches.get(origin.device)
+  #watchOf(part: Part, origin: Origin, plan: Plan): Watch {
+    const { device } = origin
+    const known = this.#watches.get(nameOf(part, device))
     if (known?.state.plan === plan) {
       known.origin = origin
       return known
     }
     // The device has become one of another kind.
-    this.end(origin.device, 'device_changed')
-    const since = this.#since.get(origin.kind)!
-    const watch = new Watch(origin, new DeviceState(origin.device, plan, this.#bounds), since)
-    this.#watches.set(origin.device, watch)
-    this.ended.delete(origin.device)
+    if (known !== undefined) this.#end(known, 'device_changed')
+    const state = new DeviceState(device, plan, this.#bounds, this.#attributesOf(device))
+    const watch = new Watch(part, origin, state, this.#sinceOf(part, origin.kind))
+    this.#watches.set(watch.name, watch)
+    this.ended.delete(watch.name)
     return watch
+  }
+
+  /** Finds out anew at whom the device looks: with the attributes that are in force in its state, if it has one. */
+  #link(device: string): void {
+    const kind = this.#devices.get(device)?.kind
+    const plan = kind === undefined ? undefined : this.#plans.linked.get(kind)
+    if (plan === undefined) return this.#links.delete(device)
+    const state = this.#watches.get(nameOf('linked', device))?.state
+    this.#links.set(device, devicesBehind(plan, device, state?.attributes ?? this.#attributesOf(device)))
+  }
+
+  #isRegistered(device: string): boolean {
+    return this.#devices.get(device) !== undefined
+  }
+
+  #attributesOf(device: string): Attributes {
+    return this.#devices.get(device)?.attributes ?? {}
+  }
+
+  /** Whether what is in force in its state is what the device has now, as far as its rules care. */
+  #hasItsAttributes({ origin, state }: Watch): boolean {
+    const present = this.#attributesOf(origin.device)
+    for (const name of attributesThatCount(state.plan)) {
+      if (present[name] !== state.attributes[name]) return false
+    }
+    return true
+  }
+
+  #sinceOf(part: Part, kind: string): number {
+    return this.#since.get(nameOf(part, kind)) ?? 0
   }
 
   #clear(watch: Watch, found: readonly Finding[], reason: AlarmEnd): void {
@@ -255,12 +350,11 @@ export class Docket {
   }
 
   #drop(watch: Watch): void {
-    const { device } = watch.origin
     this.carried.delete(watch)
-    this.#watches.delete(device)
+    this.#watches.delete(watch.name)
     this.#unsaved.delete(watch)
     this.#moved.delete(watch)
-    this.ended.add(device)
+    this.ended.add(watch.name)
   }
 
   #note(watch: Watch, found: readonly Finding[]): void {

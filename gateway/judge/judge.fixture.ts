@@ -6,7 +6,9 @@ import { pino } from 'pino'
 import { xorshift128plus } from 'pure-rand/generator/xorshift128plus'
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { SqliteJournal } from '../journal/journal.ts'
+import { EMPTY_WORLD } from '../../rules/plan.ts'
 import type { Alarm, AlarmBook } from '../model/alarm.ts'
+import type { Device, DeviceDirectory } from '../model/device.ts'
 import type { Flag, MetricValue, Origin, Reading } from '../model/reading.ts'
 import type { Rule } from '../model/rule.ts'
 import { Database } from '../registry/database.ts'
@@ -85,7 +87,8 @@ export class Court {
       clock,
       log,
       reconnectMs: 0,
-      isRegistered: () => true,
+      devices: everyDevice(() => true),
+      world: EMPTY_WORLD,
       ...parts,
     }
     this.judge = new Judge({ ...this.#parts, rules })
@@ -118,6 +121,28 @@ export class Court {
     const ts = START + minute * MINUTE
     this.now = Math.max(this.now, ts)
     await append(this.journal, origin, this.now, [{ ts, metrics }])
+  }
+}
+
+/** Devices of a history ({@link historyOf}): each stands below the next, the last below the first. */
+const DEVICES = Array.from({ length: 6 }, (_, index) => `device-${index}`)
+
+/** A directory that knows every device, of kind `k`, for which `isRegistered` says so. */
+export function everyDevice(isRegistered: (device: string) => boolean): DeviceDirectory {
+  return directory((id) => {
+    const { device: _, ...origin } = originOf(id)
+    const place = DEVICES.indexOf(id)
+    const attributes = place < 0 ? {} : { upstream: DEVICES[(place + 1) % DEVICES.length]! }
+    return isRegistered(id) ? { id, ...origin, attributes } : undefined
+  }, DEVICES)
+}
+
+/** A directory of these devices. */
+export function directory(get: (id: string) => Device | undefined, ids: readonly string[]): DeviceDirectory {
+  return {
+    get,
+    origin: (id) => (get(id) === undefined ? undefined : originOf(id, get(id)!.kind)),
+    all: () => ids.flatMap((id) => get(id) ?? []),
   }
 }
 
@@ -161,6 +186,17 @@ export const RULES: readonly Rule[] = [
   ),
   rule({ blue: { absent: '45s' }, yellow: { absent: '2m' } }, { id: 'silent', clear: { for: '10s' } }),
   rule({ blue: { metric: 'x', outside: [1, 9] } }, { id: 'at-once' }),
+  rule(
+    {
+      orange: {
+        all: [
+          { metric: 'x', above: 5 },
+          { of: 'upstream', metric: 'x', below: 5 },
+        ],
+      },
+    },
+    { id: 'between', for: '20s' },
+  ),
 ]
 
 /** The same a while later: one rule edited, one removed, one new. */

@@ -5,6 +5,7 @@ import {
   append,
   BOUNDS,
   Court,
+  everyDevice,
   historyOf,
   MINUTE,
   newFolder,
@@ -285,7 +286,7 @@ describe('trouble', () => {
   test('a device that is deleted while its readings wait to be judged raises nothing', async () => {
     const devices = new Set(['d'])
     const court = await open([HIGH, rule({ blue: { absent: '15m' } }, { id: 'offline' })], {
-      isRegistered: (device) => devices.has(device),
+      devices: everyDevice((device) => devices.has(device)),
     })
     await judged(court)
     await court.at(0, { x: 5 })
@@ -307,7 +308,7 @@ describe('trouble', () => {
     await judged(court)
     const crashed = newFolder()
     cpSync(folder.path, crashed.path, { recursive: true })
-    const again = new Court(crashed.path, rules, { isRegistered: () => false })
+    const again = new Court(crashed.path, rules, { devices: everyDevice(() => false) })
     onTestFinished(async () => {
       await again.stop()
       crashed.remove()

@@ -1,8 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Bounds } from '../../rules/engine.ts'
+import type { World } from '../../rules/plan.ts'
 import type { Log } from '../log.ts'
 import type { Alarm, AlarmBook } from '../model/alarm.ts'
 import type { Clock } from '../model/clock.ts'
+import type { DeviceDirectory } from '../model/device.ts'
 import type { Health, Journal, Part } from '../model/pipeline.ts'
 import type { Delivery } from '../model/reading.ts'
 import type { Rule } from '../model/rule.ts'
@@ -55,7 +57,8 @@ export interface JudgeParts {
   readonly rules: readonly Rule[]
   readonly config: Bounds
   /** Of a device that is no more nothing is judged: nobody could clear its alarms, or hear from it again. */
-  readonly isRegistered: (device: string) => boolean
+  readonly devices: DeviceDirectory
+  readonly world: World
   readonly clock: Clock
   readonly log: Log
   readonly reconnectMs?: number
@@ -100,7 +103,7 @@ export class Judge implements Part {
   constructor(parts: JudgeParts) {
     this.#parts = parts
     this.#store = new JudgeStore(parts.database)
-    this.#docket = new Docket(parts.config, Infinity, parts.isRegistered)
+    this.#docket = new Docket(parts.config, Infinity, parts.devices, parts.world)
     this.#rules = parts.rules
   }
 
@@ -120,8 +123,8 @@ export class Judge implements Part {
   }
 
   #load(): void {
-    const { journal, config, isRegistered } = this.#parts
-    this.#docket = new Docket(config, this.#absentFrom, isRegistered)
+    const { journal, config, devices, world } = this.#parts
+    this.#docket = new Docket(config, this.#absentFrom, devices, world)
     this.#docket.load(this.#store.rules(), this.#store.states())
     const start = journal.cursor('rules')
     this.#saved = this.#store.progress() ?? { cursor: start, needed: start, late: 0 }
@@ -163,6 +166,21 @@ export class Judge implements Part {
     this.#soon()
   }
 
+  /** A device that is new, or was changed: its attributes count as they are from the next reading on. */
+  heed(device: string): void {
+    // Until the judge knows where the last run stood nothing is in force; then all devices are heeded.
+    if (this.#mode === 'stopped' || this.#mode === 'replaying') return
+    try {
+      this.#record()
+      this.#docket.heed(device)
+      // At once: what is judged again after a crash must be judged by what was in force.
+      if (this.#docket.carried.size > 0) this.#saveCarried()
+    } catch (error) {
+      this.#drift()
+      this.#fail(error)
+    }
+  }
+
   /**
    * Goes by these rules from the next reading on; they have passed `checkRules`. `along` is written in the same
    * transaction, which is on disk when this returns. Throws {@link JudgeBusy}, or what the database throws: then
@@ -178,9 +196,7 @@ export class Judge implements Part {
     try {
       this.#goOver(along)
     } catch (error) {
-      this.#isAdrift = true
-      this.#mode = 'replaying'
-      this.#soon()
+      this.#drift()
       throw error
     }
     this.#rules = rules
@@ -198,6 +214,12 @@ export class Judge implements Part {
     }
     this.#docket.runTimers(this.#parts.clock.now(), () => false)
     this.#record()
+  }
+
+  #drift(): void {
+    this.#isAdrift = true
+    this.#mode = 'replaying'
+    this.#soon()
   }
 
   /** Being behind is no reason to turn devices away: the journal holds what they send. */
@@ -316,15 +338,25 @@ export class Judge implements Part {
 
   /** The rules of the docket, what they say of the devices, and these devices' states: all of it or nothing. */
   #goOver(along?: Along): void {
-    const { carried } = this.#docket
-    this.#saved = this.#parts.database.transaction(() => {
+    this.#parts.database.transaction(() => {
       along?.()
       this.#store.saveRules(this.#docket.inForce())
+      this.#saveCarried()
+    })
+  }
+
+  #saveCarried(): void {
+    const { database } = this.#parts
+    const { carried } = this.#docket
+    const saved = database.derive(() => {
       for (const state of this.#docket.states(carried, this.#next)) this.#store.saveState(state)
       return this.#write(0)
     })
-    carried.clear()
-    this.#tell()
+    database.afterCommit(() => {
+      this.#saved = saved
+      carried.clear()
+      this.#tell()
+    })
   }
 
   /** Timers, and now and then values and states. False when there was no time for all of it. */
@@ -376,7 +408,7 @@ export class Judge implements Part {
     const now = this.#parts.clock.now()
     const { changes, ended, late } = this.#docket
     for (const { alarm, rule } of changes) this.#parts.book.record(alarm, rule, now)
-    for (const device of ended) this.#store.dropState(device)
+    for (const name of ended) this.#store.dropState(name)
     const progress = { cursor: this.#next, needed: this.#docket.needed(this.#next, saved), late }
     this.#store.saveProgress(progress)
     return progress

@@ -14,6 +14,9 @@ const TABLES = `
   ) STRICT;
   CREATE TABLE judge_rules (id TEXT PRIMARY KEY, rule TEXT NOT NULL) STRICT;
 `
+const PLANS = `
+  CREATE TABLE judge_plans (name TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;
+`
 
 /** Where the judge stands. */
 export interface Progress {
@@ -26,7 +29,8 @@ export interface Progress {
 }
 
 export interface SavedState {
-  readonly device: string
+  /** Of the watch. */
+  readonly name: string
   /** Holds every reading of the device below this number. */
   readonly seq: number
   readonly origin: Origin
@@ -36,7 +40,7 @@ export interface SavedState {
 /** The rules that readings are judged by, in their order, and since when. */
 export interface RulesInForce {
   readonly rules: readonly Rule[]
-  /** By kind: the first reading that its present rules judge. Those before it are in the devices' saved states. */
+  /** By kind and part: the first reading that its present rules judge. Those before it are in the saved states. */
   readonly since: ReadonlyMap<string, number>
 }
 
@@ -49,7 +53,7 @@ export class JudgeStore {
 
   constructor(database: Database) {
     database.migrate('judge-1', TABLES)
-    database.migrate('judge-2', 'ALTER TABLE judge_rules ADD COLUMN since INTEGER NOT NULL DEFAULT 0')
+    database.migrate('judge-plans', PLANS)
     this.#database = database
     this.#saveProgress = database.sql.prepare(
       'INSERT OR REPLACE INTO judge_progress (one, cursor, needed, late) VALUES (1, ?, ?, ?)',
@@ -73,7 +77,7 @@ export class JudgeStore {
     const rows = this.#database.sql.prepare('SELECT device, seq, origin, state FROM judge_states').iterate()
     for (const row of rows) {
       yield {
-        device: row['device'] as string,
+        name: row['device'] as string,
         seq: row['seq'] as number,
         origin: JSON.parse(row['origin'] as string) as Origin,
         snapshot: JSON.parse(row['state'] as string) as Snapshot,
@@ -81,30 +85,31 @@ export class JudgeStore {
     }
   }
 
-  saveState({ device, seq, origin, snapshot }: SavedState): void {
-    this.#saveState.run(device, seq, JSON.stringify(origin), JSON.stringify(snapshot))
+  saveState({ name, seq, origin, snapshot }: SavedState): void {
+    this.#saveState.run(name, seq, JSON.stringify(origin), JSON.stringify(snapshot))
   }
 
-  dropState(device: string): void {
-    this.#dropState.run(device)
+  dropState(name: string): void {
+    this.#dropState.run(name)
   }
 
   /** Those of the last run. */
   rules(): RulesInForce {
-    const rows = this.#database.sql.prepare('SELECT rule, since FROM judge_rules ORDER BY rowid').all()
-    const saved = rows.map((row) => ({
-      rule: JSON.parse(row['rule'] as string) as Rule,
-      since: row['since'] as number,
-    }))
+    const { sql } = this.#database
+    const rules = sql.prepare('SELECT rule FROM judge_rules ORDER BY rowid').all()
+    const plans = sql.prepare('SELECT name, since FROM judge_plans').all()
     return {
-      rules: saved.map(({ rule }) => rule),
-      since: new Map(saved.map(({ rule, since }) => [rule.kind, since])),
+      rules: rules.map((row) => JSON.parse(row['rule'] as string) as Rule),
+      since: new Map(plans.map((row) => [row['name'] as string, row['since'] as number])),
     }
   }
 
   saveRules({ rules, since }: RulesInForce): void {
-    this.#database.sql.exec('DELETE FROM judge_rules')
-    const save = this.#database.sql.prepare('INSERT INTO judge_rules (id, rule, since) VALUES (?, ?, ?)')
-    for (const rule of rules) save.run(rule.id, JSON.stringify(rule), since.get(rule.kind)!)
+    const { sql } = this.#database
+    sql.exec('DELETE FROM judge_rules; DELETE FROM judge_plans')
+    const saveRule = sql.prepare('INSERT INTO judge_rules (id, rule) VALUES (?, ?)')
+    for (const rule of rules) saveRule.run(rule.id, JSON.stringify(rule))
+    const savePlan = sql.prepare('INSERT INTO judge_plans (name, since) VALUES (?, ?)')
+    for (const [name, first] of since) savePlan.run(name, first)
   }
 }

@@ -4,8 +4,18 @@ import type { Alarm, AlarmEnd } from '../model/alarm.ts'
 import type { Origin } from '../model/reading.ts'
 import type { Schedule } from './schedule.ts'
 
-/** A device under watch: its tags, its state, and what the judge has yet to do about it. */
+/** Rules that look at other devices too are judged in a state of their own (`rules/links.ts`). */
+export type Part = 'own' | 'linked'
+
+/** By which a part of a device, or of a kind, is known. No id and no kind has a `~`. */
+export function nameOf(part: Part, of: string): string {
+  return part === 'own' ? of : `${of}~linked`
+}
+
+/** A device under watch, or that part of it which looks at others: its tags, its state, and what the judge has yet to do about it. */
 export class Watch {
+  readonly part: Part
+  readonly name: string
   origin: Origin
   state: DeviceState
   /** Readings below this number are in the state already; for what is replayed after a start. */
@@ -15,7 +25,9 @@ export class Watch {
   /** When the schedule will come back to it; Infinity when it will not. */
   #awaited = Infinity
 
-  constructor(origin: Origin, state: DeviceState, covered: number) {
+  constructor(part: Part, origin: Origin, state: DeviceState, covered: number) {
+    this.part = part
+    this.name = nameOf(part, origin.device)
     this.origin = origin
     this.state = state
     this.covered = covered

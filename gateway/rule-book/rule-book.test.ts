@@ -47,6 +47,7 @@ function open(packs: readonly Rule[] = PACKS, more: Partial<RuleBookParts> = {})
     audit,
     clock: { now: () => 1 },
     kinds,
+    areas: new Map(),
     packs,
     log: pino({ level: 'silent' }),
     adopt: (rules, along) =>

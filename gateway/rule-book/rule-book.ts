@@ -3,6 +3,7 @@ import { checkRules, type Problem } from '../../rules/check.ts'
 import { problemLine } from '../../rules/pack.ts'
 import type { Log } from '../log.ts'
 import type { Clock } from '../model/clock.ts'
+import type { AreaGeometry } from '../model/area.ts'
 import type { Kinds } from '../model/kind.ts'
 import type { Rule } from '../model/rule.ts'
 import type { Audit } from '../registry/audit.ts'
@@ -19,6 +20,8 @@ export interface RuleBookParts {
   readonly audit: Audit
   readonly clock: Clock
   readonly kinds: Kinds
+  /** Of the district, by name. */
+  readonly areas: ReadonlyMap<string, AreaGeometry>
   /** The ground: rules of the packs, which have passed `checkRules`. */
   readonly packs: readonly Rule[]
   readonly log: Log
@@ -213,7 +216,7 @@ export class RuleBook {
       { file: 'rules', content: { rules: others } },
       { file: 'body', content: { rules: drafts } },
     ].filter(({ content }) => content.rules.length > 0)
-    return checkRules(texts, this.#parts.kinds).problems
+    return checkRules(texts, this.#parts.kinds, this.#parts.areas).problems
   }
 }
 
