@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { configKeys, environmentName, loadConfig } from './config.ts'
+import { ConfigSchema, configKeys, environmentName, loadConfig } from './config.ts'
 
 let folder: string
 beforeAll(() => {
@@ -35,6 +35,18 @@ describe('the environment wins over the file', () => {
     [['historian', 'url'], 'GW_HISTORIAN_URL'],
   ])('%j is %s', (path, name) => expect(environmentName(path)).toBe(name))
 
+  test('a list of brokers is JSON or YAML', () => {
+    for (const text of ['[{"url":"mqtts://broker:8883"}]', '[{ url: mqtts://broker:8883 }]'])
+      expect(load('upstream: [{ url: mqtt://other }]', { GW_UPSTREAM: text }).upstream).toEqual([
+        {
+          url: 'mqtts://broker:8883',
+          topics: ['v1/{device}/readings'],
+          version: 5,
+          sessionExpiry: '7d',
+        },
+      ])
+  })
+
   test('numbers, booleans and text become what the schema expects', () => {
     const config = load('mqtt: { port: 1 }', {
       GW_MQTT_PORT: '2',
@@ -63,6 +75,10 @@ describe('a bad configuration is one line that names key, value and expectation'
     ],
     ['journal: { keep: forever }', /journal\.keep: "forever" is not valid; expected a duration/],
     ['mqtt: { tls: { port: 1 } }', /mqtt\.tls\.cert: missing; expected text/],
+    ['upstream: [{ url: http://x }]', /upstream\.0\.url: \(hidden\) is not valid; expected text/],
+    ['upstream: [{ topics: [] }]', /upstream\.0\.url: missing/],
+    ['upstream: [{ url: mqtt://x, qos: 2 }]', /upstream\.0\.qos: unknown key; expected one of url, topics/],
+    ['upstream: { url: mqtt://x }', /upstream: \(hidden\) is not valid; expected a list of mappings/],
     ['http: 8080', /http: 8080 is not valid; expected a mapping/],
     ['[1, 2]', /expected a mapping of keys/],
     ['mqtt: {', /gateway\.yaml: /],
@@ -106,12 +122,16 @@ describe('gateway.example.yaml', () => {
   })
 
   test('explains every key', () => {
-    const uncommented = text.replace(/^( *)# ( *\w+:(?: \S+)?)$/gm, '$1$2')
+    const uncommented = text.replace(/^( *)# ( *(?:- )?\w+:(?: \S+)?)$/gm, '$1$2')
     const example: unknown = parse(uncommented)
     for (const path of configKeys()) {
       let node: unknown = example
       for (const key of path) node = (node as Record<string, unknown> | undefined)?.[key]
       expect(node, `${path.join('.')} is missing from gateway.example.yaml`).toBeDefined()
     }
+    const [broker] = (example as { upstream: object[] }).upstream
+    expect(Object.keys(broker!).sort()).toEqual(
+      Object.keys(ConfigSchema.properties.upstream.items.properties).sort(),
+    )
   })
 })

@@ -93,6 +93,51 @@ export const ConfigSchema = Type.Object(
         { ...strict, description: 'taken by the HJ 212 adapter; has no effect before it ships' },
       ),
     ),
+    upstream: Type.Array(
+      Type.Object(
+        {
+          url: Type.String({
+            pattern: '^mqtts?://[^\\s/@]+$',
+            description: 'address of the broker, mqtt://host:port or mqtts://host:port',
+          }),
+          topics: Type.Array(Type.String({ minLength: 1 }), {
+            minItems: 1,
+            default: ['v1/{device}/readings'],
+            description: 'topics with readings; {device} stands for the level that names the device',
+          }),
+          share: Type.Optional(
+            Type.String({
+              pattern: '^[^\\s/+#]+$',
+              description: 'group of gateways that share the messages among them ($share/…)',
+            }),
+          ),
+          version: Type.Union([Type.Literal('3.1.1'), Type.Literal(5)], {
+            default: 5,
+            description: 'version of MQTT',
+          }),
+          clientId: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 128,
+              description: 'name of our session at the broker; made up once and kept in dataDir when absent',
+            }),
+          ),
+          username: Type.Optional(Type.String({ minLength: 1, description: 'user' })),
+          password: Type.Optional(Type.String({ minLength: 1, description: 'password' })),
+          ca: Type.Optional(
+            Type.String({
+              minLength: 1,
+              description: 'file with the CA of the broker, PEM; the usual CAs when absent',
+            }),
+          ),
+          cert: Type.Optional(Type.String({ minLength: 1, description: 'file with our certificate, PEM' })),
+          key: Type.Optional(Type.String({ minLength: 1, description: 'file with our private key, PEM' })),
+          sessionExpiry: Duration('7d', 'how long the broker is to keep what we miss; version 5 only'),
+        },
+        strict,
+      ),
+      { default: [], maxItems: 16, description: 'existing brokers to take readings from, as their client' },
+    ),
     admin: Section(
       {
         token: Type.Optional(
@@ -242,6 +287,7 @@ interface SchemaNode {
   maximum?: number
   minLength?: number
   pattern?: string
+  items?: SchemaNode
 }
 
 /** Keys of the schema as paths, leaves only: `mqtt.tls.port` and so on. */
@@ -310,7 +356,10 @@ function withoutNulls(node: Record<string, unknown>): Record<string, unknown> {
 }
 
 function schemaAt(path: readonly string[]): SchemaNode {
-  return path.reduce<SchemaNode>((node, key) => node.properties![key]!, ConfigSchema as SchemaNode)
+  return path.reduce<SchemaNode>(
+    (node, key) => node.items ?? node.properties![key]!,
+    ConfigSchema as SchemaNode,
+  )
 }
 
 /** Environment values are text: turned into what the schema expects where that is possible, else left to fail. */
@@ -319,6 +368,7 @@ function assign(config: Record<string, unknown>, path: readonly string[], text: 
   let value: unknown = text
   if ((type === 'integer' || type === 'number') && text.trim() !== '' && Number.isFinite(Number(text)))
     value = Number(text)
+  if (type === 'array') value = parseList(text)
   if (type === 'boolean' && (text === 'true' || text === 'false')) value = text === 'true'
   let node = config
   for (const key of path.slice(0, -1)) {
@@ -328,7 +378,17 @@ function assign(config: Record<string, unknown>, path: readonly string[], text: 
   node[path.at(-1)!] = value
 }
 
-const secret = /(token|password)$/
+/** A list in a variable is JSON, or YAML in one line. */
+function parseList(text: string): unknown {
+  try {
+    return parse(text)
+  } catch {
+    return text
+  }
+}
+
+/** What may hold a password is not repeated, and neither is what was meant to be a list of such things. */
+const secret = /(token|password|^upstream|^upstream\.\d+(\.url)?)$/
 
 function explain(error: ErrorObject, file: string | undefined): string {
   const where = file ?? 'configuration'
@@ -349,6 +409,7 @@ function explain(error: ErrorObject, file: string | undefined): string {
 
 function expected(node: SchemaNode): string {
   if (node.anyOf !== undefined) return `one of ${node.anyOf.map((option) => String(option.const)).join(', ')}`
+  if (node.type === 'array') return `a list of ${node.items?.type === 'object' ? 'mappings' : 'texts'}`
   if (node.type === 'object') return `a mapping with ${Object.keys(node.properties ?? {}).join(', ')}`
   if (node.type === 'integer') {
     if (node.maximum !== undefined) return `a whole number from ${node.minimum} to ${node.maximum}`

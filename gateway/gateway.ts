@@ -23,6 +23,7 @@ import type { Clock } from './model/clock.ts'
 import { durationMs } from './model/duration.ts'
 import { loadKinds } from './model/kinds.ts'
 import type { Part } from './model/pipeline.ts'
+import type { Refusal } from './model/reading.ts'
 import type { Principal } from './model/user.ts'
 import { adminToken, isTooShort } from './registry/admin-token.ts'
 import { Audit } from './registry/audit.ts'
@@ -33,6 +34,7 @@ import { Secrets } from './registry/secrets.ts'
 import { RegistrySignIn } from './registry/sign-in.ts'
 import { SlowHash } from './registry/slow-hash.ts'
 import { Users } from './registry/users.ts'
+import { upstreamHealth, upstreams } from './upstream.ts'
 import { loadSectionSettings } from './reports/section-settings.ts'
 import { RuleBook } from './rule-book/rule-book.ts'
 
@@ -249,6 +251,8 @@ export class Gateway {
     await this.#run(broker)
     await this.#run(queue)
 
+    const refuse = (refusal: Refusal) => journal.append({ duplicates: 0, refusals: [refusal] })
+    const brokersAbove = await upstreams(config.upstream, dataDir, { intake, refuse, clock, log })
     const http = new HttpServer({
       host: config.http.host ?? config.host,
       port: config.http.port,
@@ -294,9 +298,11 @@ export class Gateway {
         rules: () => judge.health(),
         dispatch: () => queue.health(),
         broker: () => broker.health(),
+        ...(brokersAbove.length > 0 && { upstream: () => upstreamHealth(brokersAbove) }),
       },
     })
     await this.#run(http)
+    for (const upstream of brokersAbove) await this.#run(upstream)
     if (config.hj212 !== undefined)
       log.warn('hj212.port is set, but the HJ 212 adapter is not part of this version')
     return { ready: true, ...broker.ports(), http: http.port() }

@@ -5,10 +5,11 @@ import type { Metrics } from './metrics.ts'
 import type { Api } from './route.ts'
 
 /**
- * Its state is shown, but readings are safe without it: the journal holds them until the store is back. A gateway
- * that an orchestrator takes out of service for it would lose what the devices send meanwhile.
+ * Their state is shown, but the readings are safe without them: the journal holds them until the store is back, a
+ * broker upstream until the gateway is. A gateway that an orchestrator takes out of service for one of them would
+ * lose what its devices send meanwhile.
  */
-const SPARED = 'historian'
+const SPARED: ReadonlySet<string> = new Set(['historian', 'upstream'])
 
 const Readiness = Type.Object({
   ready: Type.Boolean(),
@@ -45,7 +46,7 @@ export function health(api: Api, { health }: HttpParts): void {
       },
       (_request, reply) => {
         const parts = Object.fromEntries(Object.entries(health).map(([name, ask]) => [name, ask()]))
-        const ready = Object.entries(parts).every(([name, part]) => part.ready || name === SPARED)
+        const ready = Object.entries(parts).every(([name, part]) => part.ready || SPARED.has(name))
         reply.code(ready ? 200 : 503)
         return { ready, parts }
       },

@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connectAsync } from 'mqtt'
+import { describe, expect, test } from 'vitest'
+import { ledgerOf, pointsOf, register } from '../device.ts'
+import { eventually, GatewayProcess } from '../gateway-process.ts'
+import { hasMosquitto, Mosquitto } from '../services/mosquitto.ts'
+
+const START = Date.parse('2024-06-01T12:00:00+08:00')
+const DEVICES = ['fume-1', 'fume-2', 'fume-3']
+
+interface Readiness {
+  ready: boolean
+  parts: Record<string, { ready: boolean; detail: string }>
+}
+
+describe.skipIf(!hasMosquitto)('gateways behind one Mosquitto', () => {
+  async function launch(upstream: object): Promise<GatewayProcess> {
+    const gateway = new GatewayProcess({ GW_UPSTREAM: JSON.stringify([upstream]) })
+    await gateway.start()
+    for (const id of DEVICES) await register(gateway, { id })
+    return gateway
+  }
+  const isConnected = (gateway: GatewayProcess) =>
+    eventually('connected', async () => {
+      const { parts } = (await (await gateway.request('GET', '/readyz')).json()) as Readiness
+      return parts['upstream']?.ready === true ? true : undefined
+    })
+
+  test('killed again and again, they lose nothing, and what comes twice is stored once', async () => {
+    const broker = await Mosquitto.launch()
+    const group = { url: broker.url, share: 'gridwhistle' }
+    const gateways = await Promise.all([
+      launch({ ...group, version: 5 }),
+      launch({ ...group, version: '3.1.1' }),
+    ])
+    const publisher = await connectAsync(broker.url)
+    try {
+      await Promise.all(gateways.map(isConnected))
+      let sent = 0
+      const publishingEnds = new AbortController()
+      const publishing = (async () => {
+        while (!publishingEnds.signal.aborted) {
+          const batch = Array.from({ length: 20 }, () => {
+            const reading = { ts: START + sent, metrics: { fume: 1 } }
+            return publisher.publishAsync(
+              `v1/${DEVICES[sent++ % DEVICES.length]}/readings`,
+              JSON.stringify(reading),
+              { qos: 1 },
+            )
+          })
+          await Promise.all(batch)
+          await sleep(10)
+        }
+      })()
+      for (const gateway of gateways) {
+        const before = sent
+        await eventually('traffic', () => (sent > before + 300 ? true : undefined))
+        await gateway.end('SIGKILL')
+        await gateway.start()
+        await isConnected(gateway)
+      }
+      publishingEnds.abort()
+      await publishing
+      const ledgers = await eventually('every reading', async () => {
+        const all = await Promise.all(gateways.map(ledgerOf))
+        const accepted = all.reduce((sum, { accepted }) => sum + accepted, 0)
+        return accepted >= sent && all.every(({ pending }) => pending === 0) ? all : undefined
+      })
+      for (const { received, accepted, duplicates, quarantined } of ledgers) {
+        expect(quarantined).toBe(0)
+        expect(received).toBe(accepted + duplicates)
+        expect(accepted).toBeGreaterThan(0)
+      }
+      const held = new Set<string>()
+      for (const gateway of gateways)
+        for (const device of DEVICES)
+          for (const [ts] of await pointsOf(gateway, device, 'fume')) held.add(`${device} ${ts}`)
+      expect(held.size).toBe(sent)
+    } finally {
+      await publisher.endAsync(true)
+      await Promise.all(gateways.map((gateway) => gateway.dispose()))
+      await broker.dispose()
+    }
+  }, 60_000)
+
+  test('a broker that is away does not take the gateway out of service', async () => {
+    const gateway = await launch({ url: 'mqtt://127.0.0.1:1' })
+    try {
+      const response = await gateway.request('GET', '/readyz')
+      const { ready, parts } = (await response.json()) as Readiness
+      expect([response.status, ready]).toEqual([200, true])
+      expect(parts['upstream']).toMatchObject({
+        ready: false,
+        detail: expect.stringContaining('127.0.0.1:1'),
+      })
+      expect(await gateway.end('SIGTERM')).toBe(0)
+    } finally {
+      await gateway.dispose()
+    }
+  })
+})
