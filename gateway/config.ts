@@ -89,8 +89,28 @@ export const ConfigSchema = Type.Object(
     http: Section({ port: Port(8080, 'HTTP API and console'), host: Host }, 'HTTP API and console'),
     hj212: Type.Optional(
       Type.Object(
-        { port: Port(9212, 'HJ 212 over TCP') },
-        { ...strict, description: 'taken by the HJ 212 adapter; has no effect before it ships' },
+        {
+          port: Port(9212, 'HJ 212 over TCP'),
+          host: Host,
+          idleTimeout: Duration('70m', 'a connection is closed when no right frame has come for that long'),
+          connectTimeout: Duration('5m', 'a new connection is closed when no right frame has come by then'),
+          maxConnections: Type.Integer({
+            minimum: 1,
+            default: 10_000,
+            description: 'connections at once; those that have said nothing right yet make room',
+          }),
+          framesPerSecond: Type.Integer({
+            minimum: 1,
+            default: 200,
+            description:
+              'frames a connection may send each second; faster ones wait, unread, and are not lost',
+          }),
+          fillGaps: Type.Boolean({
+            default: true,
+            description: 'ask a device that is back after an outage for what it has kept',
+          }),
+        },
+        { ...strict, description: 'HJ 212 over TCP; off when absent' },
       ),
     ),
     upstream: Type.Array(

@@ -1,5 +1,8 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { hj212Wire } from '../adapters/hj212/binding.ts'
+import { loadProfiles } from '../adapters/hj212/profile.ts'
+import { Hj212Source } from '../adapters/hj212/source.ts'
 import { BUILT_IN_PACKS, loadRules, RuleError } from '../rules/pack.ts'
 import { MqttBroker } from './broker/broker.ts'
 import { ConfigError, type Config } from './config.ts'
@@ -45,6 +48,7 @@ export interface Ready {
   readonly mqtts?: number
   readonly ws: number
   readonly http: number
+  readonly hj212?: number
 }
 
 /** The gateway cannot start; the message is one line that says what and where. */
@@ -133,6 +137,7 @@ export class Gateway {
     const kinds = loadKinds()
     const district = loadDistrict(config.district.file)
     const sections = loadSectionSettings(config.sections.file)
+    const profiles = loadProfiles()
     const areas = areasOf(district)
     const packs = loadRules(config.rules.dir ?? BUILT_IN_PACKS, kinds, areas)
 
@@ -140,7 +145,7 @@ export class Gateway {
     this.#started.push(() => database.close())
     const slowHash = new SlowHash()
     const secrets = new Secrets(database, slowHash)
-    const devices = new Devices(database, secrets, kinds)
+    const devices = new Devices(database, secrets, kinds, [hj212Wire(profiles)])
     const users = new Users(database, secrets)
     const audit = new Audit(database, clock)
     const commands = new Commands(database, audit, clock)
@@ -216,6 +221,7 @@ export class Gateway {
     devices.onChange(({ what, id }) => {
       if (what === 'removed') judge.forget(id)
       if (what === 'created' || what === 'changed') judge.heed(id)
+      if (what === 'created' || what === 'changed' || what === 'removed') hj212?.changed(id)
       if (what === 'removed' || what === 'secret') this.#showOut(broker, 'device', id, what === 'removed')
     })
     users.onChange(({ what, name }) => this.#showOut(broker, 'user', name, what === 'removed'))
@@ -226,8 +232,10 @@ export class Gateway {
       journal,
       clock,
       maxMessageBytes: config.mqtt.maxPacketBytes,
+      reread: (raw) => hj212?.reread(raw) ?? null,
     })
     intake.restore()
+    const refuse = (refusal: Refusal) => journal.append({ duplicates: 0, refusals: [refusal] })
 
     const broker = new MqttBroker({
       config,
@@ -235,13 +243,40 @@ export class Gateway {
       intake,
       signIn,
       streetsOf: (team: string) => streetsOf(district, team),
-      refuse: (refusal) => journal.append({ duplicates: 0, refusals: [refusal] }),
+      refuse,
       onStatus: (device, online, at) => devices.setPresence(device, online, at),
       onTeamAction: (user, payload) => inbox.take(user, payload),
       onCommandResult: (device, command, payload) => commands.answered(device, command, payload),
       clock,
       log,
     })
+    const hj212 =
+      config.hj212 === undefined
+        ? undefined
+        : new Hj212Source(
+            {
+              host: config.hj212.host ?? config.host,
+              port: config.hj212.port,
+              connectMs: durationMs(config.hj212.connectTimeout),
+              idleMs: durationMs(config.hj212.idleTimeout),
+              maxConnections: config.hj212.maxConnections,
+              framesPerSecond: config.hj212.framesPerSecond,
+              fillGaps: config.hj212.fillGaps,
+            },
+            {
+              kinds,
+              profiles,
+              devices,
+              intake,
+              refuse,
+              query: (query) => recorder.query(query),
+              onPresence: (device, online, at) => devices.setPresence(device, online, at),
+              onCommandResult: (device, command, result) =>
+                commands.answered(device, command, Buffer.from(JSON.stringify(result))),
+              clock,
+              log,
+            },
+          )
     const inbox = new ActionInbox(queue, broker, log)
     queue.publishThrough(broker)
 
@@ -250,8 +285,8 @@ export class Gateway {
     await this.#run(judge)
     await this.#run(broker)
     await this.#run(queue)
+    if (hj212 !== undefined) await this.#run(hj212)
 
-    const refuse = (refusal: Refusal) => journal.append({ duplicates: 0, refusals: [refusal] })
     const brokersAbove = await upstreams(config.upstream, dataDir, { intake, refuse, clock, log })
     const http = new HttpServer({
       host: config.http.host ?? config.host,
@@ -290,6 +325,8 @@ export class Gateway {
           return true
         },
       }),
+      carriers: hj212 === undefined ? [] : [hj212],
+      strangers: () => hj212?.unknown() ?? [],
       connections: () => broker.connections(),
       lag: () => ({ historian: recorder.lag(), rules: judge.lag() }),
       health: {
@@ -299,13 +336,17 @@ export class Gateway {
         dispatch: () => queue.health(),
         broker: () => broker.health(),
         ...(brokersAbove.length > 0 && { upstream: () => upstreamHealth(brokersAbove) }),
+        ...(hj212 !== undefined && { hj212: () => hj212.health() }),
       },
     })
     await this.#run(http)
     for (const upstream of brokersAbove) await this.#run(upstream)
-    if (config.hj212 !== undefined)
-      log.warn('hj212.port is set, but the HJ 212 adapter is not part of this version')
-    return { ready: true, ...broker.ports(), http: http.port() }
+    return {
+      ready: true,
+      ...broker.ports(),
+      http: http.port(),
+      ...(hj212 !== undefined && { hj212: hj212.port() }),
+    }
   }
 
   /** Whose secret was replaced or who was removed has no connection any more, not only no new one. */

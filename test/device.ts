@@ -7,6 +7,7 @@ export interface DeviceFields {
   site?: string
   street?: string
   grid?: string
+  protocols?: Record<string, unknown>
 }
 
 /** Registers a device over HTTP and answers its secret. */

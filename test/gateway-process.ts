@@ -15,6 +15,7 @@ export interface Ready {
   mqtts?: number
   ws: number
   http: number
+  hj212?: number
 }
 
 export const ADMIN_TOKEN = 'test-admin-token-0123456789'

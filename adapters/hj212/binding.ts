@@ -44,7 +44,7 @@ function faultOf(candidate: unknown, kind: Kind, profiles: Profiles): string | n
     if (keyword === 'additionalProperties')
       return `${String(params['additionalProperty'])}: unknown key; expected mn, profile, crc, pw`
     if (keyword === 'required') return `${String(params['missingProperty'])}: missing`
-    if (instancePath === '') return 'expected an object such as {"mn":"…","profile":"standard"}'
+    if (instancePath === '') return 'mn: missing; expected an object such as {"mn":"…","profile":"standard"}'
     const key = instancePath.slice(1)
     return key === 'crc'
       ? `crc: expected one of ${CHECKSUMS.join(', ')}`

@@ -15,6 +15,8 @@ const Name = '^[a-z][a-z0-9_]{0,63}$'
 export const ProfileSchema = Type.Object(
   {
     title: Type.Object({ en: Type.String(), zh: Type.String() }, { additionalProperties: false }),
+    /** System types (ST, §6.6.1) that it is made for: what an unknown sender is first taken for. */
+    systems: Type.Optional(Type.Array(Type.String({ pattern: '^[0-9A-Z]{2}$' }))),
     /** Factor codes of HJ 212-2017 annex B, HJ 524/525 or the maker's own. */
     factors: Type.Record(
       Type.String({ pattern: Code }),

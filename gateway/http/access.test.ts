@@ -38,6 +38,7 @@ const ALLOWED: Record<string, readonly (Role | 'device')[]> = {
   'DELETE /api/v1/devices/:id': ['admin'],
   'POST /api/v1/devices/:id/secret': ['admin'],
   'POST /api/v1/devices/:id/commands': ['admin', 'district', 'street', 'team'],
+  'GET /api/v1/hj212/unknown': ['admin', 'district', 'viewer'],
   'GET /api/v1/users': ['admin'],
   'POST /api/v1/users': ['admin'],
   'POST /api/v1/users/:name/secret': ['admin'],

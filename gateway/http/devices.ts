@@ -25,7 +25,7 @@ const Credential = Type.Object({ id: Type.String(), secret: Type.String() })
 export function devices(api: Api, { devices, audit }: HttpParts, live: LiveReadings): void {
   const tags = ['devices']
   const shown = (device: Device) => ({
-    ...device,
+    ...devices.shown(device),
     presence: devices.presence(device.id) ?? null,
     last: live.get(device.id) ?? null,
   })

@@ -67,7 +67,7 @@ export class LiveFeed {
     } else {
       this.#known.set(id, device)
       const presence = devices.presence(id) ?? null
-      this.#stream.emit('device', { ...device, presence }, (scope) => scope.sees(device))
+      this.#stream.emit('device', { ...devices.shown(device), presence }, (scope) => scope.sees(device))
     }
     const stayed = before?.street === device?.street && before?.grid === device?.grid
     if (before === undefined || stayed) return

@@ -1,3 +1,4 @@
+import type { Stranger } from '../../adapters/hj212/strangers.ts'
 import type { Alarms } from '../dispatch/alarms.ts'
 import type { Cases } from '../dispatch/cases.ts'
 import type { Precisions } from '../dispatch/precision.ts'
@@ -9,7 +10,7 @@ import type { Log } from '../log.ts'
 import type { Clock } from '../model/clock.ts'
 import type { District } from '../model/district.ts'
 import type { Kinds } from '../model/kind.ts'
-import type { Health, Journal, Publisher } from '../model/pipeline.ts'
+import type { CommandCarrier, Health, Journal, Publisher } from '../model/pipeline.ts'
 import type { SignIn } from '../model/user.ts'
 import type { SectionSettings } from '../reports/section-settings.ts'
 import type { Audit } from '../registry/audit.ts'
@@ -59,6 +60,10 @@ export interface HttpParts {
    * runs by itself.
    */
   readonly moveClock?: (instant: number) => Promise<boolean>
+  /** Other wires than MQTT that take commands. */
+  readonly carriers: readonly CommandCarrier[]
+  /** HJ 212 senders that are not heard. */
+  readonly strangers: () => readonly Stranger[]
   /** MQTT connections now. */
   readonly connections: () => number
   /** Readings that each consumer of the journal has yet to deal with. */

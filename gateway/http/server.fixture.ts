@@ -180,6 +180,8 @@ export class Site {
       publisher,
       maxMessageBytes: 1 << 20,
       messagesPerSecond: 1000,
+      carriers: [],
+      strangers: () => [],
       connections: () => 0,
       lag: () => ({ historian: this.recorder.lag() }),
       health: {

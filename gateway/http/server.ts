@@ -16,6 +16,7 @@ import { EventStream } from './event-stream.ts'
 import { events } from './events.ts'
 import { HandInRate } from './hand-in-rate.ts'
 import { health, metricsPage } from './health.ts'
+import { hj212 } from './hj212.ts'
 import { influxWrite } from './influx-write.ts'
 import { takeJsonOnly } from './json-body.ts'
 import { ledger } from './ledger.ts'
@@ -146,6 +147,7 @@ export class HttpServer implements Part {
     const rate = new HandInRate(parts.messagesPerSecond, parts.clock)
     readingsIn(app, parts, rate)
     await influxWrite(app, parts, rate)
+    hj212(app, parts)
     readingsOut(app, parts)
     quarantine(app, parts)
     ledger(app, parts)

@@ -16,6 +16,16 @@ export interface IntakeOptions {
   /** A longer payload is refused as a whole. */
   readonly maxMessageBytes: number
   readonly duplicates?: Duplicates
+  /**
+   * Reads again what another wire than ours left in the quarantine: whose it is now and what it says, or why it still
+   * cannot be taken; null when the bytes are not of that wire.
+   */
+  readonly reread?: (raw: Uint8Array) => Reread | Fault | null
+}
+
+export interface Reread {
+  readonly device: string
+  readonly readings: readonly unknown[]
 }
 
 /** What became of an entry of the quarantine that was tried again. */
@@ -100,26 +110,29 @@ export class ReadingIntake implements Intake {
   }
 
   async #tryAgain(entry: Refusal & { readonly id: number }): Promise<RetryOutcome> {
-    const { device, raw, rawSize, receivedAt } = entry
+    const { raw, rawSize, receivedAt } = entry
     if (rawSize > raw.length) {
       const message = `only ${raw.length} of ${rawSize} bytes were kept: the device must send it again`
       return { released: false, code: 'cut_off', message }
     }
-    const readings = readingsIn(raw, raw.length)
+    const foreign = this.#options.reread?.(raw) ?? null
+    if (foreign !== null && 'code' in foreign) return { released: false, ...foreign }
+    const device = foreign?.device ?? entry.device ?? ''
+    const readings = foreign?.readings ?? readingsIn(raw, raw.length)
     if ('code' in readings) return { released: false, ...readings }
-    const origin = this.#options.devices.origin(device ?? '')
+    const origin = this.#options.devices.origin(device)
     // What the historian could not take had been accepted: it bears its stamp, and is its own duplicate.
     const again = entry.code === 'historian_rejected'
     for (const reading of readings) {
       const stamped = again && takeStamp(reading)
-      const fault = this.#fault(device ?? '', origin, reading, this.#options.clock.now())
+      const fault = this.#fault(device, origin, reading, this.#options.clock.now())
       if (fault !== null) return { released: false, ...fault }
       if (stamped) (reading as { clock?: 'gateway' }).clock = 'gateway'
     }
     const accepted: Reading[] = []
     let duplicates = 0
     for (const reading of readings as Reading[]) {
-      if (this.#isNew(origin!.device, reading, receivedAt) || again) accepted.push(reading)
+      if (this.#isNew(device, reading, receivedAt) || again) accepted.push(reading)
       else duplicates++
     }
     const outcome = await this.#commit({

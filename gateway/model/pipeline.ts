@@ -212,3 +212,16 @@ export interface Retainer extends Publisher {
   /** Topics that match the filter and have a message retained. */
   retainedTopics(filter: string): Iterable<string>
 }
+
+/** Takes commands to devices that are bound to another wire than MQTT. */
+export interface CommandCarrier {
+  carries(device: string): boolean
+  /** Null when the command can go out now, else why not. */
+  check(
+    device: string,
+    command: string,
+    args: unknown,
+  ): { readonly code: 'bad_request' | 'conflict'; readonly detail: string } | null
+  /** Sends what {@link check} found right; the result comes later, as one of MQTT does. */
+  send(id: string, device: string, command: string, args: unknown): void
+}

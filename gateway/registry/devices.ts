@@ -2,7 +2,7 @@ import type { Device, DeviceDirectory, Presence, Wire } from '../model/device.ts
 import type { Kinds } from '../model/kind.ts'
 import type { Origin } from '../model/reading.ts'
 import type { Along, Database } from './database.ts'
-import { checkedDevice, mergePatch } from './device-check.ts'
+import { checkedDevice, isObject, mergePatch } from './device-check.ts'
 import { Presences } from './presences.ts'
 import { RegistryError } from './registry-error.ts'
 import { checkChosen, type NewSecret, type Secrets } from './secrets.ts'
@@ -71,6 +71,21 @@ export class Devices implements DeviceDirectory {
 
   get(id: string): Device | undefined {
     return this.#devices.get(id)
+  }
+
+  /** The device as people may see it: without what bindings keep secret. */
+  shown(device: Device): Device {
+    const secrets = this.#wires.filter(({ protocol, secrets }) => {
+      const binding = device.protocols?.[protocol]
+      return isObject(binding) && secrets.some((key) => key in binding)
+    })
+    if (secrets.length === 0) return device
+    const protocols = { ...device.protocols }
+    for (const { protocol, secrets: keys } of secrets) {
+      const binding = Object.entries(protocols[protocol] as object)
+      protocols[protocol] = Object.fromEntries(binding.filter(([key]) => !keys.includes(key)))
+    }
+    return { ...device, protocols }
   }
 
   origin(id: string): Origin | undefined {

@@ -1,0 +1,133 @@
+import type { Clock } from '../../gateway/model/clock.ts'
+import type { Point, Query } from '../../gateway/model/pipeline.ts'
+import { historyRequest, type HistoryPeriod } from './orders.ts'
+import type { Answer, Request, Session } from './requests.ts'
+
+const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
+const DAY_MS = 24 * HOUR_MS
+/** What a device has said is looked at in windows of this length. */
+const WINDOW_MS = 10 * MINUTE_MS
+/** Beyond this nothing is asked for. */
+const FURTHEST_MS = 7 * DAY_MS
+/** Longer gaps are filled with hourly values: seven days are 168 frames and not a thousand. */
+const MINUTES_UP_TO_MS = DAY_MS
+/** Many devices send by themselves what was not acknowledged: they are given this long, ms, before one asks. */
+const SETTLE_MS = 10_000
+/** A device that comes and goes is asked no sooner than this after the last time. */
+const REST_MS = 10 * MINUTE_MS
+/** Devices at once: after the gateway was away, all of them come back. */
+const AT_ONCE = 2
+
+export interface BackfillParts {
+  /** The store of history; rejects when it cannot answer. */
+  readonly query: (query: Query) => Promise<readonly Point[]>
+  readonly ask: (session: Session, request: Request) => Promise<Answer>
+  readonly clock: Clock
+  readonly onFilled: (device: string, from: number, to: number, answer: Answer) => void
+  readonly settleMs?: number
+}
+
+/**
+ * After an outage, of the device's network or of the gateway, the device is asked for what it has kept of the gap
+ * (2051 or 2061). The gap is what the historian shows: from the last window with a value until the device
+ * was back. Best effort: when it does not work now, it is tried at the next connection.
+ */
+export class Backfill {
+  readonly #parts: BackfillParts
+  readonly #askedAt = new Map<string, number>()
+  readonly #waiting: (() => Promise<void>)[] = []
+  readonly #timers = new Set<NodeJS.Timeout>()
+  #running = 0
+  #isStopped = false
+
+  constructor(parts: BackfillParts) {
+    this.#parts = parts
+  }
+
+  /** The device is back with a first reading, of which `metric` is a part. */
+  back(session: Session, metric: string): void {
+    const { clock, settleMs = SETTLE_MS } = this.#parts
+    const { device } = session.member
+    const now = clock.now()
+    if (this.#isStopped || now - (this.#askedAt.get(device) ?? -Infinity) < REST_MS) return
+    this.#askedAt.set(device, now)
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      this.#waiting.push(() => this.#fill(session, metric, now))
+      this.#next()
+    }, settleMs)
+    this.#timers.add(timer)
+  }
+
+  forget(device: string): void {
+    this.#askedAt.delete(device)
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#waiting.length = 0
+  }
+
+  #next(): void {
+    if (this.#running >= AT_ONCE) return
+    const work = this.#waiting.shift()
+    if (work === undefined) return
+    this.#running++
+    void work().finally(() => {
+      this.#running--
+      this.#next()
+    })
+  }
+
+  async #fill(session: Session, metric: string, back: number): Promise<void> {
+    const { device } = session.member
+    let starts: readonly number[]
+    try {
+      starts = await this.#windows(session, metric, back - DAY_MS, back)
+      // Only for those that were away for long: a week of values is much to look through.
+      if (starts.length === 0) starts = await this.#windows(session, metric, back - FURTHEST_MS, back)
+    } catch {
+      // The historian is away, which it reports itself.
+      this.#askedAt.delete(device)
+      return
+    }
+    const gap = gapBefore(starts, back)
+    if (gap === null) return
+    const answer = await this.#parts.ask(session, historyRequest(gap.period, gap.from, back))
+    this.#parts.onFilled(device, gap.from, back, answer)
+  }
+
+  /** Beginnings of the windows that have a value. */
+  async #windows(session: Session, metric: string, from: number, to: number): Promise<number[]> {
+    const { device, kind } = session.member
+    const windows = await this.#parts.query({
+      device,
+      kind: kind.id,
+      metric,
+      from,
+      to,
+      every: WINDOW_MS,
+      agg: 'count',
+      limit: FURTHEST_MS / WINDOW_MS + 1,
+    })
+    return windows.map(([start]) => start)
+  }
+}
+
+/** What is missing before `back`, when windows with values begin at `starts`; null when it is no more than usual. */
+export function gapBefore(
+  starts: readonly number[],
+  back: number,
+): { readonly from: number; readonly period: HistoryPeriod } | null {
+  const last = starts.at(-1)
+  // A device that was never heard before has no gap; its past is not asked for unbidden.
+  if (last === undefined) return null
+  const pauses = starts.slice(1).map((start, i) => start - starts[i]!)
+  const usual = pauses.sort((a, b) => a - b)[pauses.length >> 1] ?? WINDOW_MS
+  const from = last + WINDOW_MS
+  const length = back - from
+  if (length < Math.max(WINDOW_MS, 2 * usual)) return null
+  return { from, period: usual >= HOUR_MS || length > MINUTES_UP_TO_MS ? 'hour' : 'minute' }
+}

@@ -1,0 +1,156 @@
+import type { Socket } from 'node:net'
+import { Allowance } from '../../gateway/model/allowance.ts'
+import type { Fault } from './codec.ts'
+import { Splitter } from './splitter.ts'
+
+/** Frames of a connection that wait for the disk; then it is not read until one of them is through. */
+const IN_FLIGHT = 64
+/** A frame that has begun must be whole by then, ms: 1 KB takes a second at 9,600 baud. */
+export const FRAME_MS = 30_000
+/** Bytes without a frame among them after which nobody may expect one, and the connection is closed. */
+export const NOISE_LIMIT = 65_536
+/** Finds peers that have vanished without a word, ms. */
+const PROBE_AFTER_MS = 60_000
+
+export interface ConnectionListener {
+  onFrame(connection: Connection, segment: Uint8Array, crc: number): void
+  onFault(connection: Connection, fault: Fault): void
+  onClosed(connection: Connection): void
+}
+
+/** One socket: frames in, frames out, and what bounds them. */
+export class Connection {
+  readonly address: string
+  /** Devices that it speaks for. */
+  readonly devices = new Set<string>()
+  /** `performance.now()` of its last right frame; of its beginning until there is one. */
+  heardAt = performance.now()
+  isKnown = false
+  readonly #socket: Socket
+  readonly #splitter: Splitter
+  readonly #allowance: Allowance
+  readonly #onFault: (fault: Fault) => void
+  #frames = 0
+  #inFlight = 0
+  #heldUntil: NodeJS.Timeout | undefined
+  #isHeld = false
+  #isDraining = false
+  #isStopped = false
+  #isCorked = false
+  /** `performance.now()` when the unfinished frame was first seen; 0 when there is none. */
+  #unfinishedSince = 0
+
+  constructor(socket: Socket, framesPerSecond: number, listener: ConnectionListener) {
+    this.#socket = socket
+    this.address = socket.remoteAddress ?? 'unknown'
+    this.#allowance = new Allowance(framesPerSecond, this.heardAt)
+    this.#onFault = (fault) => listener.onFault(this, fault)
+    this.#splitter = new Splitter({
+      onFrame: (segment, crc) => {
+        this.#frames++
+        listener.onFrame(this, segment, crc)
+      },
+      onFault: this.#onFault,
+    })
+    socket.setKeepAlive(true, PROBE_AFTER_MS)
+    socket.on('data', (chunk: Buffer) => this.#take(chunk))
+    socket.on('drain', () => {
+      this.#isDraining = false
+      this.#regulate()
+    })
+    // The reason says nothing that the closing does not.
+    socket.on('error', () => socket.destroy())
+    socket.on('close', () => {
+      clearTimeout(this.#heldUntil)
+      listener.onClosed(this)
+    })
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /** A frame is on its way to the disk. */
+  begin(): void {
+    this.#inFlight++
+    if (this.#inFlight === IN_FLIGHT) this.#regulate()
+  }
+
+  end(): void {
+    this.#inFlight--
+    if (this.#inFlight === IN_FLIGHT - 1) this.#regulate()
+  }
+
+  /** What a commit has let through goes out together. */
+  send(frame: Uint8Array): void {
+    const socket = this.#socket
+    if (!socket.writable) return
+    if (!this.#isCorked) {
+      this.#isCorked = true
+      socket.cork()
+      process.nextTick(() => {
+        this.#isCorked = false
+        socket.uncork()
+      })
+    }
+    if (socket.write(frame)) return
+    // A peer that sends and does not read what it is answered.
+    this.#isDraining = true
+    this.#regulate()
+  }
+
+  /** Closes it when nothing right has come for too long, or a frame takes too long to be whole. */
+  sweep(now: number, { connectMs, idleMs }: { readonly connectMs: number; readonly idleMs: number }): void {
+    const silent = now - this.heardAt
+    const isHung = this.#unfinishedSince > 0 && now - this.#unfinishedSince > FRAME_MS
+    if (isHung || silent > (this.isKnown ? idleMs : connectMs)) this.destroy()
+  }
+
+  /** Takes nothing more in; what is under way is still answered. */
+  stopReading(): void {
+    this.#isStopped = true
+    this.#regulate()
+  }
+
+  /** Closes when what has been written is out. */
+  finish(): void {
+    this.#socket.end()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  #take(chunk: Uint8Array): void {
+    const now = performance.now()
+    this.#frames = 0
+    this.#splitter.push(chunk)
+    if (this.#splitter.noise > NOISE_LIMIT) {
+      this.#onFault({ code: 'bad_segment', message: `${NOISE_LIMIT} bytes and no frame among them` })
+      this.destroy()
+      return
+    }
+    if (this.#splitter.held === 0) this.#unfinishedSince = 0
+    else if (this.#unfinishedSince === 0 || this.#frames > 0) this.#unfinishedSince = now
+    // Bytes count too, so that noise has no higher rate than frames of a usual length.
+    const wait = this.#allowance.spend(Math.max(this.#frames, chunk.length / 1024), now)
+    if (wait > 0) this.#hold(wait)
+  }
+
+  #hold(wait: number): void {
+    this.#isHeld = true
+    this.#heldUntil = setTimeout(() => {
+      this.#isHeld = false
+      this.#regulate()
+    }, wait)
+    this.#regulate()
+  }
+
+  /** What is not read stays in the kernel, and the sender waits: nothing is lost. */
+  #regulate(): void {
+    const isShut = this.#isHeld || this.#isDraining || this.#isStopped || this.#inFlight >= IN_FLIGHT
+    if (isShut === this.#socket.isPaused()) return
+    if (isShut) this.#socket.pause()
+    else this.#socket.resume()
+  }
+}

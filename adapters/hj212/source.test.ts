@@ -1,0 +1,681 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { pino } from 'pino'
+import { afterEach, describe, expect, test } from 'vitest'
+import type { Device } from '../../gateway/model/device.ts'
+import { loadKinds } from '../../gateway/model/kinds.ts'
+import { JournalUnavailable, type Message, type Point, type Query } from '../../gateway/model/pipeline.ts'
+import type { Refusal } from '../../gateway/model/reading.ts'
+import { Monitor, upload } from './monitor.fixture.ts'
+import { loadProfiles } from './profile.ts'
+import { Hj212Source, type CommandResult, type Hj212Options } from './source.ts'
+
+const kinds = loadKinds()
+const profiles = loadProfiles()
+const NOON = Date.UTC(2024, 5, 1, 4)
+const FUME = '320613000000000000000001'
+
+/** A source over an intake that the test answers for. */
+class Rig {
+  readonly messages: Message[] = []
+  readonly refusals: Refusal[] = []
+  readonly results: [string, string, CommandResult][] = []
+  readonly presences: [string, boolean][] = []
+  readonly queries: Query[] = []
+  readonly devices = new Map<string, Device>()
+  readonly monitors: Monitor[] = []
+  history: Point[] = []
+  /** What the intake does with a message; durable at once unless a test says otherwise. */
+  accept: () => Promise<void> = () => Promise.resolve()
+  readonly source: Hj212Source
+
+  constructor(options: Partial<Hj212Options> = {}) {
+    this.source = new Hj212Source(
+      {
+        host: '127.0.0.1',
+        port: 0,
+        connectMs: 60_000,
+        idleMs: 60_000,
+        maxConnections: 100,
+        framesPerSecond: 1000,
+        fillGaps: true,
+        settleMs: 10,
+        timing: { answerMs: 40, resends: 3, executeMs: 200 },
+        ...options,
+      },
+      {
+        kinds,
+        profiles,
+        devices: { get: (id) => this.devices.get(id), all: () => this.devices.values() },
+        intake: {
+          accept: async (message) => {
+            this.messages.push(message)
+            await this.accept()
+            return { accepted: 1, duplicates: 0, refused: [] }
+          },
+        },
+        refuse: async (refusal) => {
+          this.refusals.push(refusal)
+          await this.accept()
+        },
+        query: async (query) => {
+          this.queries.push(query)
+          return this.history.filter(([ts]) => ts >= query.from && ts < query.to)
+        },
+        onPresence: (device, online) => this.presences.push([device, online]),
+        onCommandResult: (device, id, result) => this.results.push([device, id, result]),
+        clock: { now: () => Date.now() },
+        log: pino({ level: 'silent' }),
+      },
+    )
+    this.register('fume-1', { mn: FUME })
+  }
+
+  register(id: string, binding: object, kind = 'cooking_fume'): void {
+    this.devices.set(id, {
+      id,
+      kind,
+      site: id,
+      street: 'wenfeng',
+      grid: 'wenfeng-001',
+      protocols: { hj212: binding },
+    })
+    this.source.changed(id)
+  }
+
+  monitor(crc?: 'modbus'): Monitor {
+    const monitor = new Monitor(this.source.port(), crc)
+    this.monitors.push(monitor)
+    return monitor
+  }
+
+  get readings(): unknown[] {
+    return this.messages.flatMap(({ device, payload }) =>
+      (payload as readonly object[]).map((reading) => ({ device, ...reading })),
+    )
+  }
+}
+
+let rig: Rig
+async function rigged(options: Partial<Hj212Options> = {}): Promise<Rig> {
+  rig = new Rig(options)
+  await rig.source.start()
+  return rig
+}
+afterEach(async () => {
+  for (const monitor of rig.monitors) monitor.end()
+  await rig.source.stop()
+})
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error('not in time')
+    await pause(5)
+  }
+}
+
+const OVER =
+  '##0219QN=20240601120000123;ST=31;CN=2011;PW=123456;MN=320613000000000000000001;Flag=5;CP=&&DataTime=20240601120000;a34041-Rtd=2.35,a34041-Flag=N;a34013-Rtd=6.10,a34013-Flag=N;a24088-Rtd=8.412,a24088-Flag=N;SB1-RS=1;SB2-RS=0&&5A00'
+const TEN_MINUTES =
+  '##0172QN=20240601121000001;ST=31;CN=2051;PW=123456;MN=320613000000000000000001;Flag=5;CP=&&DataTime=20240601120000;a34041-Min=1.80,a34041-Avg=2.21,a34041-Max=2.90,a34041-Flag=N&&5D80'
+const OVER_READ = {
+  device: 'fume-1',
+  ts: NOON,
+  metrics: { fume: 2.35, pm: 6.1, nmhc: 8.412, fan: true, purifier: false },
+}
+
+describe('acknowledging', () => {
+  test('9014 goes out when the readings are durable, and not before', async () => {
+    await rigged()
+    const durable = Promise.withResolvers<void>()
+    rig.accept = () => durable.promise
+    const monitor = rig.monitor()
+    monitor.send(OVER)
+    await until(() => rig.messages.length === 1)
+    expect(rig.readings).toEqual([OVER_READ])
+    await pause(30)
+    expect(monitor.heard).toEqual([])
+    durable.resolve()
+    expect(await monitor.next()).toMatchObject({
+      qn: '20240601120000123',
+      st: '91',
+      cn: '9014',
+      mn: FUME,
+      flag: 4,
+    })
+  })
+
+  test('what the disk cannot take is not acknowledged, and the connection closes so that the device sends it again', async () => {
+    await rigged()
+    rig.accept = () => Promise.reject(new JournalUnavailable('full'))
+    const monitor = rig.monitor()
+    monitor.send(OVER)
+    await monitor.closed()
+    expect(monitor.heard).toEqual([])
+  })
+
+  test.each([
+    ['of 2005, without Flag', null],
+    ['whose Flag wants none', 4],
+  ])('a frame %s is taken and not answered', async (_, flag) => {
+    await rigged()
+    const monitor = rig.monitor()
+    monitor.send(upload({ mn: FUME, at: NOON, flag, cp: 'a34041-Rtd=1.2' }).frame)
+    const { frame, qn } = upload({ mn: FUME, at: NOON + 30_000, cp: 'a34041-Rtd=1.3' })
+    monitor.send(frame)
+    expect(await monitor.next()).toMatchObject({ qn, cn: '9014' })
+    expect(rig.readings).toHaveLength(2)
+  })
+
+  test('the version of the sender comes back, without its other bits', async () => {
+    await rigged()
+    const monitor = rig.monitor()
+    for (const [flag, answered] of [
+      [1, 0],
+      [5, 4],
+      [9, 8],
+      [7, 4],
+    ] as const) {
+      monitor.send(upload({ mn: FUME, at: NOON, flag, cp: 'a34041-Rtd=1.2' }).frame)
+      expect(await monitor.next()).toMatchObject({ cn: '9014', flag: answered })
+    }
+  })
+
+  test.each([
+    ['9015', '9013', 'the heartbeat of 2025'],
+    ['1099', '9013', 'a notice that nobody knows'],
+    ['9021', '9013', 'the sign-in of some loggers'],
+    ['2081', '9014', 'the start of the logger'],
+    ['2041', '9014', 'run times'],
+    ['3020', '9014', 'information of the device'],
+  ])('CN %s is answered with %s: %s', async (cn, answer) => {
+    await rigged()
+    const monitor = rig.monitor()
+    monitor.send(upload({ mn: FUME, cn, at: NOON }).frame)
+    expect(await monitor.next()).toMatchObject({ cn: answer })
+    expect(rig.messages).toEqual([])
+  })
+
+  test('data that is not understood is kept in the quarantine before it is acknowledged', async () => {
+    await rigged()
+    const monitor = rig.monitor()
+    const { frame, qn } = upload({ mn: FUME, cn: '2071', at: NOON, cp: 'a34041-Ala=5' })
+    monitor.send(frame)
+    expect(await monitor.next()).toMatchObject({ qn, cn: '9014' })
+    expect(rig.refusals).toMatchObject([{ device: 'fume-1', code: 'bad_reading' }])
+    expect(Buffer.from(rig.refusals[0]!.raw)).toEqual(frame)
+  })
+
+  test('answers are not answered, and unknown commands never cost the connection', async () => {
+    await rigged()
+    const monitor = rig.monitor()
+    for (const cn of ['9011', '9012', '9013', '9014', '0000', '7777', 'ABCD']) {
+      monitor.send(upload({ mn: FUME, cn, cp: 'QnRtn=1' }).frame)
+    }
+    monitor.send(OVER)
+    const seen = [await monitor.next(), await monitor.next(), await monitor.next(), await monitor.next()]
+    expect(seen.map(({ cn }) => cn)).toEqual(['9013', '9013', '9013', '9014'])
+    expect(monitor.isClosed).toBe(false)
+  })
+})
+
+describe('readings', () => {
+  test('a value under maintenance keeps its mark', async () => {
+    await rigged()
+    const monitor = rig.monitor()
+    monitor.send(
+      '##0140QN=20240601120030123;ST=31;CN=2011;PW=123456;MN=320613000000000000000001;Flag=4;CP=&&DataTime=20240601120030;a34041-Rtd=9.99,a34041-Flag=M&&3C00',
+    )
+    await until(() => rig.messages.length === 1)
+    expect(rig.readings).toEqual([
+      { device: 'fume-1', ts: NOON + 30_000, metrics: { fume: 9.99 }, flags: { fume: 'M' } },
+    ])
+  })
+
+  test('a mean is acknowledged and is no reading where its instants have come, in the same breath too', async () => {
+    await rigged()
+    const monitor = rig.monitor()
+    monitor.send(`${OVER}\r\n${TEN_MINUTES}`)
+    expect([await monitor.next(), await monitor.next()]).toMatchObject([
+      { qn: '20240601120000123', cn: '9014' },
+      { qn: '20240601121000001', cn: '9014' },
+    ])
+    expect(rig.readings).toEqual([OVER_READ])
+  })
+
+  test('a mean that its instants speak for is acknowledged no sooner than they are durable', async () => {
+    await rigged()
+    const durable = Promise.withResolvers<void>()
+    rig.accept = () => durable.promise
+    const monitor = rig.monitor()
+    monitor.send(`${OVER}\r\n${TEN_MINUTES}`)
+    await until(() => rig.messages.length === 1)
+    await pause(30)
+    expect(monitor.heard).toEqual([])
+    durable.reject(new JournalUnavailable('full'))
+    await monitor.closed()
+    expect(monitor.heard).toEqual([])
+  })
+
+  test('a mean is the reading of its period where nothing finer has come', async () => {
+    await rigged()
+    const monitor = rig.monitor()
+    monitor.send(TEN_MINUTES)
+    await monitor.next()
+    expect(rig.readings).toEqual([{ device: 'fume-1', ts: NOON, metrics: { fume: 2.21 } }])
+  })
+
+  test('the same mean again is handed over again, for the intake to recognise', async () => {
+    await rigged()
+    const monitor = rig.monitor()
+    monitor.send(`${TEN_MINUTES}\r\n${TEN_MINUTES}`)
+    await monitor.next()
+    await monitor.next()
+    expect(rig.readings).toHaveLength(2)
+  })
+
+  test('a code without a metric is told once, beside what is taken; alone it is always told', async () => {
+    await rigged()
+    const monitor = rig.monitor()
+    for (const cp of ['a34041-Rtd=1;x1-Rtd=7', 'a34041-Rtd=1;x1-Rtd=8', 'x1-Rtd=9', 'a34041-Rtd=----']) {
+      monitor.send(upload({ mn: FUME, at: NOON, cp }).frame)
+      await monitor.next()
+    }
+    expect(rig.readings).toEqual([
+      { device: 'fume-1', ts: NOON, metrics: { fume: 1 } },
+      { device: 'fume-1', ts: NOON, metrics: { x1: 7 } },
+      { device: 'fume-1', ts: NOON, metrics: { fume: 1 } },
+      { device: 'fume-1', ts: NOON, metrics: { x1: 9 } },
+      { device: 'fume-1', ts: NOON, metrics: { fume: '----' } },
+    ])
+  })
+
+  test('packets of one message become one reading and are acknowledged one by one', async () => {
+    await rigged()
+    rig.register('river-1', { mn: '320613000000000000000101', profile: 'water' }, 'river_station')
+    const monitor = rig.monitor()
+    monitor.send(
+      '##0152QN=20240601090000534;ST=21;CN=2061;PW=123456;MN=320613000000000000000101;Flag=7;PNUM=2;PNO=1;CP=&&DataTime=20240601080000;w01001-Avg=7.5,w01001-Flag=N&&B981',
+    )
+    await pause(20)
+    expect(monitor.heard).toEqual([])
+    monitor.send(
+      '##0152QN=20240601090000535;ST=21;CN=2061;PW=123456;MN=320613000000000000000101;Flag=7;PNUM=2;PNO=2;CP=&&DataTime=20240601080000;w01009-Avg=6.2,w01009-Flag=N&&CE81',
+    )
+    expect([await monitor.next(), await monitor.next()]).toMatchObject([
+      { qn: '20240601090000534', cn: '9014' },
+      { qn: '20240601090000535', cn: '9014' },
+    ])
+    expect(rig.readings).toEqual([
+      { device: 'river-1', ts: Date.UTC(2024, 5, 1), metrics: { ph: 7.5, do: 6.2 } },
+    ])
+  })
+
+  test('a part whose sender waits for its acknowledgement gets it, without the others', async () => {
+    await rigged()
+    const monitor = rig.monitor()
+    for (const [pno, cp] of ['a34041-Rtd=1.2', 'a24088-Rtd=3.4'].entries()) {
+      const { frame, qn } = upload({ mn: FUME, flag: 7, at: NOON, pnum: 2, pno: pno + 1, cp })
+      monitor.send(frame)
+      expect(await monitor.next()).toMatchObject({ qn, cn: '9014' })
+    }
+    expect(rig.readings).toEqual([
+      { device: 'fume-1', ts: NOON, metrics: { fume: 1.2 } },
+      { device: 'fume-1', ts: NOON, metrics: { nmhc: 3.4 } },
+    ])
+  })
+
+  test('the first of thousands of unfinished messages are taken as they are: what is held is bounded', async () => {
+    await rigged()
+    const monitors = Array.from({ length: 20 }, () => rig.monitor())
+    for (const [m, monitor] of monitors.entries()) {
+      for (let i = 0; i < 60; i++) {
+        const at = NOON + (m * 60 + i) * 1000
+        monitor.send(upload({ mn: FUME, flag: 7, at, pnum: 9, pno: 1, cp: 'a34041-Rtd=1.2' }).frame)
+      }
+    }
+    await until(() => rig.messages.length >= 700)
+    expect(rig.messages.length).toBeLessThanOrEqual(1200)
+  })
+})
+
+describe('who is heard', () => {
+  test('a wrong checksum is not answered, and what follows it is', async () => {
+    await rigged()
+    const monitor = rig.monitor()
+    monitor.send(OVER.replace('2.35', '2.36'))
+    monitor.send(OVER)
+    expect(await monitor.next()).toMatchObject({ qn: '20240601120000123' })
+    expect(monitor.heard).toHaveLength(1)
+    expect(rig.source.health().detail).toContain('1 damaged frames')
+  })
+
+  test('a device may be allowed another checksum; it is answered with the same, and others are told of', async () => {
+    await rigged()
+    rig.register('fume-2', { mn: 'MODBUS-1', crc: 'modbus' })
+    const monitor = rig.monitor('modbus')
+    monitor.send(upload({ mn: FUME, at: NOON, crc: 'modbus', cp: 'a34041-Rtd=1.2' }).frame)
+    const { frame, qn } = upload({ mn: 'MODBUS-1', at: NOON, crc: 'modbus', cp: 'a34041-Rtd=1.2' })
+    monitor.send(frame)
+    expect(await monitor.next()).toMatchObject({ qn, cn: '9014' })
+    expect(rig.source.unknown()).toMatchObject([
+      { mn: FUME, trouble: 'wrong_crc', suggestion: { crc: 'modbus' } },
+    ])
+    expect(rig.messages).toHaveLength(1)
+  })
+
+  test('a wrong password is neither taken nor answered, and told of', async () => {
+    await rigged()
+    rig.register('fume-2', { mn: 'WITH-PW', pw: 'secret' })
+    const monitor = rig.monitor()
+    monitor.send(upload({ mn: 'WITH-PW', at: NOON, cp: 'a34041-Rtd=1.2' }).frame)
+    monitor.send(upload({ mn: 'WITH-PW', pw: 'secret', at: NOON, cp: 'a34041-Rtd=1.3' }).frame)
+    await monitor.next()
+    expect(rig.readings).toMatchObject([{ metrics: { fume: 1.3 } }])
+    expect(rig.source.unknown()).toMatchObject([{ mn: 'WITH-PW', trouble: 'wrong_pw' }])
+  })
+
+  test('data of an unknown MN is quarantined, acknowledged and suggested for registration; once registered it is read again', async () => {
+    await rigged()
+    const monitor = rig.monitor()
+    const cp = 'a34041-Rtd=1.2;a01001-Rtd=5;a01002-Rtd=6;a01018-Rtd=1;a01022-Rtd=0'
+    const { frame, qn } = upload({ mn: 'fume-1', at: NOON, cp })
+    monitor.send(frame)
+    expect(await monitor.next()).toMatchObject({ qn, cn: '9014' })
+    // Its MN is the id of a device that is registered: that makes it nobody.
+    expect(rig.messages).toEqual([])
+    expect(rig.refusals).toMatchObject([{ device: 'fume-1', code: 'unknown_device' }])
+    expect(rig.source.unknown()).toMatchObject([
+      { mn: 'fume-1', frames: 1, suggestion: { kind: 'cooking_fume', profile: 'fume-a01', crc: 'annex-a' } },
+    ])
+    expect(rig.source.reread(rig.refusals[0]!.raw)).toMatchObject({ code: 'unknown_device' })
+    rig.register('fume-9', { mn: 'fume-1', profile: 'fume-a01' })
+    expect(rig.source.unknown()).toEqual([])
+    expect(rig.source.reread(rig.refusals[0]!.raw)).toEqual({
+      device: 'fume-9',
+      readings: [{ ts: NOON, metrics: { fume: 1.2, nmhc: 5, pm: 6, fan: true, purifier: false } }],
+    })
+    expect(rig.source.reread(Buffer.from('{"ts":1}'))).toBeNull()
+  })
+
+  test('a device is there while its newest connection is', async () => {
+    await rigged()
+    const first = rig.monitor()
+    first.send(OVER)
+    await first.next()
+    const second = rig.monitor()
+    second.send(OVER)
+    await second.next()
+    first.end()
+    await pause(20)
+    expect(rig.presences.at(-1)).toEqual(['fume-1', true])
+    second.end()
+    await until(() => !rig.presences.at(-1)![1])
+  })
+})
+
+describe('bounds', () => {
+  test('connections that say nothing right, or nothing more, are closed; a heartbeat keeps one open', async () => {
+    await rigged({ connectMs: 200, idleMs: 1000 })
+    const silent = rig.monitor()
+    const noisy = rig.monitor()
+    noisy.send('hello')
+    const alive = rig.monitor()
+    alive.send(OVER)
+    await Promise.all([silent.closed(), noisy.closed()])
+    expect(alive.isClosed).toBe(false)
+    for (let i = 0; i < 5; i++) {
+      await pause(300)
+      alive.send(upload({ mn: FUME, cn: '9015' }).frame)
+    }
+    expect(alive.isClosed).toBe(false)
+    await alive.closed()
+  })
+
+  test('nothing but noise closes the connection', async () => {
+    await rigged()
+    const monitor = rig.monitor()
+    const noise = Buffer.alloc(40_000, 'x')
+    monitor.send(noise)
+    monitor.send(noise)
+    await monitor.closed()
+  })
+
+  test('when there are too many, those who have said nothing right make room, and others do not', async () => {
+    await rigged({ maxConnections: 2 })
+    const [known, silent] = [rig.monitor(), rig.monitor()]
+    known.send(OVER)
+    await known.next()
+    const third = rig.monitor()
+    await silent.closed()
+    third.send(OVER)
+    await third.next()
+    const fourth = rig.monitor()
+    await fourth.closed()
+    expect([known.isClosed, third.isClosed]).toEqual([false, false])
+  })
+
+  test('a sender over its rate waits and loses nothing', async () => {
+    await rigged({ framesPerSecond: 100 })
+    const monitor = rig.monitor()
+    const began = performance.now()
+    for (let i = 0; i < 250; i++) {
+      monitor.send(upload({ mn: FUME, at: NOON + i * 1000, cp: 'a34041-Rtd=1.2' }).frame)
+      // What one read brings is taken in whole.
+      if (i % 50 === 49) await pause(10)
+    }
+    await until(() => monitor.heard.length === 250)
+    expect(performance.now() - began).toBeGreaterThan(700)
+    expect(rig.messages).toHaveLength(250)
+  })
+
+  test('a sender is not read further while too much of it waits for the disk', async () => {
+    await rigged()
+    const durable = Promise.withResolvers<void>()
+    rig.accept = () => durable.promise
+    const monitor = rig.monitor()
+    // Each in a packet of its own: what one read brings is taken in whole.
+    for (let i = 0; i < 200; i++) {
+      monitor.send(
+        upload({ mn: FUME, at: NOON + i * 1000, cp: `a34041-Rtd=1.2;x-Info=${'.'.repeat(3000)}` }).frame,
+      )
+    }
+    await until(() => rig.messages.length >= 64)
+    await pause(50)
+    expect(rig.messages.length).toBeLessThan(120)
+    durable.resolve()
+    await until(() => monitor.heard.length === 200)
+  })
+
+  test('a stop answers what is on its way to the disk', async () => {
+    await rigged()
+    const durable = Promise.withResolvers<void>()
+    rig.accept = () => durable.promise
+    const monitor = rig.monitor()
+    monitor.send(OVER)
+    await until(() => rig.messages.length === 1)
+    const stopped = rig.source.stop()
+    durable.resolve()
+    await stopped
+    await monitor.closed()
+    expect(monitor.heard).toMatchObject([{ cn: '9014' }])
+  })
+})
+
+describe('commands', () => {
+  async function connected(): Promise<Monitor> {
+    await rigged({ fillGaps: false })
+    const monitor = rig.monitor()
+    monitor.send(OVER)
+    await monitor.next()
+    return monitor
+  }
+  const reply = (to: { qn: string | null }, cn: string, cp: string) =>
+    upload({ mn: FUME, cn, flag: 4, qn: to.qn!, cp }).frame
+
+  test('set_time: request, ready, done', async () => {
+    const monitor = await connected()
+    expect(rig.source.check('fume-1', 'set_time', {})).toBeNull()
+    rig.source.send('c1', 'fume-1', 'set_time', {})
+    const request = await monitor.next()
+    expect(request).toMatchObject({ st: '31', cn: '1012', pw: '123456', mn: FUME, flag: 5 })
+    expect(request.qn).toMatch(/^\d{17}$/)
+    expect(request.cp).toEqual([['SystemTime', expect.stringMatching(/^20\d{12}$/)]])
+    monitor.send(reply(request, '9011', 'QnRtn=1'))
+    monitor.send(reply(request, '9012', 'ExeRtn=1'))
+    await until(() => rig.results.length === 1)
+    expect(rig.results).toEqual([['fume-1', 'c1', { ok: true }]])
+  })
+
+  test.each([
+    ['set_realtime_interval', { seconds: 60 }, '1062', [['RtdInterval', '60']]],
+    ['set_minute_interval', { minutes: 10 }, '1064', [['MinInterval', '10']]],
+    ['get_time', {}, '1011', []],
+    [
+      'ask_history',
+      { period: 'hour', from: NOON, to: NOON + 7_200_000 },
+      '2061',
+      [
+        ['BeginTime', '20240601120000'],
+        ['EndTime', '20240601140000'],
+      ],
+    ],
+  ])('%s', async (command, args, cn, cp) => {
+    const monitor = await connected()
+    expect(rig.source.check('fume-1', command, args)).toBeNull()
+    rig.source.send('c1', 'fume-1', command, args)
+    expect(await monitor.next()).toMatchObject({ cn, cp })
+  })
+
+  test('without an answer the request is sent three times more, the same one, and then given up', async () => {
+    const monitor = await connected()
+    rig.source.send('c1', 'fume-1', 'get_time', {})
+    const requests = [await monitor.next(), await monitor.next(), await monitor.next(), await monitor.next()]
+    expect(new Set(requests.map(({ qn }) => qn)).size).toBe(1)
+    await until(() => rig.results.length === 1)
+    expect(rig.results[0]![2]).toEqual({ ok: false, error: 'no answer to 4 requests' })
+    expect(monitor.heard).toHaveLength(5)
+  })
+
+  test.each([
+    [[['9011', 'QnRtn=3']], 'refused: PW is wrong'],
+    [
+      [
+        ['9011', 'QnRtn=1'],
+        ['9012', 'ExeRtn=5'],
+      ],
+      'failed: the device is busy',
+    ],
+    [[['9011', 'QnRtn=1']], 'ready, but without a result'],
+    [[['9011', '']], 'refused: no reason given'],
+  ])('%j is told as "%s"', async (answers, error) => {
+    const monitor = await connected()
+    rig.source.send('c1', 'fume-1', 'set_time', {})
+    const request = await monitor.next()
+    for (const [cn, cp] of answers) monitor.send(reply(request, cn!, cp!))
+    await until(() => rig.results.length === 1)
+    expect(rig.results[0]![2]).toEqual({ ok: false, error })
+  })
+
+  test('a connection that is lost ends its commands', async () => {
+    const monitor = await connected()
+    rig.source.send('c1', 'fume-1', 'set_time', {})
+    await monitor.next()
+    monitor.end()
+    await until(() => rig.results.length === 1)
+    expect(rig.results[0]![2]).toEqual({ ok: false, error: 'the connection was closed' })
+  })
+
+  test('history that is asked for is taken like any upload', async () => {
+    const monitor = await connected()
+    rig.source.send('c1', 'fume-1', 'ask_history', { period: 'minute', from: NOON - 3_600_000, to: NOON })
+    const request = await monitor.next()
+    monitor.send(reply(request, '9011', 'QnRtn=1'))
+    for (let i = 0; i < 3; i++) {
+      const at = NOON - 3_600_000 + i * 600_000
+      monitor.send(upload({ mn: FUME, cn: '2051', qn: request.qn!, at, cp: `a34041-Avg=${i + 0.5}` }).frame)
+      expect(await monitor.next()).toMatchObject({ cn: '9014', qn: request.qn })
+    }
+    monitor.send(reply(request, '9012', 'ExeRtn=1'))
+    await until(() => rig.results.length === 1)
+    expect(rig.results[0]![2]).toEqual({ ok: true })
+    expect(rig.readings.slice(1)).toHaveLength(3)
+  })
+
+  test('a device that asks for the time is told it', async () => {
+    const monitor = await connected()
+    const { frame, qn } = upload({ mn: FUME, cn: '1013' })
+    monitor.send(frame)
+    expect([await monitor.next(), await monitor.next()]).toMatchObject([{ cn: '9013', qn }, { cn: '1012' }])
+  })
+
+  test.each([
+    ['say', { text: 'hello' }, 'bad_request', /command: not one of HJ 212; expected get_time, set_time/],
+    ['set_realtime_interval', { seconds: 5 }, 'bad_request', /args\.seconds: must be >= 30/],
+    ['set_realtime_interval', {}, 'bad_request', /args: must have required property 'seconds'/],
+    ['set_minute_interval', { minutes: 7 }, 'bad_request', /args\.minutes/],
+    ['ask_history', { period: 'hour', from: 2, to: 1 }, 'bad_request', /from must lie before to/],
+    ['ask_history', { period: 'minute', from: 0, to: NOON }, 'bad_request', /at most 2 days/],
+    ['set_time', { time: 1 }, 'bad_request', /args: must NOT have additional properties/],
+  ])('%s %j is refused', async (command, args, code, detail) => {
+    await connected()
+    expect(rig.source.check('fume-1', command, args)).toEqual({
+      code,
+      detail: expect.stringMatching(detail) as unknown,
+    })
+  })
+
+  test('a device that is not connected gets no command', async () => {
+    await rigged()
+    expect(rig.source.carries('fume-1')).toBe(true)
+    expect(rig.source.carries('fume-2')).toBe(false)
+    expect(rig.source.check('fume-1', 'set_time', {})).toMatchObject({ code: 'conflict' })
+  })
+})
+
+describe('gaps', () => {
+  const MINUTE = 60_000
+  const windows = (from: number, to: number): Point[] => {
+    const points: Point[] = []
+    for (let at = from; at < to; at += 10 * MINUTE) points.push([at, 20])
+    return points
+  }
+
+  test('a device that is back after an outage is asked for what is missing, once', async () => {
+    await rigged()
+    const now = Date.now()
+    rig.history = windows(now - 300 * MINUTE, now - 90 * MINUTE)
+    const monitor = rig.monitor()
+    for (let i = 0; i < 2; i++) {
+      monitor.send(upload({ mn: FUME, at: now, cp: 'a34041-Rtd=1.2' }).frame)
+      await monitor.next()
+    }
+    const request = await monitor.next()
+    expect(request).toMatchObject({ cn: '2051' })
+    monitor.send(upload({ mn: FUME, cn: '9011', flag: 4, qn: request.qn!, cp: 'QnRtn=1' }).frame)
+    monitor.send(upload({ mn: FUME, cn: '9012', flag: 4, qn: request.qn!, cp: 'ExeRtn=1' }).frame)
+    const again = rig.monitor()
+    again.send(upload({ mn: FUME, at: now + 1, cp: 'a34041-Rtd=1.2' }).frame)
+    await again.next()
+    await pause(50)
+    expect(rig.queries).toHaveLength(1)
+    expect(again.heard).toHaveLength(1)
+  })
+
+  test('a device without a gap, or that is new, is left alone', async () => {
+    await rigged()
+    const now = Date.now()
+    rig.register('fume-2', { mn: 'NEW' })
+    rig.history = windows(now - 300 * MINUTE, now)
+    const monitor = rig.monitor()
+    monitor.send(upload({ mn: FUME, at: now, cp: 'a34041-Rtd=1.2' }).frame)
+    await monitor.next()
+    await until(() => rig.queries.length === 1)
+    rig.history = []
+    monitor.send(upload({ mn: 'NEW', at: now, cp: 'a34041-Rtd=1.2' }).frame)
+    await monitor.next()
+    await until(() => rig.queries.length === 3)
+    await pause(30)
+    expect(monitor.heard).toHaveLength(2)
+  })
+})

@@ -1,0 +1,103 @@
+import type { Intake } from '../../gateway/model/pipeline.ts'
+import type { Flag } from '../../gateway/model/reading.ts'
+import type { Packet } from './codec.ts'
+import { Coverage } from './coverage.ts'
+import { periodOf, readUpload, type Upload } from './readings.ts'
+import type { Member } from './roster.ts'
+
+/** Codes without a metric that are remembered of a device, so that each is told of once. */
+const CODES = 256
+
+/** A reading on its way to the intake, which checks it like any other. */
+interface Wire {
+  ts?: number | string
+  metrics: Record<string, number | boolean | string>
+  flags?: Record<string, Flag>
+}
+
+/**
+ * From packets to readings. Nothing is dropped silently: a value that is none goes to the quarantine as a reading of
+ * its own, so that it does not take the others with it; a code that the profile has no metric for goes there when it
+ * first comes (and always, when nothing else came with it).
+ */
+export class Uploads {
+  readonly #intake: Intake
+  readonly #coverage = new Coverage()
+  readonly #told = new Map<string, Set<string>>()
+  /** The newest readings of a device that are on their way to the disk. */
+  readonly #underWay = new Map<string, Promise<unknown>>()
+
+  constructor(intake: Intake) {
+    this.#intake = intake
+  }
+
+  /** Resolves when all of it is durable; rejects with JournalUnavailable. */
+  async take(member: Member, packet: Packet, receivedAt: number): Promise<void> {
+    const { device } = member
+    const payload = this.readingsOf(member, packet)
+    if (payload.length === 0) {
+      // A mean whose instants have come is as durable as they are.
+      await this.#underWay.get(device)
+      return
+    }
+    const durable = this.#intake.accept({ device, payload, receivedAt })
+    this.#underWay.set(device, durable)
+    try {
+      await durable
+    } finally {
+      if (this.#underWay.get(device) === durable) this.#underWay.delete(device)
+    }
+  }
+
+  /** A metric that the packet brings a number of, without taking it. */
+  glance({ profile, kind }: Member, packet: Packet): string | undefined {
+    const { values } = readUpload(packet, profile, kind)
+    return [...values].find(([, { value }]) => typeof value === 'number')?.[0]
+  }
+
+  forget(device: string): void {
+    this.#coverage.forget(device)
+    this.#told.delete(device)
+  }
+
+  /** What of the upload is handed to the intake; it counts as told. */
+  readingsOf(member: Member, packet: Packet): Wire[] {
+    const { device, profile, kind } = member
+    const period = periodOf(packet)!
+    const upload = readUpload(packet, profile, kind)
+    const { ts, values } = upload
+    const whole: Wire = { metrics: {} }
+    const flags: Record<string, Flag> = {}
+    const rest: Wire = { metrics: {} }
+    for (const [metric, { value, flag }] of values) {
+      // Noted before it is durable: a mean may come in the same breath as the instants that it is made of.
+      if (typeof ts === 'number') {
+        if (this.#coverage.has(device, metric, period, ts)) continue
+        this.#coverage.note(device, metric, period, ts)
+      }
+      if (typeof value === 'string') {
+        rest.metrics[metric] = value
+        continue
+      }
+      if (value !== null) whole.metrics[metric] = value
+      if (flag !== undefined) flags[metric] = flag
+    }
+    if (Object.keys(flags).length > 0) whole.flags = flags
+    for (const code of this.#toTell(device, upload)) rest.metrics[code] = upload.unmapped.get(code)!
+    const readings = [whole, rest].filter(
+      ({ metrics, flags }) => Object.keys(metrics).length > 0 || flags !== undefined,
+    )
+    if (ts !== null) for (const reading of readings) reading.ts = ts
+    return readings
+  }
+
+  #toTell(device: string, { values, unmapped }: Upload): string[] {
+    if (values.size === 0) return [...unmapped.keys()]
+    let told = this.#told.get(device)
+    if (told === undefined) this.#told.set(device, (told = new Set<string>()))
+    const known = told
+    const fresh = [...unmapped.keys()].filter((code) => !known.has(code)).slice(0, CODES - known.size)
+    for (const code of fresh) known.add(code)
+    return fresh
+  }
+}
