@@ -79,7 +79,8 @@ Example:
       const { id, site, street, grid, json } = options
       const api = apiOf(options)
       const stranger = (await strangersOf(api)).find((one) => one.mn === mn && one.trouble === 'unknown_mn')
-      if (stranger === undefined) throw new Error('no such unknown sender; `gridwhistle hj212 unknown` lists them')
+      if (stranger === undefined)
+        throw new Error('no such unknown sender; `gridwhistle hj212 unknown` lists them')
       const { crc, ...suggested } = stranger.suggestion
       const kind = options.kind ?? suggested.kind
       const profile = options.profile ?? suggested.profile

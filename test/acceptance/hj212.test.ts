@@ -114,7 +114,10 @@ test('a sender that nobody knows is listed with what to register it as; register
     const listed = await gridwhistle(['hj212', 'unknown', ...url], target)
     expect(listed.out).toMatch(/^A110000_0001 +unknown_mn +cooking_fume standard annex-a/)
     const added = ['hj212', 'register', 'A110000_0001', '--id', 'fume-3', ...place, ...url]
-    expect(await gridwhistle(added, target)).toMatchObject({ code: 0, out: expect.stringMatching(/^fume-3 gw_/) as unknown })
+    expect(await gridwhistle(added, target)).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^fume-3 gw_/) as unknown,
+    })
     const quarantined = await gateway.api<{ items: { id: number; code: string }[] }>(
       'GET',
       '/api/v1/quarantine?device=A110000_0001',
