@@ -5,6 +5,13 @@ import { type Reading, readingsTopic } from './reading.ts'
 const FIRST_PAUSE = 500
 const LONGEST_PAUSE = 30_000
 
+/** What the gateway asks of a device. */
+export interface Command {
+  readonly id: string
+  readonly command: string
+  readonly args: Readonly<Record<string, unknown>>
+}
+
 export interface ConnectionOptions {
   /** mqtt://host:port, mqtts:// or ws:// */
   readonly url: string
@@ -13,6 +20,8 @@ export interface ConnectionOptions {
   /** The gateway's word on a reading that it refused (contract §2, `v1/{device}/errors`). */
   readonly onRefused?: (code: string) => void
   readonly onError?: (error: Error) => void
+  /** Carries out a command (contract §2) and answers what was wrong with it; a device without takes none. */
+  readonly onCommand?: (command: Command) => string | null
 }
 
 /**
@@ -31,7 +40,7 @@ export class DeviceConnection {
   /** Resolves once signed in; goes on trying until then. */
   async start(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted()
-    const { url, device, secret, onRefused, onError } = this.#options
+    const { url, device, secret, onRefused, onError, onCommand } = this.#options
     const status = `v1/${device}/status`
     const client = connect(url, {
       clientId: device,
@@ -56,9 +65,11 @@ export class DeviceConnection {
       client.options.reconnectPeriod = FIRST_PAUSE
       client.publish(status, '{"online":true}', { qos: 1, retain: true })
       if (onRefused !== undefined) client.subscribe(`v1/${device}/errors`, { qos: 0 })
+      if (onCommand !== undefined) client.subscribe(`v1/${device}/commands`, { qos: 1 })
     })
     client.on('message', (topic, payload) => {
       if (topic.endsWith('/errors')) onRefused?.(codeOf(payload))
+      if (topic.endsWith('/commands')) this.#obey(client, payload)
     })
     await this.#connected(client, signal)
   }
@@ -82,11 +93,34 @@ export class DeviceConnection {
     }
   }
 
+  #obey(client: MqttClient, payload: Buffer): void {
+    const command = JSON.parse(payload.toString('utf8')) as Command
+    const error = this.#options.onCommand?.(command) ?? null
+    const result = error === null ? { ok: true } : { ok: false, error }
+    const topic = `v1/${this.#options.device}/commands/${command.id}/result`
+    client.publish(topic, JSON.stringify(result), { qos: 1 })
+  }
+
   /** Resolves when the gateway has acknowledged it, on this connection or a later one. */
   async publish(readings: readonly Reading[]): Promise<void> {
+    await this.send(JSON.stringify(readings.length === 1 ? readings[0] : readings))
+  }
+
+  /** The same with bytes as they are. */
+  async send(payload: string): Promise<void> {
     if (this.#client === undefined) throw new Error(`${this.#options.device} is not connected`)
-    const payload = JSON.stringify(readings.length === 1 ? readings[0] : readings)
     await this.#client.publishAsync(readingsTopic(this.#options.device), payload, { qos: 1 })
+  }
+
+  get isOpen(): boolean {
+    return this.#client !== undefined
+  }
+
+  /** As when the power fails: no word of farewell, so that the last will is read. */
+  async cut(): Promise<void> {
+    const client = this.#client
+    this.#client = undefined
+    await client?.endAsync(true)
   }
 
   /** Says that it goes, and goes. May be called twice. */

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { MINUTE } from './devices/model.ts'
-import { saturation } from './devices/river.ts'
+import { saturation } from './devices/water.ts'
 import { District, type SimulatedDevice } from './district.ts'
 import { parseScenario, readScenario } from './scenario.ts'
 
@@ -147,7 +147,7 @@ describe('a scenario that cannot be run is refused with its place and reason', (
     `{ id: x, title: { en: x, zh: x }, begins: 2026-06-18T18:20:00+08:00, every: { cooking_fume: 10s }, devices: ${devices}${more} }`
   test.each([
     ['unknown key', base(', colour: red'), /additional properties \(colour\)/],
-    ['no device', base('', '[]'), /devices must NOT have fewer than 1/],
+    ['no device', base('', '[]'), /devices: there is none/],
     ['unknown kind', base('', `[${kitchen.replace('cooking_fume', 'ship')}]`), /devices\.0\.kind: "ship"/],
     ['id off the pattern', base('', `[${kitchen.replace('id: a', 'id: a/b')}]`), /devices\.0\.id: "a\/b"/],
     ['a device twice', base('', `[${kitchen}, ${kitchen}]`), /device a is there twice/],

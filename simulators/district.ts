@@ -1,51 +1,77 @@
 import { Chance } from './chance.ts'
-import { Drone } from './devices/drone.ts'
-import { Gauge } from './devices/gauge.ts'
-import { Kitchen } from './devices/kitchen.ts'
+import { Loudspeaker } from './devices/loudspeaker.ts'
 import type { Effect, Model } from './devices/model.ts'
-import { River } from './devices/river.ts'
+import { MIXING } from './devices/river.ts'
 import { milliseconds } from './duration.ts'
+import { activeOf, distorted, type Fault } from './faults.ts'
+import { modelOf } from './kinds.ts'
 import type { Measurement, Registration } from './reading.ts'
-import type { Scenario, SimulatedKind } from './scenario.ts'
+import { devicesOf, type Scenario, type ScenarioEpisode } from './scenario.ts'
+import { downstream } from './waters.ts'
 
 /**
- * The devices of a scenario, each with its physics and its beat. Times are milliseconds since the run began;
+ * The devices of a scenario, each with its physics, its faults and its beat. Times are milliseconds since the run began;
  * negative ones are its backlog. Pure: seed and scenario decide everything.
  */
 export class District {
   readonly devices: readonly SimulatedDevice[]
   /** How far back devices can tell, ms. */
   readonly backlog: number
+  /** The scenario's own time at which the run begins, epoch ms. */
+  readonly begins: number
 
   constructor(scenario: Scenario, seed: number) {
-    const begins = Date.parse(scenario.begins)
+    this.begins = Date.parse(scenario.begins)
     this.backlog = milliseconds(scenario.backlog ?? '0s')
+    const effects = effectsOf(scenario, this.begins)
+    const faults = faultsOf(scenario)
     this.devices = scenario.devices.map((device) => {
+      const { path, ...registration } = device
       const chance = new Chance(seed, device.id)
-      const effects = (scenario.episodes ?? [])
-        .filter((episode) => episode.device === device.id)
-        .map((episode) => effect(episode, begins))
       const every = milliseconds(scenario.every[device.kind]!)
-      return new SimulatedDevice(
-        { ...device, attributes: { ...device.attributes, simulated: true } },
-        MODELS[device.kind](device, chance, effects),
-        begins,
+      const setting = {
+        chance,
+        effects: effects.get(device.id) ?? [],
+        position: device.position,
+        path: path ?? [],
+        attributes: device.attributes ?? {},
+      }
+      return new SimulatedDevice({
+        registration: { ...registration, attributes: { ...device.attributes, simulated: true } },
+        model: modelOf(device.kind, setting),
+        faults: faults.get(device.id) ?? [],
+        chance,
+        begins: this.begins,
         every,
-        Math.floor(chance.trait('phase', 0, every)),
-      )
+        phase: scenario.inStep === true ? 0 : Math.floor(chance.trait('phase', 0, every)),
+      })
     })
   }
 }
 
+interface DeviceParts {
+  readonly registration: Registration
+  readonly model: Model
+  readonly faults: readonly Fault[]
+  readonly chance: Chance
+  readonly begins: number
+  readonly every: number
+  readonly phase: number
+}
+
 export class SimulatedDevice {
   readonly registration: Registration
+  readonly faults: readonly Fault[]
+  readonly chance: Chance
   readonly #model: Model
   readonly #begins: number
   readonly #every: number
   readonly #phase: number
 
-  constructor(registration: Registration, model: Model, begins: number, every: number, phase: number) {
+  constructor({ registration, model, faults, chance, begins, every, phase }: DeviceParts) {
     this.registration = registration
+    this.faults = faults
+    this.chance = chance
     this.#model = model
     this.#begins = begins
     this.#every = every
@@ -57,22 +83,53 @@ export class SimulatedDevice {
     return Math.ceil((elapsed - this.#phase) / this.#every) * this.#every + this.#phase
   }
 
+  /** What it says that it measures: its physics, and its faults. */
   measure(elapsed: number): Measurement {
-    return this.#model.measure(this.#begins + elapsed)
+    const truly = (at: number): Measurement => this.#model.measure(this.#begins + at)
+    return distorted(truly, this.faults, this.chance, elapsed)
+  }
+
+  /** Whether it is told to speak by `say` (contract §2); it speaks then. */
+  say(text: string, elapsed: number): boolean {
+    if (!(this.#model instanceof Loudspeaker)) return false
+    this.#model.say(text, this.#begins + elapsed)
+    return true
+  }
+
+  isOffline(elapsed: number): boolean {
+    return activeOf(this.faults, 'offline', elapsed) !== undefined
   }
 }
 
-type ModelOf = (device: Scenario['devices'][number], chance: Chance, effects: readonly Effect[]) => Model
-
-const MODELS: Record<SimulatedKind, ModelOf> = {
-  cooking_fume: ({ attributes }, chance, effects) => new Kitchen(chance, effects, attributes ?? {}),
-  river_station: (_, chance, effects) => new River(chance, effects),
-  water_level: (_, chance, effects) => new Gauge(chance, effects),
-  drone: ({ position, attributes }, chance, effects) =>
-    new Drone(chance, effects, position, attributes ?? {}),
+/** What befalls each device, by its id: a discharge also all sections further down. */
+function effectsOf(scenario: Scenario, begins: number): Map<string, Effect[]> {
+  const effects = new Map<string, Effect[]>()
+  const add = (id: string, effect: Effect): void => {
+    effects.set(id, [...(effects.get(id) ?? []), effect])
+  }
+  for (const episode of scenario.episodes ?? []) {
+    for (const { id, kind } of devicesOf(scenario, episode.device)) {
+      const effect = effectOf(episode, begins)
+      if (kind !== 'river_station' || effect.what !== 'discharge') add(id, effect)
+      else
+        for (const plume of downstream({ section: id, effect: { ...effect, ramp: MIXING } }, scenario.waters))
+          add(plume.section, plume.effect)
+    }
+  }
+  return effects
 }
 
-function effect(episode: NonNullable<Scenario['episodes']>[number], begins: number): Effect {
-  const from = begins + milliseconds(episode.at)
-  return { what: episode.what, from, to: from + milliseconds(episode.for), strength: episode.strength ?? 1 }
+function effectOf({ what, at, for: length, strength = 1, place }: ScenarioEpisode, begins: number): Effect {
+  const from = begins + milliseconds(at)
+  return { what, from, to: from + milliseconds(length), strength, ...(place && { place }) }
+}
+
+function faultsOf(scenario: Scenario): Map<string, Fault[]> {
+  const faults = new Map<string, Fault[]>()
+  for (const { device, at, for: length, expect: _expect, ...settings } of scenario.faults ?? []) {
+    const from = milliseconds(at)
+    const fault: Fault = { ...settings, from, to: from + milliseconds(length) }
+    for (const { id } of devicesOf(scenario, device)) faults.set(id, [...(faults.get(id) ?? []), fault])
+  }
+  return faults
 }

@@ -2,6 +2,8 @@ import { WrongUsage } from './wrong-usage.ts'
 
 /** Durations in files and options are written `90s`, `10m`, `4h`, `7d` (contract, "Names"). */
 export const DURATION_PATTERN = '^\\d{1,9}(ms|s|m|h|d)$'
+/** The same, and `-4m` for what goes backwards. */
+export const SIGNED_DURATION_PATTERN = DURATION_PATTERN.replace('^', '^-?')
 
 const UNITS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 

@@ -20,6 +20,12 @@ export class FakeGateway {
   readonly secrets = new Map<string, string>()
   readonly readings = new Map<string, Reading[]>()
   readonly statuses: string[] = []
+  /** What devices say of commands. */
+  readonly results: string[] = []
+  /** Payloads on each device's readings topic, byte for byte, in order. */
+  readonly payloads = new Map<string, string[]>()
+  /** Where its driven clock stands, epoch ms. */
+  now = 0
   /** A broker that hangs: it takes readings and says nothing. */
   acknowledges = true
   onReading: ((device: string) => void) | undefined
@@ -48,10 +54,12 @@ export class FakeGateway {
     broker.on('publish', (packet, client) => {
       if (client === null) return
       const [, device, what] = packet.topic.split('/')
+      if (what === 'commands') this.results.push(`${packet.topic} ${packet.payload.toString()}`)
       if (what === 'status') this.statuses.push(`${device} ${packet.payload.toString()}`)
       if (what !== 'readings') return
       this.onReading?.(device!)
-      const parsed = JSON.parse(packet.payload.toString()) as Reading | Reading[]
+      this.payloads.set(device!, [...(this.payloads.get(device!) ?? []), packet.payload.toString()])
+      const parsed = readingsIn(packet.payload.toString())
       const readings = this.readings.get(device!) ?? []
       this.readings.set(device!, readings.concat(parsed))
     })
@@ -113,6 +121,7 @@ export class FakeGateway {
   #route(url: string, authorization: string | undefined, sent: unknown): { status: number; body: unknown } {
     if (url === '/api/v1/readings') return this.#take(authorization, sent)
     if (authorization !== `Bearer ${this.token}`) return { status: 401, body: { title: 'Unauthorized' } }
+    if (url === '/api/v1/clock') return this.#moveTo((sent as { now: number }).now)
     if (url.startsWith('/api/v1/devices?')) return this.#list(new URL(url, 'http://x').searchParams)
     const renewed = /^\/api\/v1\/devices\/([^/]+)\/secret$/.exec(url)?.[1]
     if (renewed !== undefined) return { status: 200, body: { secret: this.#secret(renewed) } }
@@ -120,6 +129,12 @@ export class FakeGateway {
     if (this.registered.has(device.id)) return { status: 409, body: { title: 'Conflict' } }
     this.registered.set(device.id, device)
     return { status: 201, body: { ...device, secret: this.#secret(device.id, device.secret) } }
+  }
+
+  #moveTo(now: number): { status: number; body: unknown } {
+    if (now < this.now) return { status: 409, body: { title: 'Conflict' } }
+    this.now = now
+    return { status: 200, body: { now } }
   }
 
   /** Two a page, however many are asked for. */
@@ -143,5 +158,14 @@ export class FakeGateway {
   #secret(device: string, secret = `secret-of-${device}-${this.secrets.size}`): string {
     this.secrets.set(device, secret)
     return secret
+  }
+}
+
+/** None when they are none. */
+function readingsIn(payload: string): Reading | Reading[] {
+  try {
+    return JSON.parse(payload) as Reading | Reading[]
+  } catch {
+    return []
   }
 }

@@ -28,8 +28,8 @@ export class Pace {
     return this.#firstTs + elapsed
   }
 
-  /** When the wall clock gets there, epoch ms. */
-  dueAt(elapsed: number): number {
-    return this.#startedAt + elapsed / this.#speed
+  /** The moment of the run that the wall clock has come to. */
+  elapsed(now: number): number {
+    return (now - this.#startedAt) * this.#speed
   }
 }

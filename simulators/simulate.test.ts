@@ -1,13 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { District } from './district.ts'
 import { FakeGateway } from './gateway.fixture.ts'
 import type { Measurement, Reading } from './reading.ts'
 import { parseScenario } from './scenario.ts'
 import { Secrets } from './secrets.ts'
-import { runSimulation } from './simulate.ts'
+import { driveSimulation, runSimulation } from './simulate.ts'
 
 const scenario = parseScenario(
   `
@@ -135,4 +135,103 @@ test('a signal ends an endless run', async () => {
     },
   })
   expect(result.connected).toBe(3)
+})
+
+describe('a run that drives the gateway’s clock', () => {
+  const everything = parseScenario(
+    `
+id: all
+title: { en: All, zh: 全部 }
+begins: 2026-06-18T18:20:00+08:00
+backlog: 5m
+place: chongchuan
+take: ['*-wenfeng*', '*haohe*', drone-qinzao, crowd-wanda, gas-wanda-01, hazmat-su-f-1001, speaker-langshan]
+every: { cooking_fume: 10s, river_station: 60s, water_level: 60s, drone: 2s, survey_boat: 5s, eco_camera: 10s,
+  crowd_counter: 60s, gas_detector: 30s, hazmat_vehicle: 5s, loudspeaker: 60s }
+episodes:
+  - { device: river-haohe-xi, what: discharge, at: 0s, for: 10m }
+  - { device: gauge-wenfeng, what: storm, at: 0s, for: 10m, strength: 60 }
+faults:
+  - { device: fume-wenfeng-01, fault: shuffle, by: 2m, at: 0s, for: 10m }
+  - { device: fume-wenfeng-02, fault: duplicates, share: 0.5, at: 0s, for: 10m }
+  - { device: fume-wenfeng-03, fault: hostile, every: 30s, at: 0s, for: 10m }
+  - { device: fume-wenfeng-04, fault: offline, at: 1m, for: 5m }
+  - { device: fume-wenfeng-05, fault: skew, by: 4m, at: 0s, for: 10m }
+`,
+    'all',
+  )
+
+  async function published(seed: number): Promise<Map<string, string[]>> {
+    const fake = new FakeGateway()
+    await fake.start()
+    const { mqttUrl, httpUrl, token } = fake
+    const duration = 12 * 60_000
+    const moments: number[] = []
+    const result = await driveSimulation({
+      ...{ scenario: everything, seed, duration, mqttUrl, httpUrl, token },
+      onMoved: async (elapsed) => void moments.push(elapsed),
+    })
+    expect(result).toMatchObject({ refused: 0, forgotten: 0, lastError: null })
+    expect(result.acknowledged).toBe(result.taken)
+    expect(fake.now).toBe(Date.parse(everything.begins) + duration)
+    expect(moments).toEqual(moments.toSorted((a, b) => a - b))
+    // Cut off without a farewell, and back again.
+    expect(fake.statuses.filter((status) => status.startsWith('fume-wenfeng-04'))).toEqual([
+      'fume-wenfeng-04 {"online":true}',
+      'fume-wenfeng-04 {"online":false}',
+      'fume-wenfeng-04 {"online":true}',
+      'fume-wenfeng-04 {"online":false}',
+    ])
+    await fake.stop()
+    return fake.payloads
+  }
+
+  test('publishes the same bytes for the same seed, whatever the day, and others for another', async () => {
+    const first = await published(7)
+    expect(first.size).toBe(everything.devices.length)
+    expect(await published(7)).toEqual(first)
+    expect(await published(8)).not.toEqual(first)
+  })
+
+  test('says what is wrong when the gateway keeps its own time', async () => {
+    gateway.now = Date.now() * 2
+    await expect(driveSimulation({ ...options(), duration: 1000 })).rejects.toThrow('give the run a new one')
+  })
+})
+
+test('a loudspeaker says what it is told to, and says so', async () => {
+  const place = 'street: t, grid: t-001, position: [120.9, 32.1]'
+  const speaker = parseScenario(
+    `
+id: speaker
+title: { en: Speaker, zh: 广播 }
+begins: 2026-06-18T18:20:00+08:00
+every: { loudspeaker: 1s }
+devices: [{ id: sp, kind: loudspeaker, site: s, ${place} }]`,
+    'speaker',
+  )
+  const stop = new AbortController()
+  let isTold = false
+  const run = runSimulation({
+    ...options(),
+    scenario: speaker,
+    speed: 1,
+    signal: stop.signal,
+    onProgress: ({ acknowledged }) => {
+      if (acknowledged === 0 || isTold) return
+      isTold = true
+      const command = { id: 'c1', command: 'say', args: { text: '请勿钓鱼' }, expires: Date.now() + 60_000 }
+      void gateway.publish('v1/sp/commands', JSON.stringify(command))
+    },
+  })
+  await expect
+    .poll(() => gateway.results, { timeout: 10_000 })
+    .toEqual(['v1/sp/commands/c1/result {"ok":true}'])
+  await expect
+    .poll(() => gateway.readings.get('sp')?.some(({ metrics }) => metrics['playing'] === true), {
+      timeout: 10_000,
+    })
+    .toBe(true)
+  stop.abort()
+  await run
 })

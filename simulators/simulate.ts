@@ -1,10 +1,11 @@
 import { setInterval as ticks } from 'node:timers/promises'
-import { DeviceConnection } from './connection.ts'
-import { District, type SimulatedDevice } from './district.ts'
+import { District } from './district.ts'
+import { DrivenClock } from './driven-clock.ts'
 import { Pace } from './pace.ts'
 import { parallel } from './parallel.ts'
-import type { Reading } from './reading.ts'
+import { noProgress, type SimulationProgress, throttled } from './progress.ts'
 import { registerDevices } from './registration.ts'
+import { RunningDevice } from './running-device.ts'
 import type { Scenario } from './scenario.ts'
 import { Secrets } from './secrets.ts'
 
@@ -25,27 +26,26 @@ export interface SimulationOptions {
   readonly onProgress?: (progress: SimulationProgress) => void
 }
 
-export interface SimulationProgress {
-  readonly devices: number
-  registered: number
-  connected: number
-  /** Readings that devices have taken, that the gateway has acknowledged, and that it has refused. */
-  taken: number
-  acknowledged: number
-  refused: number
-  /** Readings given up because the gateway was away for longer than a device can remember. */
-  forgotten: number
-  lastError: string | null
+/** A run that has a gateway's clock to itself, and so no speed. */
+export interface DrivenOptions extends Omit<SimulationOptions, 'speed'> {
+  readonly duration: number
+  /** Called whenever the clock has been moved, with the moment of the run. */
+  readonly onMoved?: (elapsed: number) => Promise<void>
 }
 
 /** Wall time between two looks at who is due, ms. */
 const TICK = 50
-const PROGRESS_EVERY = 500
 /** Connections opened at once. */
 const PARALLEL = 32
 const CONNECT_LIMIT = 60_000
 /** How long the end of a run waits for the last acknowledgements, ms. */
 const DRAIN_LIMIT = 10_000
+/**
+ * A driven clock is moved once all readings of that long are in: what is under way for less counts as at once (the
+ * gateway's rule), so that judging is exact; and by no more than a minute, so that deadlines fall where they should.
+ */
+const STEP = 10_000
+const LONGEST_STEP = 60_000
 
 /**
  * Registers a scenario's devices over HTTP, connects each over MQTT, hands over their backlogs and then lets
@@ -53,24 +53,74 @@ const DRAIN_LIMIT = 10_000
  * registered or connected.
  */
 export async function runSimulation(options: SimulationOptions): Promise<SimulationProgress> {
-  const { scenario, signal, secrets = new Secrets() } = options
   const length = options.duration ?? Infinity
-  const district = new District(scenario, options.seed)
   // Refuses an impossible speed before anything is registered.
   void new Pace(0, options.speed, length)
-  const progress: SimulationProgress = {
-    devices: district.devices.length,
-    registered: 0,
-    connected: 0,
-    taken: 0,
-    acknowledged: 0,
-    refused: 0,
-    forgotten: 0,
-    lastError: null,
-  }
+  return await run(options, async (devices, district, progress, tell) => {
+    const pace = new Pace(Date.now(), options.speed, length)
+    progress.epoch = pace.ts(0)
+    for (const device of devices) device.begin(-district.backlog, progress.epoch)
+    let reporting = [...devices]
+    for await (const _ of ticks(TICK, undefined, options.signal ? { signal: options.signal } : {})) {
+      progress.elapsed = Math.min(length, pace.elapsed(Date.now()))
+      for (const device of reporting) {
+        device.take(progress.elapsed)
+        void device.send()
+      }
+      reporting = reporting.filter((device) => device.next < length)
+      tell()
+      if (reporting.length === 0) break
+    }
+  })
+}
+
+/**
+ * The same with a gateway whose clock the run drives (`clock: driven`): at the scenario's own times, as fast as the
+ * gateway takes it, in lock-step, so that a run is the same whatever the machine.
+ */
+export async function driveSimulation(options: DrivenOptions): Promise<SimulationProgress> {
+  const clock = new DrivenClock(options)
+  await clock.moveTo(Date.parse(options.scenario.begins) - new District(options.scenario, 0).backlog)
+  return await run(options, async (devices, { begins, backlog }, progress, tell) => {
+    progress.epoch = begins
+    for (const device of devices) device.begin(-backlog, begins)
+    let now = -backlog
+    const moveTo = async (moment: number): Promise<void> => {
+      now = moment
+      progress.elapsed = now
+      await clock.moveTo(begins + now)
+      await options.onMoved?.(now)
+      tell()
+    }
+    while (now < options.duration) {
+      options.signal?.throwIfAborted()
+      const next = devices.reduce((earliest, device) => Math.min(earliest, device.next), options.duration)
+      const slot = Math.floor(next / STEP) * STEP
+      while (now < slot) await moveTo(Math.min(slot, now + LONGEST_STEP))
+      const end = Math.min(slot + STEP, options.duration)
+      for (const device of devices) device.take(end)
+      await Promise.all(devices.map(async (device) => await device.send()))
+      if (!devices.every((device) => device.idle))
+        throw new Error(progress.lastError ?? 'nothing is taken in')
+      await moveTo(Math.max(now, end))
+    }
+  })
+}
+
+type Course = (
+  devices: readonly RunningDevice[],
+  district: District,
+  progress: SimulationProgress,
+  tell: () => void,
+) => Promise<void>
+
+async function run(options: Omit<SimulationOptions, 'speed'>, course: Course): Promise<SimulationProgress> {
+  const { scenario, seed, signal, mqttUrl, secrets = new Secrets() } = options
+  const district = new District(scenario, seed)
+  const progress = noProgress(district.devices.length)
   const tell = throttled(() => options.onProgress?.({ ...progress }))
   const registry = { httpUrl: options.httpUrl, token: options.token, ...(signal && { signal }) }
-  const devices = district.devices.map((device) => new RunningDevice(device, progress))
+  let devices: RunningDevice[] = []
   try {
     await registerDevices(
       district.devices.map((device) => device.registration),
@@ -81,13 +131,17 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
         tell()
       },
     )
-    await connectAll(devices, options.mqttUrl, secrets, signal, () => {
+    devices = district.devices.map((device) => {
+      const secret = secrets.get(device.registration.id) ?? ''
+      return new RunningDevice(device, mqttUrl, secret, progress)
+    })
+    const limit = AbortSignal.any([AbortSignal.timeout(CONNECT_LIMIT), ...(signal ? [signal] : [])])
+    await parallel(devices, PARALLEL, async (device) => {
+      await device.connect(limit)
       progress.connected++
       tell()
     })
-    const pace = new Pace(Date.now(), options.speed, length)
-    for (const device of devices) device.begin(pace, -district.backlog)
-    await report(devices, length, signal, tell)
+    await course(devices, district, progress, tell)
     await drained(devices)
   } catch (error) {
     if (signal?.aborted !== true) throw error
@@ -98,135 +152,9 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
   return progress
 }
 
-async function connectAll(
-  devices: readonly RunningDevice[],
-  url: string,
-  secrets: Secrets,
-  signal: AbortSignal | undefined,
-  onConnected: () => void,
-): Promise<void> {
-  const limit = AbortSignal.any([AbortSignal.timeout(CONNECT_LIMIT), ...(signal ? [signal] : [])])
-  await parallel(devices, PARALLEL, async (device) => {
-    await device.connect(url, secrets, limit)
-    onConnected()
-  })
-}
-
-async function report(
-  devices: readonly RunningDevice[],
-  length: number,
-  signal: AbortSignal | undefined,
-  tell: () => void,
-): Promise<void> {
-  let reporting = [...devices]
-  for await (const _ of ticks(TICK, undefined, signal ? { signal } : {})) {
-    const now = Date.now()
-    reporting = reporting.filter((device) => device.reportUntil(now, length))
-    tell()
-    if (reporting.length === 0) return
-  }
-}
-
 async function drained(devices: readonly RunningDevice[]): Promise<void> {
   const until = Date.now() + DRAIN_LIMIT
   for await (const _ of ticks(TICK)) {
     if (devices.every((device) => device.idle) || Date.now() > until) return
-  }
-}
-
-function throttled(act: () => void): () => void {
-  let last = 0
-  return () => {
-    const now = Date.now()
-    if (now - last < PROGRESS_EVERY) return
-    last = now
-    act()
-  }
-}
-
-/** Readings a device can remember while the gateway is away, and those it sends at once when it is back. */
-const MEMORY = 5000
-const AT_ONCE = 100
-
-/** A device of the run: takes readings on its beat, remembers them, sends them one message at a time. */
-class RunningDevice {
-  readonly #device: SimulatedDevice
-  readonly #progress: SimulationProgress
-  #connection: DeviceConnection | undefined
-  #pace: Pace | undefined
-  #next = 0
-  #memory: Reading[] = []
-  #sending = false
-
-  constructor(device: SimulatedDevice, progress: SimulationProgress) {
-    this.#device = device
-    this.#progress = progress
-  }
-
-  get idle(): boolean {
-    return this.#memory.length === 0 && !this.#sending
-  }
-
-  async connect(url: string, secrets: Secrets, signal: AbortSignal): Promise<void> {
-    const { id } = this.#device.registration
-    this.#connection = new DeviceConnection({
-      url,
-      device: id,
-      secret: secrets.get(id) ?? '',
-      onRefused: (code) => {
-        this.#progress.refused++
-        this.#progress.lastError = `${id}: a reading was refused: ${code}`
-      },
-      onError: (error) => {
-        this.#progress.lastError = `${id}: ${error.message}`
-      },
-    })
-    await this.#connection.start(signal)
-  }
-
-  begin(pace: Pace, from: number): void {
-    this.#pace = pace
-    this.#next = this.#device.beatFrom(from)
-  }
-
-  /** Takes every reading that is due. False once the device's time has passed `end`. */
-  reportUntil(now: number, end: number): boolean {
-    const pace = this.#pace!
-    while (this.#next < end && pace.dueAt(this.#next) <= now) {
-      this.#remember({ ts: pace.ts(this.#next), ...this.#device.measure(this.#next) })
-      this.#next = this.#device.beatFrom(this.#next + 1)
-    }
-    void this.#send()
-    return this.#next < end
-  }
-
-  async stop(): Promise<void> {
-    await this.#connection?.stop()
-  }
-
-  #remember(reading: Reading): void {
-    this.#progress.taken++
-    this.#memory.push(reading)
-    if (this.#memory.length > MEMORY) {
-      this.#memory.shift()
-      this.#progress.forgotten++
-    }
-  }
-
-  /** One message under way at a time keeps the order through any break. */
-  async #send(): Promise<void> {
-    if (this.#sending) return
-    this.#sending = true
-    try {
-      while (this.#memory.length > 0) {
-        const batch = this.#memory.splice(0, AT_ONCE)
-        await this.#connection!.publish(batch)
-        this.#progress.acknowledged += batch.length
-      }
-    } catch (error) {
-      this.#progress.lastError = `${this.#device.registration.id}: ${(error as Error).message}`
-    } finally {
-      this.#sending = false
-    }
   }
 }

@@ -1,6 +1,18 @@
 import type { Chance } from '../chance.ts'
 import type { Measurement } from '../reading.ts'
-import { clamp, DAY, type Effect, hourOfDay, MINUTE, type Model, round, SECOND, strengthOf } from './model.ts'
+import {
+  clamp,
+  DAY,
+  type Effect,
+  hourOfDay,
+  MINUTE,
+  type Model,
+  numberOf,
+  round,
+  SECOND,
+  type Setting,
+  strengthOf,
+} from './model.ts'
 
 /** `rush` cooks that many times more; `purifier_off` by-passes the purifier; `grease` clogs it (0 to 1); `fan_off` stops the fan. */
 export const KITCHEN_EFFECTS = ['rush', 'purifier_off', 'grease', 'fan_off'] as const
@@ -30,11 +42,10 @@ export class Kitchen implements Model {
   readonly #effects: readonly Effect[]
   readonly #stoves: number
 
-  constructor(chance: Chance, effects: readonly Effect[], attributes: Readonly<Record<string, unknown>>) {
+  constructor({ chance, effects, attributes }: Setting) {
     this.#chance = chance
     this.#effects = effects
-    const stoves = attributes['stoves']
-    this.#stoves = typeof stoves === 'number' ? stoves : 3
+    this.#stoves = numberOf(attributes, 'stoves', 3)
   }
 
   measure(at: number): Measurement {
@@ -54,8 +65,11 @@ export class Kitchen implements Model {
         nmhc: round(0.4 + cooking * (purifier ? 2.1 : 2.6) * grain, 2),
         fan,
         purifier,
-        fan_current: fan ? round((1.8 + 0.6 * this.#stoves) * grain, 2) : 0,
-        purifier_current: purifier ? round(1.2 + 0.25 * this.#stoves * grain, 2) : 0,
+        // Grease in the duct loads the fan, and on the plates it insulates them.
+        fan_current: fan ? round((1.8 + 0.6 * this.#stoves) * grain * (1 + 0.005 * this.#worn(at)), 2) : 0,
+        purifier_current: purifier
+          ? round((1.2 + 0.25 * this.#stoves * grain) * (1 - 0.004 * this.#worn(at)), 2)
+          : 0,
         temperature: round(
           24 + 17 * clamp(cooking, 0, 2) + 1.5 * this.#chance.drift('heat', at, 4 * MINUTE),
           1,
@@ -103,10 +117,14 @@ export class Kitchen implements Model {
 
   /** Share of the fume that the purifier takes out. GB 18483-2001 asks for 60 to 85 % by size; clean plates do better. */
   #efficiency(at: number): number {
-    const cycle = Math.round(this.#chance.trait('cleaned every', 20, 45))
-    const day = at / DAY + this.#chance.trait('cleaned on', 0, cycle)
-    const sinceCleaning = day % cycle
     const clean = this.#chance.trait('plates', 0.9, 0.94)
-    return clamp(clean - 0.0018 * sinceCleaning - 0.8 * strengthOf(this.#effects, 'grease', at, MINUTE), 0, 1)
+    const grease = strengthOf(this.#effects, 'grease', at, MINUTE)
+    return clamp(clean - 0.0018 * this.#worn(at) - 0.8 * grease, 0, 1)
+  }
+
+  /** Days since the last cleaning. */
+  #worn(at: number): number {
+    const cycle = Math.round(this.#chance.trait('cleaned every', 20, 45))
+    return (at / DAY + this.#chance.trait('cleaned on', 0, cycle)) % cycle
   }
 }
