@@ -168,7 +168,12 @@ faults:
     const duration = 12 * 60_000
     const moments: number[] = []
     const result = await driveSimulation({
-      ...{ scenario: everything, seed, duration, mqttUrl, httpUrl, token },
+      scenario: everything,
+      seed,
+      duration,
+      mqttUrl,
+      httpUrl,
+      token,
       onMoved: async (elapsed) => void moments.push(elapsed),
     })
     expect(result).toMatchObject({ refused: 0, forgotten: 0, lastError: null })

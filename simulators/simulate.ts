@@ -84,25 +84,24 @@ export async function driveSimulation(options: DrivenOptions): Promise<Simulatio
   return await run(options, async (devices, { begins, backlog }, progress, tell) => {
     progress.epoch = begins
     for (const device of devices) device.begin(-backlog, begins)
-    let now = -backlog
+    progress.elapsed = -backlog
     const moveTo = async (moment: number): Promise<void> => {
-      now = moment
-      progress.elapsed = now
-      await clock.moveTo(begins + now)
-      await options.onMoved?.(now)
+      progress.elapsed = moment
+      await clock.moveTo(begins + moment)
+      await options.onMoved?.(moment)
       tell()
     }
-    while (now < options.duration) {
+    while (progress.elapsed < options.duration) {
       options.signal?.throwIfAborted()
       const next = devices.reduce((earliest, device) => Math.min(earliest, device.next), options.duration)
       const slot = Math.floor(next / STEP) * STEP
-      while (now < slot) await moveTo(Math.min(slot, now + LONGEST_STEP))
+      while (progress.elapsed < slot) await moveTo(Math.min(slot, progress.elapsed + LONGEST_STEP))
       const end = Math.min(slot + STEP, options.duration)
       for (const device of devices) device.take(end)
       await Promise.all(devices.map(async (device) => await device.send()))
       if (!devices.every((device) => device.idle))
         throw new Error(progress.lastError ?? 'nothing is taken in')
-      await moveTo(Math.max(now, end))
+      await moveTo(Math.max(progress.elapsed, end))
     }
   })
 }

@@ -7,7 +7,7 @@ import { EFFECTS, modelOf, SIMULATED_KINDS, type SimulatedKind } from '../kinds.
 import type { Position } from '../reading.ts'
 import { Course, metres, offset } from './course.ts'
 import { DAY, type Effect, HOUR, MINUTE, type Model, SECOND, type Setting } from './model.ts'
-import { Loudspeaker } from './loudspeaker.ts'
+import type { Loudspeaker } from './loudspeaker.ts'
 
 const EVENING = Date.parse('2026-06-19T19:00:00+08:00')
 const HERE: Position = [120.86, 32.01]

@@ -20,7 +20,7 @@ export class Loudspeaker implements Model {
   /** From a moment on; after what it is still saying. Answers when it will be done. */
   say(text: string, at: number): number {
     const from = Math.max(at, this.#spoken.at(-1)?.to ?? at)
-    const to = from + BREATH + CHARACTER * [...text].length
+    const to = from + BREATH + CHARACTER * text.length
     this.#spoken.push({ from, to })
     return to
   }
