@@ -1,12 +1,14 @@
 import { Command } from 'commander'
 import { loadKinds } from '../gateway/model/kinds.ts'
 import { readRules, RuleError } from '../rules/pack.ts'
+import { backTestCommand } from './backtest.ts'
 import { precisionCommand } from './precision.ts'
 
 export function rulesCommand(): Command {
   return new Command('rules')
     .description('rule files')
     .addCommand(checkCommand())
+    .addCommand(backTestCommand())
     .addCommand(precisionCommand())
 }
 

@@ -1,4 +1,4 @@
-import { FLAGS, type Flag, type Reading } from '../gateway/model/reading.ts'
+import { delayOf, FLAGS, type Flag, type Reading } from '../gateway/model/reading.ts'
 import { DELAY_METRIC } from '../gateway/model/rule.ts'
 import type { Area } from './area.ts'
 import type { Local } from './local.ts'
@@ -31,7 +31,7 @@ export function metricColumn(metric: string): Column {
 /** Of copies of a reading the first tells how long it was under way. */
 const delay: Column = {
   key: DELAY_METRIC,
-  read: ({ ts }, receivedAt) => (receivedAt - ts) * (MILLION / 1000),
+  read: ({ ts }, receivedAt) => delayOf(ts, receivedAt) * (MILLION / 1000),
   takesLeast: true,
 }
 

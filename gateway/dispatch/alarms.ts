@@ -1,4 +1,4 @@
-import type { SQLInputValue, StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import { SEVERITIES, type Alarm, type AlarmEnd, type AlarmState, type Severity } from '../model/alarm.ts'
 import type { AlarmChange, AlarmFeed } from '../model/pipeline.ts'
 import type { Database } from '../registry/database.ts'
@@ -148,6 +148,14 @@ export class Alarms implements AlarmFeed {
       alarm: JSON.parse(row['alarm'] as string) as Alarm,
     }))
   }
+}
+
+/** Alarms over any connection, by start: `from` inclusive, `to` exclusive, epoch milliseconds. */
+export function alarmsBetween(sql: DatabaseSync, from: number, to: number): readonly Alarm[] {
+  return sql
+    .prepare(`SELECT ${COLUMNS} FROM alarms WHERE started_at >= ? AND started_at < ? ORDER BY started_at, id`)
+    .all(from, to)
+    .map(alarmOf)
 }
 
 function alarmOf(row: Record<string, unknown>): Alarm {

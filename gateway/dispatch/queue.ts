@@ -1,7 +1,5 @@
-import { createHash } from 'node:crypto'
-import { DateTime, FixedOffsetZone } from 'luxon'
 import type { Log } from '../log.ts'
-import { SEVERITIES, type Alarm, type AlarmBook, type Severity } from '../model/alarm.ts'
+import type { Alarm, AlarmBook } from '../model/alarm.ts'
 import { DEADLINE_COLOURS, type Case, type TimelineEntry } from '../model/case.ts'
 import type { Clock } from '../model/clock.ts'
 import { isSimulated, type DeviceDirectory } from '../model/device.ts'
@@ -18,6 +16,7 @@ import type { CaseRecord } from './case-record.ts'
 import type { Cases } from './cases.ts'
 import { deadlineColour, nextColour } from './clocks.ts'
 import { escalate, noted, takeStep } from './life.ts'
+import { caseId, caseTitle, familyOf, isForDispatch, rank, type Dispatch, type Finding } from './opening.ts'
 import { Orders } from './orders.ts'
 import { isInScope, mayDo } from './rights.ts'
 import { startLevel, teamFor } from './routing.ts'
@@ -32,9 +31,6 @@ const LOOK_AGAIN_MS = 10_000
 const TIMELINE_ROOM = 500
 /** Cases in one go when many are due, so that the intake is never kept waiting. */
 const DUE_AT_ONCE = 100
-const TITLE_LIMIT = 200
-/** Asia/Shanghai, which has kept no summer time since 1991; by its offset, which needs no tables, as orders are urgent. */
-const CHINA = FixedOffsetZone.instance(8 * 60)
 
 export interface QueueParts {
   readonly database: Database
@@ -47,10 +43,6 @@ export interface QueueParts {
   /** Whether a case of nothing but simulated alarms calls a crew: a demo, a rehearsal, a load. */
   readonly callsForSimulated?: boolean
 }
-
-type Dispatch = NonNullable<Rule['dispatch']>
-/** An alarm without its case. The judge knows nothing of cases, and {@link Queue.record} marks what is simulated. */
-type Finding = Omit<Alarm, 'case'>
 
 /**
  * The dispatch queue: alarms go in, cases come out, people act on them, deadlines push them up. Everything
@@ -133,7 +125,7 @@ export class Queue implements AlarmBook, Part {
       if (own !== undefined && isOpen(own.state)) return this.#join(own, alarm, begins, now)
       // A closed case is not opened again: what fires again or gets worse after it is a new matter.
       if (own === undefined || begins || rank(alarm.severity) > rank(before.severity)) {
-        const family = rule.family ?? rule.id
+        const family = familyOf(rule)
         const open = this.#parts.cases.openFor(family, alarm.site)
         if (open !== undefined) return this.#join(open, alarm, true, now)
         return this.#open(alarm, rule, rule.dispatch, family, now)
@@ -154,7 +146,7 @@ export class Queue implements AlarmBook, Part {
       family,
       site: alarm.site,
       ...place,
-      title: `${rule.title.zh} ${rule.title.en} · ${alarm.site}`.slice(0, TITLE_LIMIT).toWellFormed(),
+      title: caseTitle(rule, alarm.site),
       position: (devices.get(alarm.device)?.position as Position | undefined) ?? null,
       severity: alarm.severity,
       state: 'dispatched',
@@ -182,11 +174,9 @@ export class Queue implements AlarmBook, Part {
     return record.id
   }
 
-  /** Readable, and the same whenever the same history is replayed; numbered when the alarm had a case before. */
+  /** Numbered when the alarm had a case before. */
   #newId(alarm: Finding, family: string): string {
-    const date = DateTime.fromMillis(alarm.startedAt, { zone: CHINA }).toISODate({ format: 'basic' })
-    const hash = createHash('sha256').update(alarm.id).digest('hex').slice(0, 8)
-    const id = `${date}-${family}-${hash}`
+    const id = caseId(alarm, family)
     for (let number = 1; ; number++) {
       const candidate = number === 1 ? id : `${id}-${number}`
       if (this.#parts.cases.record(candidate) === undefined) return candidate
@@ -335,15 +325,6 @@ export class Queue implements AlarmBook, Part {
       this.#parts.log.error({ err: error, alarm: alarm.id }, 'an alarm was stored but not told to everyone')
     }
   }
-}
-
-const rank = (severity: Severity) => SEVERITIES.indexOf(severity)
-
-/** Whether the rule wants a crew for the alarm as it is. */
-function isForDispatch(alarm: Finding, rule: Rule): rule is Rule & { dispatch: Dispatch } {
-  return (
-    rule.dispatch !== undefined && alarm.stale !== true && rank(alarm.severity) >= rank(rule.dispatch.from)
-  )
 }
 
 /**

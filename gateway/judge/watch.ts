@@ -1,3 +1,4 @@
+import { alarmOf } from '../../rules/alarm-of.ts'
 import { nextDue, type DeviceState, type Finding } from '../../rules/engine.ts'
 import type { Alarm, AlarmEnd } from '../model/alarm.ts'
 import type { Origin } from '../model/reading.ts'
@@ -51,21 +52,6 @@ export class Watch {
   }
 
   alarmOf(finding: Finding, reason?: AlarmEnd): Omit<Alarm, 'case'> {
-    const { id, rule, severity, state, stale, startedAt, clearedAt, peak, value } = finding
-    const { device, kind, site, street, grid } = this.origin
-    const alarm = {
-      id,
-      rule: rule.id,
-      ruleVersion: rule.version,
-      device,
-      kind,
-      site,
-      street,
-      grid,
-      severity,
-      state,
-    }
-    const marks = { ...(stale && { stale: true as const }), ...(reason !== undefined && { reason }) }
-    return { ...alarm, ...marks, startedAt, clearedAt, peak, value }
+    return alarmOf(finding, this.origin, reason)
   }
 }

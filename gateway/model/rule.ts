@@ -43,7 +43,7 @@ export const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
 export type Day = (typeof DAYS)[number]
 export const CLASSES = ['I', 'II', 'III', 'IV', 'V', 'target'] as const
 
-/** Seconds that a reading was under way: a metric that every kind has without sending it. */
+/** Seconds that a reading was under way, 0 up to ten: a metric that every kind has without sending it. */
 export const DELAY_METRIC = 'delay'
 /** Rules about devices of every kind. */
 export const ANY_KIND = '*'

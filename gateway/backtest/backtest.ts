@@ -1,0 +1,200 @@
+import { Replay, warmUpMs, type Change } from '../../rules/backtest.ts'
+import type { Bounds } from '../../rules/engine.ts'
+import { planRules, type Plan } from '../../rules/plan.ts'
+import type { Alarm } from '../model/alarm.ts'
+import { isSimulated, type Device } from '../model/device.ts'
+import type { District } from '../model/district.ts'
+import type { History } from '../model/pipeline.ts'
+import type { Rule } from '../model/rule.ts'
+import { AlarmLog } from './alarm-log.ts'
+import { foresee, type ForeseenCase, type Manning } from './crews.ts'
+import { differenceOf, type Difference } from './difference.ts'
+import { loadOf, type HourOfWork } from './load.ts'
+import type { RegistryPicture } from './registry-picture.ts'
+
+/** What to judge again. Times are epoch milliseconds. */
+export interface BackTestRequest {
+  /** They have passed `checkRules`. */
+  readonly rules: readonly Rule[]
+  /** Alarms that began within: `from` inclusive, `to` exclusive. */
+  readonly from: number
+  readonly to: number
+  /** Only these; all that the history has when absent. */
+  readonly devices?: readonly string[]
+  readonly manning: Manning
+}
+
+/** What it is judged from. */
+export interface BackTestSources {
+  readonly history: History
+  readonly registry: RegistryPicture
+  readonly district: District
+  readonly bounds: Bounds
+  /** The gateway's clock, epoch milliseconds: nothing is known beyond it. */
+  readonly now: number
+}
+
+/** How far it is: 0 to 1, and the device that it is at. */
+export type Progress = (share: number, device: string) => void
+
+export interface MissedDeadlines {
+  readonly respond: number
+  readonly arrive: number
+  readonly resolve: number
+}
+
+/** The answer (contract §5, `POST /rules/backtest`). */
+export interface BackTest {
+  readonly from: number
+  readonly to: number
+  readonly rules: number
+  readonly devices: number
+  /** Readings that were judged, those before `from` too, and those that had come too late for it. */
+  readonly readings: number
+  readonly late: number
+  /** With the case that each would have been of. */
+  readonly alarms: readonly Alarm[]
+  readonly cases: readonly ForeseenCase[]
+  readonly load: readonly HourOfWork[]
+  readonly missed: MissedDeadlines & Manning
+  readonly difference: Difference
+}
+
+/** An alarm that has begun is followed for this long beyond the stretch at most, ms, to see how it ends. */
+const FOLLOW_MS = 86_400_000
+
+/**
+ * Runs the engine over the stored history, one device after another, so that memory does not depend on how
+ * long the stretch is. `signal` ends it between two chunks.
+ */
+export async function backTest(
+  request: BackTestRequest,
+  sources: BackTestSources,
+  progress: Progress = () => {},
+  signal?: AbortSignal,
+): Promise<BackTest> {
+  const { rules, from, to, manning } = request
+  const devices = sources.registry.devices()
+  const run = new Run(request, sources, devices, progress, signal)
+  const subjects = await run.subjects()
+  for (const subject of subjects) await run.judge(subject, subjects.length)
+  const logged = run.log.all()
+  const cases = foresee(logged, sources.district, manning)
+  const caseOf = new Map(cases.flatMap(({ id, alarms }) => alarms.map((alarm) => [alarm, id])))
+  const judged = new Set(subjects.map(({ device }) => device))
+  const happened = sources.registry.alarms(from, to).filter(({ device }) => isAsked(request, device, judged))
+  return {
+    from,
+    to,
+    rules: rules.length,
+    devices: judged.size,
+    readings: run.readings,
+    late: run.late,
+    alarms: logged.map(({ alarm }) => ({
+      ...alarm,
+      ...(isSimulated(devices.get(alarm.device)) && { simulated: true }),
+      case: caseOf.get(alarm.id) ?? null,
+    })),
+    cases,
+    load: loadOf(cases),
+    missed: { ...manning, ...countMissed(cases) },
+    difference: differenceOf(
+      happened,
+      logged.map(({ alarm }) => alarm),
+    ),
+  }
+}
+
+/** What happened to devices whose history is elsewhere by now is a difference too, unless only others were asked for. */
+function isAsked({ devices }: BackTestRequest, device: string, judged: ReadonlySet<string>): boolean {
+  return devices === undefined || devices.includes(device) || judged.has(device)
+}
+
+interface Subject {
+  readonly device: string
+  readonly plan: Plan
+}
+
+class Run {
+  readonly log: AlarmLog
+  readings = 0
+  late = 0
+  readonly #request: BackTestRequest
+  readonly #sources: BackTestSources
+  readonly #progress: Progress
+  readonly #signal: AbortSignal | undefined
+  readonly #begin: number
+  readonly #registered: ReadonlyMap<string, Device>
+  #done = 0
+
+  constructor(
+    request: BackTestRequest,
+    sources: BackTestSources,
+    devices: ReadonlyMap<string, Device>,
+    progress: Progress,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#request = request
+    this.#sources = sources
+    this.#progress = progress
+    this.#signal = signal
+    this.#begin = request.from - warmUpMs(request.rules)
+    this.#registered = devices
+    this.log = new AlarmLog(request.from, request.to)
+  }
+
+  /** Devices that the rules are about and the history knows. */
+  async subjects(): Promise<readonly Subject[]> {
+    const { rules, devices } = this.#request
+    const subjects: Subject[] = []
+    for (const plan of planRules(rules).values()) {
+      for (const device of await this.#sources.history.devices(plan.kind)) {
+        if (devices === undefined || devices.includes(device)) subjects.push({ device, plan })
+      }
+    }
+    return subjects
+  }
+
+  async judge({ device, plan }: Subject, of: number): Promise<void> {
+    const { to } = this.#request
+    const replay = new Replay(device, plan, this.#sources.bounds, this.#registered.get(device)?.attributes)
+    const note = (changes: readonly Change[]): void => changes.forEach((change) => this.log.note(change))
+    const tell = (ts: number): void =>
+      this.#progress((this.#done + (ts - this.#begin) / (to - this.#begin)) / of, device)
+
+    for await (const chunk of this.#scan({ device, plan }, this.#begin, to)) {
+      for (const recorded of chunk) note(replay.take(recorded))
+      tell(chunk.at(-1)!.reading.ts)
+    }
+    // The first reading beyond shows what had run out before it; the others, how alarms that fire then end.
+    let isOver = false
+    for await (const chunk of this.#scan({ device, plan }, to, to + FOLLOW_MS)) {
+      for (const recorded of chunk) {
+        note(replay.take(recorded))
+        isOver = !this.log.isFiring
+        if (isOver) break
+      }
+      if (isOver) break
+    }
+    const end = this.log.isFiring ? to + FOLLOW_MS : to
+    // Nobody waits for a device that is no more.
+    note(replay.end(this.#registered.has(device) ? Math.min(end, this.#sources.now) : -Infinity))
+    this.log.leave()
+    this.late += replay.late
+    this.#done++
+    tell(this.#begin)
+  }
+
+  async *#scan({ device, plan }: Subject, from: number, to: number) {
+    for await (const chunk of this.#sources.history.scan({ device, kind: plan.kind, from, to })) {
+      this.#signal?.throwIfAborted()
+      this.readings += chunk.length
+      yield chunk
+    }
+  }
+}
+
+function countMissed(cases: readonly ForeseenCase[]): MissedDeadlines {
+  const count = (name: keyof MissedDeadlines) => cases.filter(({ missed }) => missed.includes(name)).length
+  return { respond: count('respond'), arrive: count('arrive'), resolve: count('resolve') }
+}

@@ -1,0 +1,211 @@
+import type { Severity } from '../model/alarm.ts'
+import type { District } from '../model/district.ts'
+import { durationMs } from '../model/duration.ts'
+import { deadlines, type ClockName } from '../dispatch/clocks.ts'
+import { caseId, caseTitle, familyOf, rank, type Dispatch } from '../dispatch/opening.ts'
+import { startLevel, teamFor } from '../dispatch/routing.ts'
+import { Schedule } from '../judge/schedule.ts'
+import type { LoggedAlarm } from './alarm-log.ts'
+
+/** How work is done in a back-test. */
+export interface Manning {
+  /** Crews of each team. */
+  readonly crews: number
+  /** From taking a case to being on site, and from there until it is handled, ms. */
+  readonly travelMs: number
+  readonly handleMs: number
+}
+
+/** Where nobody says otherwise. No source: a crew of the street is near, and most of its work is a talk. */
+export const MANNING: Manning = { crews: 1, travelMs: 10 * 60_000, handleMs: 30 * 60_000 }
+
+/** A case that the alarms would have opened. Times are epoch milliseconds. */
+export interface ForeseenCase {
+  readonly id: string
+  readonly family: string
+  readonly category: string
+  readonly title: string
+  readonly site: string
+  readonly street: string
+  readonly grid: string
+  readonly severity: Severity
+  readonly team: string
+  readonly alarms: readonly string[]
+  readonly queuedAt: number
+  readonly respondBy: number
+  readonly arriveBy: number
+  readonly resolveBy: number
+  /** When a crew would have been free for it, on site, and done. */
+  readonly respondedAt: number
+  readonly arrivedAt: number
+  readonly handledAt: number
+  /** Deadlines that would have passed before. */
+  readonly missed: readonly ClockName[]
+}
+
+/**
+ * What the queue and the crews would have done with the alarms: one open case per rule family and site, sent
+ * to the team that the district names, taken by its next free crew, the worst and then the oldest first.
+ *
+ * Is: an estimate of load. Is not: a forecast. Every crew takes the same time for everything, works day and
+ * night, and is closed with its case at once; the first team keeps its case (live, a case that waits goes up a
+ * level); cases that were open before the stretch, and people's own reports, are not counted; simulated devices
+ * count like any other.
+ */
+export function foresee(
+  alarms: readonly LoggedAlarm[],
+  district: District,
+  manning: Manning,
+): readonly ForeseenCase[] {
+  return new Shift(district, manning).run(alarms)
+}
+
+type Open<T> = { -readonly [K in keyof T]: T[K] }
+type OpenCase = Open<Omit<ForeseenCase, 'alarms' | 'missed'>> & { readonly alarms: string[] }
+
+class Shift {
+  readonly #district: District
+  readonly #manning: Manning
+  readonly #cases: OpenCase[] = []
+  /** One open case per family and site. */
+  readonly #open = new Map<string, OpenCase>()
+  readonly #teams = new Map<string, Team>()
+  readonly #ends = new Schedule<OpenCase>()
+
+  constructor(district: District, manning: Manning) {
+    this.#district = district
+    this.#manning = manning
+  }
+
+  run(alarms: readonly LoggedAlarm[]): readonly ForeseenCase[] {
+    const calls = alarms
+      .filter((logged): logged is LoggedAlarm & { calledAt: number } => logged.calledAt !== null)
+      .sort((a, b) => a.calledAt - b.calledAt || (a.alarm.id < b.alarm.id ? -1 : 1))
+    for (const call of calls) {
+      this.#workUntil(call.calledAt)
+      this.#call(call)
+    }
+    this.#workUntil(Infinity)
+    return this.#cases.map((record) => ({ ...record, missed: missedOf(record) }))
+  }
+
+  #call({ alarm, rule, calledAt }: LoggedAlarm & { calledAt: number }): void {
+    const family = familyOf(rule)
+    const key = keyOf(family, alarm.site)
+    const open = this.#open.get(key)
+    if (open !== undefined) {
+      open.alarms.push(alarm.id)
+      if (rank(alarm.severity) <= rank(open.severity)) return
+      open.severity = alarm.severity
+      this.#teams.get(open.team)!.raise(open)
+      return
+    }
+    const dispatch = rule.dispatch!
+    const place = { category: dispatch.category, street: alarm.street, grid: alarm.grid }
+    const team = teamFor(this.#district, place, startLevel(this.#district, dispatch.category)).id
+    const record: OpenCase = {
+      id: caseId(alarm, family),
+      family,
+      category: dispatch.category,
+      title: caseTitle(rule, alarm.site),
+      site: alarm.site,
+      street: alarm.street,
+      grid: alarm.grid,
+      severity: alarm.severity,
+      team,
+      alarms: [alarm.id],
+      queuedAt: calledAt,
+      ...deadlines({ ...NEW_CASE, ...clocksOf(dispatch), queuedAt: calledAt }),
+      respondedAt: Infinity,
+      arrivedAt: Infinity,
+      handledAt: Infinity,
+    }
+    this.#cases.push(record)
+    this.#open.set(key, record)
+    this.#teamOf(team).waits(record)
+    this.#send(team, calledAt)
+  }
+
+  /** Crews that are done by then take on what waits. */
+  #workUntil(now: number): void {
+    for (let end = this.#ends.take(now); end !== undefined; end = this.#ends.take(now)) {
+      const { family, site, team } = end.what
+      this.#open.delete(keyOf(family, site))
+      this.#teamOf(team).free++
+      this.#send(team, end.time)
+    }
+  }
+
+  #send(id: string, now: number): void {
+    const team = this.#teamOf(id)
+    const next = team.free > 0 ? team.next() : undefined
+    if (next === undefined) return
+    team.free--
+    next.respondedAt = now
+    next.arrivedAt = now + this.#manning.travelMs
+    next.handledAt = next.arrivedAt + this.#manning.handleMs
+    this.#ends.add(next.handledAt, next)
+  }
+
+  #teamOf(id: string): Team {
+    let team = this.#teams.get(id)
+    if (team === undefined) {
+      team = new Team(this.#manning.crews)
+      this.#teams.set(id, team)
+    }
+    return team
+  }
+}
+
+/** A team's free crews and the cases that wait for one. */
+class Team {
+  free: number
+  /** By severity, each from the oldest on; a case that got worse stands in two of them. */
+  readonly #waiting: OpenCase[][] = [[], [], [], []]
+
+  constructor(crews: number) {
+    this.free = crews
+  }
+
+  waits(record: OpenCase): void {
+    this.#waiting[rank(record.severity)]!.push(record)
+  }
+
+  /** It got worse: while it waits, it does so among its like. */
+  raise(record: OpenCase): void {
+    if (record.respondedAt === Infinity) this.waits(record)
+  }
+
+  next(): OpenCase | undefined {
+    for (const queue of this.#waiting.toReversed()) {
+      for (let first = queue.shift(); first !== undefined; first = queue.shift()) {
+        if (first.respondedAt === Infinity) return first
+      }
+    }
+    return undefined
+  }
+}
+
+const NEW_CASE = {
+  state: 'dispatched',
+  suspendedAt: null,
+  suspendedMs: 0,
+  respondedAt: null,
+  arrivedAt: null,
+} as const
+
+function clocksOf({ respond, arrive, resolve }: Dispatch) {
+  return { respondMs: durationMs(respond), arriveMs: durationMs(arrive), resolveMs: durationMs(resolve) }
+}
+
+function missedOf(record: Omit<ForeseenCase, 'missed'>): ClockName[] {
+  const missed: ClockName[] = []
+  if (record.respondedAt > record.respondBy) missed.push('respond')
+  if (record.arrivedAt > record.arriveBy) missed.push('arrive')
+  if (record.handledAt > record.resolveBy) missed.push('resolve')
+  return missed
+}
+
+function keyOf(family: string, site: string): string {
+  return JSON.stringify([family, site])
+}

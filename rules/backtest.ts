@@ -1,0 +1,81 @@
+import type { Alarm } from '../gateway/model/alarm.ts'
+import { DURATION_PATTERN, durationMs } from '../gateway/model/duration.ts'
+import type { Recorded } from '../gateway/model/pipeline.ts'
+import type { Rule } from '../gateway/model/rule.ts'
+import { alarmOf } from './alarm-of.ts'
+import { advance, DeviceState, observe, refresh, type Bounds, type Finding } from './engine.ts'
+import type { Attributes } from './local.ts'
+import type { Plan } from './plan.ts'
+
+/** What the rules said, and when. */
+export interface Change {
+  readonly alarm: Omit<Alarm, 'case'>
+  readonly rule: Rule
+  /** Event time of the judgement, epoch milliseconds. */
+  readonly at: number
+  /** How much later than that the gateway came to know, ms. */
+  readonly delay: number
+}
+
+const nothing: readonly Change[] = []
+
+/**
+ * One device's history, judged again by the engine that judges live. Its readings come in order of time, and
+ * those that came too late are known by their note: so nothing is ever corrected, and the alarms are those
+ * that stood live once the lateness bound had passed. Pure, like the engine.
+ */
+export class Replay {
+  /** Readings that came later than the bound. */
+  late = 0
+  readonly #state: DeviceState
+  readonly #bounds: Bounds
+  #last: Recorded | undefined
+
+  /** `attributes`: the device's, as they are now; what they were then is not known. */
+  constructor(device: string, plan: Plan, bounds: Bounds, attributes?: Attributes) {
+    this.#state = new DeviceState(device, plan, bounds, attributes)
+    this.#bounds = bounds
+  }
+
+  /** The next reading, not earlier than any before it. */
+  take(recorded: Recorded): readonly Change[] {
+    const { ts, behind = 0, delay = 0 } = recorded.reading
+    if (behind > this.#bounds.latenessMs) {
+      this.late++
+      return nothing
+    }
+    this.#last = recorded
+    return this.#changes(observe(this.#state, [recorded.reading], ts + delay), ts, delay)
+  }
+
+  /** No further reading until `now`, by the gateway's clock: timers that have run out by then, and last values. */
+  end(now: number): readonly Change[] {
+    return this.#changes([...advance(this.#state, now), ...refresh(this.#state)], now, 0)
+  }
+
+  #changes(found: readonly Finding[], at: number, delay: number): readonly Change[] {
+    if (found.length === 0 || this.#last === undefined) return nothing
+    const { origin } = this.#last
+    return found.map((finding) => ({ alarm: alarmOf(finding, origin), rule: finding.rule, at, delay }))
+  }
+}
+
+const LEAST_WARM_UP_MS = 86_400_000
+const duration = new RegExp(DURATION_PATTERN)
+
+/**
+ * How long before a stretch its replay has to begin, ms, for windows to be full and clocks to run as they did:
+ * as long as the longest of the rules can look back, a day at least. An alarm that had been firing for longer
+ * than this, between its limit and that for clearing, is not known.
+ */
+export function warmUpMs(rules: readonly Rule[]): number {
+  const looksBack = rules.map((rule) => durationsIn([rule.severity, rule.for, rule.clear]))
+  return Math.max(LEAST_WARM_UP_MS, ...looksBack)
+}
+
+/** Sum of all durations that are written anywhere in it. */
+function durationsIn(part: unknown): number {
+  if (typeof part === 'string') return duration.test(part) ? durationMs(part) : 0
+  if (typeof part !== 'object' || part === null) return 0
+  return Object.values(part).reduce<number>((sum, inner) => sum + durationsIn(inner), 0)
+}
