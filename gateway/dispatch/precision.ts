@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import type { Verdict } from '../../rules/suggest.ts'
 import type { CloseCode } from '../model/case.ts'
 import type { Database } from '../registry/database.ts'
 import { Selection } from './selection.ts'
@@ -71,17 +72,13 @@ export class Precisions {
       .all(...selection.values, limit)
       .map(precisionOf)
   }
+
+  verdicts(rule: string): readonly Verdict[] {
+    return verdictsOf(this.#database.sql, rule)
+  }
 }
 
-/** What came of an alarm. */
-export interface Verdict {
-  readonly case: string
-  /** The most extreme value that it judged. */
-  readonly peak: number
-  readonly confirmed: boolean
-}
-
-/** Of all alarms of a rule with a number, whose cases were found to be right or wrong. */
+/** Over any connection: of all alarms of a rule with a number, whose cases were found to be right or wrong. */
 export function verdictsOf(sql: DatabaseSync, rule: string): readonly Verdict[] {
   return sql
     .prepare(

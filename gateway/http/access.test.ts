@@ -55,6 +55,7 @@ const ALLOWED: Record<string, readonly (Role | 'device')[]> = {
   'GET /api/v1/rules': EVERYONE,
   'GET /api/v1/rules/:id': EVERYONE,
   'GET /api/v1/rules/:id/versions': EVERYONE,
+  'GET /api/v1/rules/:id/suggestion': ['admin', 'district', 'viewer'],
   'POST /api/v1/rules': ['admin', 'district'],
   'PUT /api/v1/rules/:id': ['admin', 'district'],
   'DELETE /api/v1/rules/:id': ['admin', 'district'],

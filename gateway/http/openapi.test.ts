@@ -129,6 +129,7 @@ describe('the OpenAPI document', () => {
       ['post', '/api/v1/rules', '/api/v1/rules', {}],
       ['get', '/api/v1/cases/{id}', '/api/v1/cases/none'],
       ['get', '/api/v1/stats/precision', '/api/v1/stats/precision?by=device'],
+      ['get', '/api/v1/rules/{id}/suggestion', '/api/v1/rules/mine/suggestion'],
     ]
     for (const [method, path, url, body] of examples) {
       const answer = await site.call(method.toUpperCase(), url, {

@@ -25,6 +25,7 @@ export const PROBLEMS = {
   conflict: [409, 'The present state does not allow this'],
   action_not_allowed: [409, 'The state of the case does not allow this action'],
   version_conflict: [409, 'It has changed since you looked'],
+  no_suggestion: [409, 'There is nothing to suggest'],
   timeout: [408, 'The request took too long to arrive'],
   too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The body must be JSON'],

@@ -37,6 +37,7 @@ import { validateStrictly, type Api } from './route.ts'
 import { sectionReport } from './section-report.ts'
 import { SessionStore } from './session-store.ts'
 import { sessions } from './sessions.ts'
+import { suggestion } from './suggestion.ts'
 import { users } from './users.ts'
 
 /** A request must be complete by then, ms: a client that trickles its bytes does not hold a socket … */
@@ -156,6 +157,7 @@ export class HttpServer implements Part {
     alarms(app, parts)
     cases(app, parts)
     precision(app, parts)
+    suggestion(app, parts)
     district(app, parts)
     drivenClock(app, parts)
     sessions(app, parts, sessionStore)
