@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { PRECISION_KEYS, type Precision, type PrecisionBy } from '../gateway/dispatch/precision.ts'
+import { columns } from './alarm-lines.ts'
 import { Api } from './api.ts'
 import { httpOptions, targetOf, tokenOf, type TargetOptions } from './target.ts'
 
@@ -57,13 +58,7 @@ function described(by: PrecisionBy, rows: readonly Precision[]): string[] {
     ...[row.confirmed, row.false_alarm, row.not_found, row.device_fault, row.duplicate].map(String),
     ...precisionCells(row),
   ])
-  const widths = head.map((_, at) => Math.max(...[head, ...cells].map((row) => row[at]!.length)))
-  return [head, ...cells].map((row) =>
-    row
-      .map((cell, at) => (at === 0 ? cell.padEnd(widths[at]!) : cell.padStart(widths[at]!)))
-      .join('  ')
-      .trimEnd(),
-  )
+  return columns([head, ...cells])
 }
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`

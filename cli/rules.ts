@@ -2,14 +2,18 @@ import { Command } from 'commander'
 import { loadKinds } from '../gateway/model/kinds.ts'
 import { readRules, RuleError } from '../rules/pack.ts'
 import { backTestCommand } from './backtest.ts'
+import { diffCommand } from './diff.ts'
 import { precisionCommand } from './precision.ts'
+import { suggestCommand } from './suggest.ts'
 
 export function rulesCommand(): Command {
   return new Command('rules')
     .description('rule files')
     .addCommand(checkCommand())
     .addCommand(backTestCommand())
+    .addCommand(diffCommand())
     .addCommand(precisionCommand())
+    .addCommand(suggestCommand())
 }
 
 function checkCommand(): Command {

@@ -16,6 +16,8 @@ export interface PrecisionFilter {
   readonly streets?: readonly string[] | undefined
   /** Cases that the team answers for or works on. */
   readonly team?: string | undefined
+  /** What a rehearsal found, instead of what is real. */
+  readonly simulated?: boolean | undefined
 }
 
 /**
@@ -84,7 +86,7 @@ export function verdictsOf(sql: DatabaseSync, rule: string): readonly Verdict[] 
     .prepare(
       `SELECT c.id AS "case", a.peak AS peak, c.close_code AS code ${CASES_WITH_ALARMS}
         WHERE c.state = 'closed' AND c.close_code IN ('confirmed', 'false_alarm', 'not_found')
-          AND a.rule = ? AND a.peak IS NOT NULL`,
+          AND a.simulated = 0 AND a.rule = ? AND a.peak IS NOT NULL`,
     )
     .all(rule)
     .map((row) => ({
@@ -105,8 +107,9 @@ const CODES = [
 const CASES_WITH_ALARMS = `
   FROM cases c JOIN case_alarms l ON l.case_id = c.id JOIN alarms a ON a.id = l.alarm_id`
 
-function closedCases({ from, to, streets, team }: PrecisionFilter): Selection {
+function closedCases({ from, to, streets, team, simulated = false }: PrecisionFilter): Selection {
   return new Selection()
+    .and('a.simulated = ?', simulated ? 1 : 0)
     .and('c.state = ?', 'closed')
     .and('c.queued_at >= ?', from)
     .and('c.queued_at < ?', to)

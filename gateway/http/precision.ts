@@ -48,17 +48,21 @@ export function precision(api: Api, { precisions, clock }: HttpParts): void {
           by: Type.Optional(Type.Enum(['rule', 'street', 'device'], { default: 'rule' })),
           from: Type.Optional(Instant('queued at or after; 90 days before `to` when left out')),
           to: Type.Optional(Instant('queued before; now when left out')),
+          simulated: Type.Optional(
+            Type.Boolean({ description: 'what a rehearsal found, instead of what is real' }),
+          ),
           ...pageQuery(100, 1000),
         }),
         response: { 200: Page(PrecisionShape) },
       },
     },
     (request) => {
-      const { limit = 100, cursor, by = 'rule', from, to } = request.query
+      const { limit = 100, cursor, by = 'rule', from, to, simulated } = request.query
       const until = instant('to', to) ?? clock.now()
       const filter = {
         from: instant('from', from) ?? until - QUARTER,
         to: until,
+        simulated,
         ...scopeOf(userOf(request).user),
       }
       // A cursor of another grouping would skip at random.

@@ -1,4 +1,4 @@
-import type { StatementSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Rule } from '../model/rule.ts'
 import type { Origin } from '../model/reading.ts'
 import type { Snapshot } from '../../rules/snapshot.ts'
@@ -112,4 +112,10 @@ export class JudgeStore {
     const savePlan = sql.prepare('INSERT INTO judge_plans (name, since) VALUES (?, ?)')
     for (const [name, first] of since) savePlan.run(name, first)
   }
+}
+
+/** Over any connection: the rules that the last run went by, in their order. */
+export function rulesInForce(sql: DatabaseSync): readonly Rule[] {
+  const rows = sql.prepare('SELECT rule FROM judge_rules ORDER BY rowid').all()
+  return rows.map((row) => JSON.parse(row['rule'] as string) as Rule)
 }

@@ -1,4 +1,4 @@
-import type { StatementSync } from 'node:sqlite'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Rule } from '../model/rule.ts'
 import type { Database } from '../registry/database.ts'
 
@@ -86,6 +86,15 @@ export class RuleChanges {
       return { number: Number(lastInsertRowid), id, at, actor, action, note, rule }
     })
   }
+}
+
+/** Over any connection: the rule as it was in a version that is kept. */
+export function versionOf(sql: DatabaseSync, id: string, version: number): Rule | undefined {
+  return sql
+    .prepare('SELECT rule FROM rule_changes WHERE id = ? AND rule IS NOT NULL ORDER BY number DESC')
+    .all(id)
+    .map((row) => JSON.parse(row['rule'] as string) as Rule)
+    .find((rule) => rule.version === version)
 }
 
 function changeOf(row: Record<string, unknown>): RuleChange {

@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Config } from '../gateway/config.ts'
+import { loadKinds } from '../gateway/model/kinds.ts'
+import type { Rule } from '../gateway/model/rule.ts'
+import { RulePicture } from '../gateway/rule-book/rule-picture.ts'
+import { BUILT_IN_PACKS, loadRules, readRules } from '../rules/pack.ts'
+import { WrongUsage } from '../simulators/wrong-usage.ts'
+
+/** Looks into `registry.db` without a gateway, or beside one that runs. */
+export function withRulePicture<T>(
+  { dataDir }: Pick<Config, 'dataDir'>,
+  look: (picture: RulePicture) => T,
+): T {
+  const file = join(dataDir, 'registry.db')
+  if (!existsSync(file))
+    throw new WrongUsage(`${file} is not there: run this where the gateway keeps its data`)
+  const picture = new RulePicture(file)
+  try {
+    return look(picture)
+  } finally {
+    picture.close()
+  }
+}
+
+/** The rules of `FILE.yaml`, the one rule `ID` that is in force, or `ID@VERSION` as it once was. */
+export function rulesNamed(name: string, config: Config): readonly Rule[] {
+  if (/\.ya?ml$/.test(name)) return readRules([name], loadKinds())
+  const [id, version] = name.split('@') as [string, string | undefined]
+  if (version !== undefined && !/^\d{1,15}$/.test(version))
+    throw new WrongUsage(`"${name}": expected FILE.yaml, ID or ID@VERSION`)
+  const rule = withRulePicture(config, (picture) =>
+    version === undefined ? picture.inForce(id) : picture.version(id, Number(version)),
+  )
+  if (rule !== undefined) return [rule]
+  const pack = loadRules(config.rules.dir ?? BUILT_IN_PACKS, loadKinds()).find((known) => known.id === id)
+  if (version !== undefined && pack?.version === Number(version)) return [pack]
+  throw new WrongUsage(
+    version === undefined ? `no rule "${id}" is in force` : `no version ${version} of "${id}" is kept`,
+  )
+}
