@@ -1,11 +1,11 @@
 import { Command } from 'commander'
 import type { BackTest } from '../gateway/backtest/backtest.ts'
 import { MANNING } from '../gateway/backtest/crews.ts'
-import { loadKinds } from '../gateway/model/kinds.ts'
-import { readRules } from '../rules/pack.ts'
+import { loadConfig } from '../gateway/config.ts'
 import { differenceLines, shown, ZONE } from './alarm-lines.ts'
 import { duration, wholeNumber } from './options.ts'
 import { overHistory, stretchOptions, type Stretch } from './over-history.ts'
+import { rulesIn } from './rules-named.ts'
 
 interface Options extends Stretch {
   crews: number
@@ -35,7 +35,7 @@ Example:
   gridwhistle rules backtest rules/packs/*.yaml --from 2024-06-01 --to 2024-07-01`,
     )
     .action(async (files: string[], options: Options) => {
-      const rules = readRules(files, loadKinds())
+      const rules = rulesIn(files, loadConfig(options.config, process.env))
       const { crews, travel: travelMs = MANNING.travelMs, handle: handleMs = MANNING.handleMs } = options
       const [answer] = await overHistory([rules], options, { crews, travelMs, handleMs })
       process.stdout.write(options.json === true ? `${JSON.stringify(answer)}\n` : described(answer!))

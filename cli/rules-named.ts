@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../gateway/config.ts'
+import { areasOf, loadDistrict } from '../gateway/dispatch/district.ts'
 import { loadKinds } from '../gateway/model/kinds.ts'
 import type { Rule } from '../gateway/model/rule.ts'
 import { RulePicture } from '../gateway/rule-book/rule-picture.ts'
@@ -23,9 +24,14 @@ export function withRulePicture<T>(
   }
 }
 
+/** All rules of the files, checked together, with the district's areas. */
+export function rulesIn(files: readonly string[], config: Pick<Config, 'district'>): readonly Rule[] {
+  return readRules(files, loadKinds(), areasOf(loadDistrict(config.district.file)))
+}
+
 /** The rules of `FILE.yaml`, the one rule `ID` that is in force, or `ID@VERSION` as it once was. */
 export function rulesNamed(name: string, config: Config): readonly Rule[] {
-  if (/\.ya?ml$/.test(name)) return readRules([name], loadKinds())
+  if (/\.ya?ml$/.test(name)) return rulesIn([name], config)
   const [id, version] = name.split('@') as [string, string | undefined]
   if (version !== undefined && !/^\d{1,15}$/.test(version))
     throw new WrongUsage(`"${name}": expected FILE.yaml, ID or ID@VERSION`)
@@ -33,7 +39,9 @@ export function rulesNamed(name: string, config: Config): readonly Rule[] {
     version === undefined ? picture.inForce(id) : picture.version(id, Number(version)),
   )
   if (rule !== undefined) return [rule]
-  const pack = loadRules(config.rules.dir ?? BUILT_IN_PACKS, loadKinds()).find((known) => known.id === id)
+  const areas = areasOf(loadDistrict(config.district.file))
+  const packs = loadRules(config.rules.dir ?? BUILT_IN_PACKS, loadKinds(), areas)
+  const pack = packs.find((known) => known.id === id)
   if (version !== undefined && pack?.version === Number(version)) return [pack]
   throw new WrongUsage(
     version === undefined ? `no rule "${id}" is in force` : `no version ${version} of "${id}" is kept`,

@@ -78,6 +78,29 @@ test('a rule may be written in YAML', async () => {
   expect(await call('POST', '', { yaml })).toMatchObject({ status: 201, body: { id: 'mine' } })
 })
 
+test('a rule takes the areas of its file along', async () => {
+  const square = {
+    type: 'Polygon',
+    coordinates: [
+      [
+        [120, 32],
+        [121, 32],
+        [121, 33],
+        [120, 32],
+      ],
+    ],
+  }
+  const inside = draft({
+    id: 'inside',
+    kind: 'drone',
+    severity: { red: { outsideArea: 'mine' } },
+    dispatch: undefined,
+  })
+  expect(await call('POST', '', inside)).toMatchObject({ status: 400, body: { code: 'bad_rule' } })
+  const yaml = stringify({ areas: { mine: square }, rules: [inside] })
+  expect(await call('POST', '', { yaml })).toMatchObject({ status: 201, body: { areas: { mine: square } } })
+})
+
 describe('a bad rule is told in one line what is wrong, and changes nothing', () => {
   const leaf = { metric: 'fume', above: 1 }
   test.each<[string, unknown, string]>([

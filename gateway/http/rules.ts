@@ -247,10 +247,12 @@ function draftOf(body: Record<string, unknown>): unknown {
   if (typeof yaml !== 'string' || Object.keys(body).length > 1) return body
   const parsed = parseRuleText(yaml, MOST_TOKENS)
   if ('mistake' in parsed) throw new Problem('bad_rule', `body/yaml: ${parsed.mistake}`)
-  const { rules } = (parsed.content ?? {}) as { rules?: unknown }
+  const { rules, areas } = (parsed.content ?? {}) as { rules?: unknown; areas?: object }
   if (!Array.isArray(rules) || rules.length !== 1)
     throw new Problem('bad_rule', 'body/yaml: expected "rules" with a list of one rule under it')
-  return rules[0]
+  const rule = rules[0] as { readonly areas?: object }
+  // A rule goes without its file: what the file calls by name goes with it.
+  return areas === undefined ? rule : { ...rule, areas: { ...areas, ...rule?.areas } }
 }
 
 /** The rule book's refusals in the words of HTTP. */

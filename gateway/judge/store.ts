@@ -96,10 +96,9 @@ export class JudgeStore {
   /** Those of the last run. */
   rules(): RulesInForce {
     const { sql } = this.#database
-    const rules = sql.prepare('SELECT rule FROM judge_rules ORDER BY rowid').all()
     const plans = sql.prepare('SELECT name, since FROM judge_plans').all()
     return {
-      rules: rules.map((row) => JSON.parse(row['rule'] as string) as Rule),
+      rules: rulesInForce(sql),
       since: new Map(plans.map((row) => [row['name'] as string, row['since'] as number])),
     }
   }
