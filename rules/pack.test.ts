@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,6 +15,7 @@ import { planRules } from './plan.ts'
 const kinds = loadKinds()
 const BOUNDS = { latenessMs: 300_000, staleAfterMs: 3_600_000 }
 const CASES = fileURLToPath(new URL('./testcases', import.meta.url))
+const STORIES = readdirSync(CASES).filter((name) => existsSync(join(CASES, name, 'case.yaml')))
 
 /** `rules/testcases/<name>/case.yaml`: readings of one device, and the alarms that the built-in packs make of them. */
 interface Case {
@@ -70,7 +71,7 @@ function judge(rules: readonly Rule[], kind: string, readings: readonly Reading[
 describe('the built-in packs', () => {
   const rules = loadRules(BUILT_IN_PACKS, kinds)
 
-  test.each(readdirSync(CASES))('%s', (name) => {
+  test.each(STORIES)('%s', (name) => {
     const story = parse(readFileSync(join(CASES, name, 'case.yaml'), 'utf8')) as Case
     const start = Date.parse(story.start ?? '2024-06-01T12:00:00+08:00')
     const found = judge(rules, story.kind, readingsOf(story, start), start + offset(story.until))
@@ -94,7 +95,7 @@ describe('the built-in packs', () => {
 
   test('every rule has a test case that fires it', () => {
     const fired = new Set(
-      readdirSync(CASES).flatMap((name) =>
+      STORIES.flatMap((name) =>
         (parse(readFileSync(join(CASES, name, 'case.yaml'), 'utf8')) as Case).expected.map(
           ({ rule }) => rule,
         ),

@@ -1,0 +1,257 @@
+/** A case of `rules/testcases/`: rules, what devices send, and the alarms that must come of it. README.md says how. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { xorshift128plus } from 'pure-rand/generator/xorshift128plus'
+import { uniformInt } from 'pure-rand/distribution/uniformInt'
+import { parse } from 'yaml'
+import { durationMs } from '../gateway/model/duration.ts'
+import { loadKinds } from '../gateway/model/kinds.ts'
+import type { Flag, MetricValue, Position, Reading } from '../gateway/model/reading.ts'
+import { ANY_KIND, type Rule } from '../gateway/model/rule.ts'
+import { checkRules } from './check.ts'
+import { advance, DeviceState, observe, refresh, type Finding } from './engine.ts'
+import { devicesBehind, Links } from './links.ts'
+import type { Attributes } from './local.ts'
+import { BUILT_IN_PACKS, loadRules, RuleError } from './pack.ts'
+import { planLinkedRules, planRules, type Plan } from './plan.ts'
+import { restore, snapshotOf, type Snapshot } from './snapshot.ts'
+
+export const CASES = fileURLToPath(new URL('./testcases', import.meta.url))
+const BOUNDS = { latenessMs: 5 * 60_000, staleAfterMs: 60 * 60_000 }
+/** A Saturday. */
+const START = '2024-06-01T12:00:00+08:00'
+
+const kinds = loadKinds()
+const packs = loadRules(BUILT_IN_PACKS, kinds)
+
+/** A line of `input.jsonl`: what a device sends, or a device with its kind and attributes. */
+interface Line {
+  readonly device?: string
+  readonly at?: string
+  readonly ts?: number
+  readonly to?: string
+  readonly every?: string
+  readonly received?: string
+  readonly metrics?: Readonly<Record<string, MetricValue>>
+  readonly flags?: Readonly<Record<string, Flag>>
+  readonly position?: Position
+  readonly kind?: string
+  readonly attributes?: Attributes
+}
+
+interface Expected {
+  readonly start?: string
+  readonly until: string
+  /** Not so when the case is about how late readings come. */
+  readonly anyOrder?: boolean
+  readonly alarms: readonly Outcome[]
+}
+
+/** An alarm that was not withdrawn; times are offsets from the start, null while it fires. */
+export interface Outcome {
+  readonly rule: string
+  readonly device?: string
+  readonly severity: string
+  readonly from: string
+  readonly to: string | null
+  readonly value?: number
+  readonly peak?: number
+  readonly stale?: boolean
+}
+
+interface Arrival {
+  readonly device: string
+  readonly reading: Reading
+  readonly receivedAt: number
+}
+
+/** What may come between a device and the rules. None of it may change the alarms. */
+export interface Disturbance {
+  /** After so many readings everything is saved and loaded. */
+  readonly restartAfter?: number
+  /** Timers are run before every reading. */
+  readonly ticks?: boolean
+  readonly doubled?: boolean
+  /** Readings come in another order, each at most the lateness bound under way. */
+  readonly shuffledBy?: number
+}
+
+const DEFAULT_DEVICE = 'd'
+
+export function caseNames(): string[] {
+  return readdirSync(CASES).filter((name) => existsSync(join(CASES, name, 'rule.yaml')))
+}
+
+export class TestCase {
+  readonly rules: readonly Rule[]
+  readonly expected: Expected
+  readonly #start: number
+  readonly #arrivals: readonly Arrival[]
+  readonly #devices = new Map<string, { kind: string; attributes: Attributes }>()
+
+  constructor(name: string) {
+    const read = (file: string) => readFileSync(join(CASES, name, file), 'utf8')
+    this.rules = rulesOf(parse(read('rule.yaml')), name)
+    this.expected = JSON.parse(read('expected.json')) as Expected
+    this.#start = Date.parse(this.expected.start ?? START)
+    const lines = read('input.jsonl')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Line)
+    for (const { device = DEFAULT_DEVICE, kind, attributes = {} } of lines) {
+      const known = this.#devices.get(device)
+      if (known === undefined || kind !== undefined) {
+        this.#devices.set(device, { kind: kind ?? this.#kindOfRules(name), attributes })
+      }
+    }
+    this.#arrivals = lines.flatMap((line) => this.#arrivalsOf(line))
+  }
+
+  get readings(): number {
+    return this.#arrivals.length
+  }
+
+  run({ restartAfter, ticks = false, doubled = false, shuffledBy }: Disturbance = {}): Outcome[] {
+    const run = new Run(this.rules, this.#devices)
+    const arrivals = shuffledBy === undefined ? this.#arrivals : this.#shuffled(shuffledBy)
+    for (const [index, arrival] of arrivals.toSorted((a, b) => a.receivedAt - b.receivedAt).entries()) {
+      if (index === restartAfter) run.restart()
+      if (ticks) run.advance(arrival.receivedAt)
+      run.take(arrival)
+      if (doubled) run.take({ ...arrival, receivedAt: arrival.receivedAt + 1000 })
+    }
+    run.advance(this.#start + offset(this.expected.until))
+    return run.alarms().map((alarm) => this.#outcome(alarm))
+  }
+
+  #kindOfRules(name: string): string {
+    const [first] = this.rules
+    if (first!.kind === ANY_KIND) throw new Error(`${name}: a line has to say of what kind a device is`)
+    return first!.kind
+  }
+
+  #arrivalsOf(line: Line): Arrival[] {
+    const { device = DEFAULT_DEVICE, metrics = {}, flags, position, received } = line
+    if (line.at === undefined && line.ts === undefined) return []
+    const from = line.ts ?? this.#start + offset(line.at!)
+    const to = line.to === undefined ? from : this.#start + offset(line.to)
+    const arrivals: Arrival[] = []
+    for (let ts = from; ts <= to; ts += offset(line.every ?? '1m')) {
+      const reading = { ts, metrics, ...(flags && { flags }), ...(position && { position }) }
+      arrivals.push({
+        device,
+        reading,
+        receivedAt: received === undefined ? ts : this.#start + offset(received),
+      })
+    }
+    return arrivals
+  }
+
+  #shuffled(seed: number): Arrival[] {
+    const random = xorshift128plus(seed)
+    return this.#arrivals.map((arrival) => ({
+      ...arrival,
+      receivedAt: arrival.reading.ts + uniformInt(random, 0, BOUNDS.latenessMs),
+    }))
+  }
+
+  /** As it is written: a number is told where the expectation tells one. */
+  #outcome({ device, rule, severity, startedAt, clearedAt, value, peak, stale }: Found): Outcome {
+    const written = (time: number) => `${(time - this.#start) / 60_000}m`
+    return {
+      rule: rule.id,
+      ...(this.#devices.size > 1 && { device }),
+      severity,
+      from: written(startedAt),
+      to: clearedAt === null ? null : written(clearedAt),
+      ...(value !== null && { value }),
+      ...(peak !== null && { peak }),
+      ...(stale && { stale }),
+    }
+  }
+}
+
+type Found = Finding & { readonly device: string }
+
+/** The states of the devices of a case, as the gateway keeps them. */
+class Run {
+  readonly #devices: ReadonlyMap<string, { kind: string; attributes: Attributes }>
+  readonly #links = new Links()
+  readonly #book = new Map<string, Found>()
+  #states = new Map<string, DeviceState>()
+
+  constructor(
+    rules: readonly Rule[],
+    devices: ReadonlyMap<string, { kind: string; attributes: Attributes }>,
+  ) {
+    const world = { kinds, areas: new Map() }
+    this.#devices = devices
+    for (const [device, { kind, attributes }] of devices) {
+      this.#keep(device, device, planRules(rules, world).get(kind))
+      const linked = planLinkedRules(rules, world).get(kind)
+      this.#keep(`${device}~linked`, device, linked)
+      if (linked !== undefined) this.#links.set(device, devicesBehind(linked, device, attributes))
+    }
+  }
+
+  take({ device, reading, receivedAt }: Arrival): void {
+    this.#observe(device, device, reading, receivedAt, 0)
+    this.#observe(`${device}~linked`, device, reading, receivedAt, 0)
+    for (const { device: looker, source } of this.#links.at(device)) {
+      this.#observe(`${looker}~linked`, looker, reading, receivedAt, source)
+    }
+  }
+
+  advance(now: number): void {
+    for (const state of this.#states.values()) this.#note(state.device, advance(state, now))
+  }
+
+  restart(): void {
+    for (const [name, state] of this.#states) {
+      const snapshot = JSON.parse(JSON.stringify(snapshotOf(state))) as Snapshot
+      this.#states.set(name, restore(snapshot, state.device, state.plan, BOUNDS))
+    }
+  }
+
+  alarms(): Found[] {
+    for (const state of this.#states.values()) this.#note(state.device, refresh(state))
+    return [...this.#book.values()]
+      .filter(({ state }) => state !== 'withdrawn')
+      .sort((a, b) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1))
+  }
+
+  #keep(name: string, device: string, plan: Plan | undefined): void {
+    if (plan === undefined) return
+    this.#states.set(name, new DeviceState(device, plan, BOUNDS, this.#devices.get(device)!.attributes))
+  }
+
+  #observe(name: string, device: string, reading: Reading, receivedAt: number, source: number): void {
+    const state = this.#states.get(name)
+    if (state !== undefined) this.#note(device, observe(state, [reading], receivedAt, source))
+  }
+
+  #note(device: string, found: readonly Finding[]): void {
+    for (const finding of found) this.#book.set(finding.id, { ...finding, device })
+  }
+}
+
+/** Rules as a rule file has them, or `use: [id…]` for those of the built-in packs. */
+function rulesOf(content: unknown, name: string): readonly Rule[] {
+  if (typeof content === 'object' && content !== null && 'use' in content) {
+    return (content.use as string[]).map((id) => {
+      const found = packs.find((rule) => rule.id === id)
+      if (found === undefined) throw new Error(`${name}: no built-in rule is called ${id}`)
+      return found
+    })
+  }
+  const { rules, problems } = checkRules([{ file: `${name}/rule.yaml`, content }], kinds)
+  if (problems.length > 0) throw new RuleError(problems)
+  return rules
+}
+
+/** Fractions too (`4.5m`): cases are for people to read. */
+function offset(text: string): number {
+  const [, number, unit] = /^(-?[\d.]+)(s|m|h|d)$/.exec(text)!
+  return Number(number) * durationMs(`1${unit}`)
+}
