@@ -1,4 +1,5 @@
 import { Ajv } from 'ajv'
+import { Type } from 'typebox'
 import { SEVERITIES } from '../gateway/model/alarm.ts'
 import { areaFault, type AreaGeometry } from '../gateway/model/area.ts'
 import type { Kinds, Metric } from '../gateway/model/kind.ts'
@@ -38,7 +39,9 @@ const DEEPEST = 16
 
 const ajv = new Ajv({ allErrors: true, verbose: true, strict: false })
 const validate = ajv.compile<Rule>(RuleSchema)
-const validateAreas = ajv.compile<Record<string, AreaGeometry>>(AreasSchema)
+const validateAreas = ajv.compile<{ areas: Record<string, AreaGeometry> }>(
+  Type.Object({ areas: AreasSchema }),
+)
 
 /**
  * Holds rule files against the schema, the kinds, the areas (the district's, and those of the file itself) and good
@@ -80,13 +83,17 @@ function readFile(content: unknown): {
     return { rules: [], areas: new Map(), found: [{ path: '', message }] }
   }
   const entries = rules.map((rule: unknown) => rule ?? {})
-  if (!validateAreas(areas)) {
-    const found = explain(validateAreas.errors ?? []).map(({ path, message }) =>
-      path.startsWith('areas.') ? { path, message } : { path: `areas.${path}`.replace(/\.$/, ''), message },
-    )
-    return { rules: entries, areas: new Map(), found }
+  const named = { areas }
+  if (!validateAreas(named)) {
+    // Their names are known all the same: one mistake is one line.
+    const names = isMapping(areas) ? Object.entries(areas as Record<string, AreaGeometry>) : []
+    return { rules: entries, areas: new Map(names), found: explain(validateAreas.errors ?? []) }
   }
-  return { rules: entries, areas: new Map(Object.entries(areas)), found: checkAreas(areas) }
+  return {
+    rules: entries,
+    areas: new Map(Object.entries(named.areas)),
+    found: checkAreas(named.areas),
+  }
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {

@@ -1,7 +1,6 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { durationMs } from '../gateway/model/duration.ts'
@@ -11,10 +10,10 @@ import type { Rule } from '../gateway/model/rule.ts'
 import { advance, DeviceState, observe, refresh, type Finding } from './engine.ts'
 import { BUILT_IN_PACKS, loadRules, RuleError } from './pack.ts'
 import { planRules } from './plan.ts'
+import { caseNames, CASES, TestCase } from './testcase.fixture.ts'
 
 const kinds = loadKinds()
 const BOUNDS = { latenessMs: 300_000, staleAfterMs: 3_600_000 }
-const CASES = fileURLToPath(new URL('./testcases', import.meta.url))
 const STORIES = readdirSync(CASES).filter((name) => existsSync(join(CASES, name, 'case.yaml')))
 
 /** `rules/testcases/<name>/case.yaml`: readings of one device, and the alarms that the built-in packs make of them. */
@@ -94,13 +93,12 @@ describe('the built-in packs', () => {
   })
 
   test('every rule has a test case that fires it', () => {
-    const fired = new Set(
-      STORIES.flatMap((name) =>
-        (parse(readFileSync(join(CASES, name, 'case.yaml'), 'utf8')) as Case).expected.map(
-          ({ rule }) => rule,
-        ),
-      ),
-    )
+    const stories = STORIES.map((name) => parse(readFileSync(join(CASES, name, 'case.yaml'), 'utf8')) as Case)
+    const cases = caseNames().map((name) => new TestCase(name))
+    const fired = new Set([
+      ...stories.flatMap(({ expected }) => expected.map(({ rule }) => rule)),
+      ...cases.flatMap(({ expected }) => expected.alarms.map(({ rule }) => rule)),
+    ])
     const silent = rules.map(({ id }) => id).filter((id) => !fired.has(id) && !id.endsWith('-offline'))
     expect(silent).toEqual([])
   })

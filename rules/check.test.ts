@@ -1,0 +1,255 @@
+import { describe, expect, test } from 'vitest'
+import { loadKinds } from '../gateway/model/kinds.ts'
+import { checkRules } from './check.ts'
+import { problemLine } from './pack.ts'
+
+const kinds = loadKinds()
+const square = {
+  type: 'Polygon',
+  coordinates: [
+    [
+      [120, 32],
+      [121, 32],
+      [121, 33],
+      [120, 32],
+    ],
+  ],
+}
+
+function rule(change: object): object {
+  return {
+    id: 'r',
+    version: 1,
+    kind: 'cooking_fume',
+    title: { en: 'x', zh: 'x' },
+    basis: 'test',
+    severity: { red: { metric: 'fume', above: 2 } },
+    ...change,
+  }
+}
+
+function lines(rules: readonly object[], areas?: object): string[] {
+  const content = areas === undefined ? { rules } : { rules, areas }
+  return checkRules([{ file: 'f', content }], kinds, new Map()).problems.map(problemLine)
+}
+
+const fume = (comparison: object) => ({ metric: 'fume', ...comparison })
+const river = { kind: 'river_station' }
+const red = (condition: object) => ({ severity: { red: condition } })
+
+describe('a leaf that makes no sense is one line', () => {
+  test.each<[string, object, string]>([
+    [
+      'another unit',
+      red(fume({ above: '2 g/m³' })),
+      'severity.red.above: "2 g/m³" is in another unit; expected one in mg/m³',
+    ],
+    [
+      'the unit of the value for a rate',
+      red(fume({ rate: '1h', above: '2 mg/m³' })),
+      'severity.red.above: "2 mg/m³" is in another unit; expected one in mg/m³/h',
+    ],
+    [
+      'a unit where there is none',
+      { ...river, ...red({ metric: 'ph', inside: ['6 pH', 9] }) },
+      'severity.red.inside: "6 pH" is in another unit; expected a number without unit',
+    ],
+    ['text', red(fume({ above: 'much' })), 'severity.red.above: "much" is no threshold; expected a number'],
+    ['a bad attribute', red(fume({ above: '$2' })), 'severity.red.above: "$2" is no threshold'],
+    ['two windows', red(fume({ mean: '1m', max: '1m', above: 2 })), 'severity.red.max: stands beside mean'],
+    [
+      'the rate of a boolean',
+      red({ metric: 'fan', rate: '1m', is: true }),
+      'severity.red.rate: fan is true or false; it has no rate',
+    ],
+    ['no count', red(fume({ count: '5m', below: 1 })), 'severity.red.below: 1 can never hold: count of fume'],
+    ['a negative range', red(fume({ range: '5m', below: 0 })), 'severity.red.below: 0 can never hold: range'],
+    [
+      'an unknown flag',
+      red(fume({ flag: ['X'] })),
+      'severity.red.flag.0: "X" is not valid; expected one of N',
+    ],
+    ['a flag twice', red(fume({ flag: ['M', 'M'] })), 'severity.red.flag: names one of them twice'],
+    ['the flag of nothing', red({ metric: 'x', flag: ['M'] }), 'severity.red.metric: "x" is no metric of'],
+    [
+      'a class of air',
+      red({ worseThan: 'III' }),
+      'severity.red.worseThan: cooking_fume measures none of ph,',
+    ],
+    ['class six', { ...river, ...red({ worseThan: 'VI' }) }, 'severity.red.worseThan: "VI" is not valid;'],
+    [
+      'the place of a kitchen',
+      red({ insideArea: 'a' }),
+      'severity.red.insideArea: cooking_fume does not move',
+    ],
+    [
+      'an unknown area',
+      { kind: 'drone', ...red({ outsideArea: 'b' }) },
+      'severity.red.outsideArea: "b" is no area of this file or of the district; expected one of a',
+    ],
+    ['no day', red({ days: ['monday'] }), 'severity.red.days.0: "monday" is not valid; expected one of mon'],
+    ['25 hours', red({ hours: '10:00-25:00' }), 'severity.red.hours: "10:00-25:00" are no hours; expected'],
+    [
+      'no hours',
+      red({ all: [{ hours: '10:00-10:00' }, fume({ above: 1 })] }),
+      'hours: "10:00-10:00" end when',
+    ],
+    ['hours alone', red({ hours: '10:00-12:00' }), 'severity: looks at no reading'],
+    ['an endless flat', red(fume({ flat: '8d' })), 'severity.red.flat: "8d" is out of reach'],
+    [
+      'what is implausible nowhere',
+      red({ metric: 'fan_current', implausible: true }),
+      'severity.red.metric: no value of fan_current is implausible',
+    ],
+    [
+      'a metric that not every kind has',
+      { kind: '*', ...red(fume({ above: 1 })) },
+      'severity.red.metric: "fume" is not a metric of every kind; expected delay',
+    ],
+    ['a place for all kinds', { kind: '*', ...red({ insideArea: 'a' }) }, 'red.insideArea: * does not move'],
+    ['a class for all kinds', { kind: '*', ...red({ worseThan: 'I' }) }, '* measures none of ph,'],
+    [
+      'a metric of no kind',
+      red({ of: 'upstream', metric: 'smell', above: 1 }),
+      'severity.red.metric: "smell" is no metric of any kind; expected one of fume,',
+    ],
+    [
+      'hours of another',
+      red({ of: 'u', hours: '10:00-11:00' }),
+      'severity.red.of: unknown key; expected one of',
+    ],
+    ['half a comparison', red({ of: 'u', metric: 'fume' }), 'severity.red: expected exactly one of above'],
+  ])('%s', (_, change, expected) => {
+    expect(lines([rule(change)], { a: square })).toEqual([expect.stringContaining(expected)])
+  })
+})
+
+describe('a contradiction is one line', () => {
+  const never = 'can never hold: its parts contradict each other'
+  test.each<[string, object, string]>([
+    ['an empty interval', red({ all: [fume({ above: 3 }), fume({ atMost: 3 })] }), `severity.red: ${never}`],
+    ['a negated whole', red({ not: { any: [fume({ above: 3 }), fume({ atMost: 3 })] } }), never],
+    [
+      'two values',
+      { ...red({ all: [{ metric: 'fan', is: true }, { not: { metric: 'fan', is: true } }] }) },
+      never,
+    ],
+    ['silence that is none', red({ all: [{ absent: '15m' }, { not: { absent: '10m' } }] }), never],
+    ['two flags at once', red({ all: [fume({ flag: ['M'] }), fume({ flag: ['D', 'F'] })] }), never],
+    [
+      'better and worse',
+      { ...river, ...red({ all: [{ worseThan: 'IV' }, { not: { worseThan: 'III' } }] }) },
+      never,
+    ],
+    [
+      'inside and outside',
+      { kind: 'drone', ...red({ all: [{ insideArea: 'a' }, { outsideArea: 'a' }] }) },
+      never,
+    ],
+    ['an attribute and not', red({ all: [fume({ above: '$l' }), fume({ atMost: '$l' })] }), never],
+    [
+      'a ladder upside down',
+      { severity: { yellow: fume({ above: 4 }), red: fume({ above: 2 }) } },
+      'severity.yellow: has no effect: red holds whenever it does',
+    ],
+    [
+      'a step within the others',
+      { severity: { blue: fume({ inside: [1, 4] }), orange: fume({ below: 3 }), red: fume({ above: 2 }) } },
+      'severity.blue: has no effect: a higher one holds whenever it does',
+    ],
+    [
+      'a clear condition that contradicts itself',
+      { clear: { when: { all: [fume({ above: 1 }), fume({ below: 1 })] } } },
+      `clear.when: ${never}`,
+    ],
+    [
+      'a clear condition within a severity',
+      { clear: { when: fume({ above: 3 }) } },
+      'clear.when: never clears: whenever it holds, a severity holds too',
+    ],
+    [
+      'silence that clears silence',
+      { severity: { blue: { absent: '15m' } }, clear: { when: { absent: '20m' } } },
+      'clear.when: never clears',
+    ],
+  ])('%s', (_, change, expected) => {
+    expect(lines([rule(change)], { a: square })).toEqual([expect.stringContaining(expected)])
+  })
+
+  test.each<[string, object]>([
+    ['limits that meet', red({ all: [fume({ atLeast: 3 }), fume({ atMost: 3 })] })],
+    ['limits of different numbers', red({ all: [fume({ above: 3 }), fume({ mean: '10m', below: 3 })] })],
+    ['limits of different devices', red({ all: [fume({ above: 3 }), { of: 'u', ...fume({ below: 3 }) }] })],
+    ['a ladder', { severity: { blue: fume({ above: 1 }), red: fume({ above: 1.1 }) } }],
+    ['overlapping hysteresis', { clear: { when: fume({ below: 3 }) } }],
+    ['attributes', { severity: { blue: fume({ above: '$a' }), red: fume({ above: '$b' }) } }],
+    ['the same unit in other letters', red(fume({ above: '2 mg/m3' }))],
+    ['many leaves at once', red({ all: Array.from({ length: 64 }, (_, i) => fume({ above: i / 100 })) })],
+  ])('%s are none', (_, change) => {
+    expect(lines([rule(change)])).toEqual([])
+  })
+
+  test('more alternatives than can be tried are taken to be possible', () => {
+    const either = (n: number) => ({
+      any: Array.from({ length: 64 }, (_, i) => fume({ mean: `${n + i}m`, above: 1 })),
+    })
+    const all = { all: Array.from({ length: 64 }, (_, n) => either(n + 1)) }
+    expect(lines([rule({ severity: { yellow: all, red: { not: all } } })])).toEqual([])
+  })
+})
+
+describe('areas', () => {
+  const drone = rule({ kind: 'drone', ...red({ insideArea: 'a' }) })
+
+  test.each<[string, object, string]>([
+    [
+      'a point',
+      { type: 'Point', coordinates: [120, 32] },
+      'f: areas.a: is no GeoJSON Polygon or MultiPolygon',
+    ],
+    [
+      'an open ring',
+      { ...square, coordinates: [square.coordinates[0]!.with(3, [120, 33])] },
+      'f: areas.a: a ring',
+    ],
+    [
+      'a place off the globe',
+      {
+        ...square,
+        coordinates: [
+          [
+            [200, 3],
+            [1, 3],
+            [1, 4],
+            [200, 3],
+          ],
+        ],
+      },
+      '[200, 3] is no',
+    ],
+  ])('%s is refused', (_, geometry, expected) => {
+    expect(lines([drone], { a: geometry })).toEqual([expect.stringContaining(expected)])
+  })
+
+  test('a rule takes along those that it names', () => {
+    const { rules } = checkRules(
+      [{ file: 'f', content: { rules: [drone], areas: { a: square, b: square } } }],
+      kinds,
+    )
+    expect(rules[0]!.areas).toEqual({ a: square })
+  })
+
+  test('a rule that an attribute leads to its area takes along all', () => {
+    const any = rule({ kind: 'drone', ...red({ outsideArea: '$zone' }) })
+    const { rules } = checkRules(
+      [{ file: 'f', content: { rules: [any], areas: { a: square, b: square } } }],
+      kinds,
+    )
+    expect(Object.keys(rules[0]!.areas!)).toEqual(['a', 'b'])
+  })
+
+  test('the district’s are known too', () => {
+    const areas = new Map([['a', square as never]])
+    expect(checkRules([{ file: 'f', content: { rules: [drone] } }], kinds, areas).problems).toEqual([])
+  })
+})
