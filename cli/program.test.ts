@@ -97,7 +97,7 @@ describe('wrong usage exits with 2 and says what was expected', () => {
     [['simulate', 'demo', '--speed', '0'], 'Expected a number above 0'],
     [['simulate', 'demo', '--speed', '2', '--token', 'x'], 'needs a duration'],
     [['simulate', 'no-such.yaml'], 'no-such.yaml: cannot be read'],
-    [['replay', 'x.csv'], "required option '--map <map>'"],
+    [['replay', 'x.csv'], 'a csv file needs a map'],
     [['replay', 'x.csv', '--map', 'none.yaml'], 'none.yaml: cannot be read'],
     [['replay', 'x.csv', '--map', 'usgs-01581752', '--shift', 'later'], 'Expected now, none or a time'],
     [['replay', 'x.csv', '--map', 'usgs-01581752', '--to', 'here'], 'Expected an address'],

@@ -1,16 +1,18 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { DateTime } from 'luxon'
 import { mapFile } from '../simulators/built-in.ts'
-import { readRecordingMap } from '../simulators/recording-map.ts'
-import { replay, type ReplayResult, type Shift } from '../simulators/replay.ts'
+import { PauseSwitch } from '../simulators/replay-clock.ts'
+import { FORMATS, type Format, replay, type ReplayResult, type Shift } from '../simulators/replay.ts'
 import { Secrets } from '../simulators/secrets.ts'
 import { stopSignal } from './exit.ts'
 import { duration, positiveNumber, wholeNumber } from './options.ts'
+import { obeyKeys } from './pause-keys.ts'
 import { Progress } from './progress.ts'
-import { mqttOptions, targetOf, type TargetOptions } from './target.ts'
+import { hj212Option, mqttOptions, targetOf, type TargetOptions } from './target.ts'
 
 interface Options extends TargetOptions {
-  map: string
+  map?: string
+  format?: Format
   speed: number
   shift: Shift
   devicePrefix: string
@@ -22,10 +24,14 @@ interface Options extends TargetOptions {
 }
 
 export function replayCommand(): Command {
-  return mqttOptions(new Command('replay'))
-    .description('play a recording (CSV, also .gz) through MQTT')
+  const command = hj212Option(mqttOptions(new Command('replay')))
+    .description('play a recording: CSV, JSON, messages of `record`, MAVLink .tlog, HJ 212 logs; also .gz')
     .argument('<file>', 'the recording')
-    .requiredOption('--map <map>', 'how columns become metrics: a YAML file, or the name of a built-in map')
+    .option(
+      '--map <map>',
+      'how columns become metrics, or who speaks: a YAML file, or the name of a built-in map',
+    )
+    .addOption(new Option('--format <format>', 'what the file holds (default: by its name)').choices(FORMATS))
     .option('--speed <factor>', 'times as fast as recorded, or max', speed, 1)
     .option(
       '--shift <time>',
@@ -33,8 +39,9 @@ export function replayCommand(): Command {
       shift,
       'now',
     )
-    .option('--device-prefix <text>', 'in front of the ids of the devices of the map', 'sim-')
+    .option('--device-prefix <text>', 'in front of the ids of the devices of the recording', 'sim-')
     .option('--batch <n>', 'readings in one message', wholeNumber(1, 1000), 1)
+  return command
     .option(
       '--in-flight <n>',
       'messages that may wait for their acknowledgement',
@@ -51,29 +58,41 @@ export function replayCommand(): Command {
     .addHelpText(
       'after',
       `
-Order and intervals are kept. Built-in maps: usgs-01581752, usgs-01589330; write your own after theirs
-(simulators/maps). Without a token the devices must be registered and their secrets be in --secrets.
+Order and intervals are kept. Space or p pauses and goes on, q ends it; so do SIGUSR2 and SIGINT.
+Devices are registered with the attribute simulated: what they raise calls no crew unless dispatch.simulated
+says so, and a device that is registered without it is never played. Without a token the devices must be
+registered and their secrets be in --secrets.
+Built-in maps: usgs-01581752, usgs-01589330, defra-river-level, nab-machine-temperature,
+uci-prsa-aotizhongxin, mavlink-drone; write your own after theirs (simulators/maps).
 
-Example:
-  gridwhistle replay river.csv.gz --map river.yaml --speed 10 --shift now --to mqtt://127.0.0.1:1883`,
+Examples:
+  gridwhistle replay river.csv.gz --map river.yaml --speed 10 --shift now --to mqtt://127.0.0.1:1883
+  gridwhistle replay morning.jsonl --speed 60
+  gridwhistle replay monitors.log --map monitors.yaml --hj212 tcp://127.0.0.1:9212`,
     )
     .action(async (file: string, options: Options) => {
-      const map = readRecordingMap(mapFile(options.map))
-      const { mqttUrl, httpUrl, token } = targetOf(options)
+      const { mqttUrl, httpUrl, hj212Url, token } = targetOf(options)
+      const { map, ...rest } = options
       const progress = new Progress('replaying')
+      const pause = new PauseSwitch()
+      const signal = stopSignal()
+      const letGo = obeyKeys(pause)
       let result: ReplayResult
       try {
         result = await replay({
-          ...options,
+          ...rest,
           file,
-          map,
+          ...(map !== undefined && { map: mapFile(map) }),
           mqttUrl,
+          hj212Url,
           ...(token !== undefined && { registry: { httpUrl, token } }),
           secrets: new Secrets(options.secrets),
-          signal: stopSignal(),
+          pause,
+          signal,
           onProgress: (done, rows) => progress.update(done, rows, `${done} of ${rows} rows`),
         })
       } finally {
+        letGo()
         progress.stop()
       }
       process.stdout.write(`${options.json === true ? JSON.stringify(result) : inWords(result)}\n`)
@@ -82,20 +101,24 @@ Example:
 }
 
 function inWords({
+  format,
   rows,
   sent,
   acknowledged,
   refused,
   skipped,
+  gaps,
   first,
   last,
   complete,
 }: ReplayResult): string {
   const left = Object.entries(skipped).map(([reason, count]) => `${count} ${reason.replaceAll('_', ' ')}`)
+  const what = format === 'messages' ? 'messages' : format === 'hj212' ? 'frames' : 'readings'
   return [
     `${rows} rows${complete ? '' : ' (stopped early)'}, ${first} to ${last}`,
-    `${sent} readings sent, ${acknowledged} acknowledged, ${refused} refused`,
+    `${sent} ${what} sent, ${acknowledged} acknowledged, ${refused} refused`,
     `left out: ${left.length === 0 ? 'nothing' : left.join(', ')}`,
+    ...(gaps > 0 ? [`${gaps} gaps not sat out`] : []),
   ].join('\n')
 }
 

@@ -10,6 +10,8 @@ import { address } from './options.ts'
 export interface Target {
   readonly mqttUrl: string
   readonly httpUrl: string
+  /** tcp://host:port, where HJ 212 is taken. */
+  readonly hj212Url: string
   /** Undefined when none was given and none can be found. */
   readonly token: string | undefined
 }
@@ -19,8 +21,12 @@ export interface TargetOptions {
   url?: string
   to?: string
   http?: string
+  hj212?: string
   token?: string
 }
+
+/** What `hj212.port` is unless it is said. */
+const HJ212_PORT = 9212
 
 /** `--url`, `--token` and `--config`, for commands that speak HTTP. */
 export function httpOptions(command: Command): Command {
@@ -39,13 +45,19 @@ export function mqttOptions(command: Command): Command {
     .option('--config <file>', 'gateway.yaml to take addresses and the token from')
 }
 
+export function hj212Option(command: Command): Command {
+  return command.option('--hj212 <url>', 'where to send HJ 212 (default: as configured)', address('tcp'))
+}
+
 /** Options first, then the environment and the configuration file, then the token that the gateway wrote. */
 export function targetOf(options: TargetOptions): Target {
   const config = loadConfig(options.config, process.env)
   const mqtt = `mqtt://${reachable(config.mqtt.host ?? config.host)}:${config.mqtt.port}`
   const http = `http://${reachable(config.http.host ?? config.host)}:${config.http.port}`
+  const hj212 = `tcp://${reachable(config.host)}:${config.hj212?.port ?? HJ212_PORT}`
   return {
     mqttUrl: options.to ?? mqtt,
+    hj212Url: options.hj212 ?? hj212,
     httpUrl: options.url ?? options.http ?? http,
     token: options.token ?? config.admin.token ?? writtenToken(config.dataDir),
   }

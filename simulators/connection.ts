@@ -107,7 +107,7 @@ export class DeviceConnection {
   }
 
   /** The same with bytes as they are. */
-  async send(payload: string): Promise<void> {
+  async send(payload: string | Buffer): Promise<void> {
     if (this.#client === undefined) throw new Error(`${this.#options.device} is not connected`)
     await this.#client.publishAsync(readingsTopic(this.#options.device), payload, { qos: 1 })
   }

@@ -125,6 +125,8 @@ export class FakeGateway {
     if (url.startsWith('/api/v1/devices?')) return this.#list(new URL(url, 'http://x').searchParams)
     const renewed = /^\/api\/v1\/devices\/([^/]+)\/secret$/.exec(url)?.[1]
     if (renewed !== undefined) return { status: 200, body: { secret: this.#secret(renewed) } }
+    const asked = sent === null ? /^\/api\/v1\/devices\/([^/]+)$/.exec(url)?.[1] : undefined
+    if (asked !== undefined) return { status: 200, body: this.registered.get(asked) }
     const device = sent as Registration & { secret?: string }
     if (this.registered.has(device.id)) return { status: 409, body: { title: 'Conflict' } }
     this.registered.set(device.id, device)

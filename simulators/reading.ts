@@ -29,6 +29,8 @@ export interface Registration {
   grid: string
   position?: Position
   attributes?: Record<string, string | number | boolean>
+  /** Other wires bound to the device (contract §5). */
+  protocols?: Record<string, unknown>
 }
 
 /** Device, site, street and grid ids (contract §2). */

@@ -53,12 +53,25 @@ async function register(
   )
   if (created.status === 201) return secretOf(created.body, device.id)
   if (created.status !== 409) throw new RegistrationRefused(`${device.id}: ${problem(created)}`)
+  await mustBeSimulated(device.id, created, options)
   if (known !== undefined) return known
   const renewed = await post(`/api/v1/devices/${device.id}/secret`, {}, options)
   if (renewed.status !== 200 && renewed.status !== 201) {
     throw new RegistrationRefused(`${device.id}: ${problem(renewed)}`)
   }
   return secretOf(renewed.body, device.id)
+}
+
+/** One that is there may be the real one: nobody speaks in its name, or takes its secret away. */
+async function mustBeSimulated(id: string, conflict: Answer, options: RegistryOptions): Promise<void> {
+  const { status, body } = await request('GET', `/api/v1/devices/${id}`, undefined, options)
+  const { attributes } = (body ?? {}) as { attributes?: { simulated?: unknown } }
+  if (status === 200 && attributes?.simulated === true) return
+  // Not its id is taken, but its address on another wire.
+  if (status === 404) throw new RegistrationRefused(`${id}: ${problem(conflict)}`)
+  throw new RegistrationRefused(
+    `${id} is taken by what is no simulated device; choose another --device-prefix`,
+  )
 }
 
 interface Answer {
@@ -68,13 +81,25 @@ interface Answer {
 
 /** One request, tried again while the gateway is away or asks to slow down. */
 async function post(path: string, body: unknown, options: RegistryOptions): Promise<Answer> {
+  return await request('POST', path, body, options)
+}
+
+async function request(
+  method: 'GET' | 'POST',
+  path: string,
+  body: unknown,
+  options: RegistryOptions,
+): Promise<Answer> {
   return await pRetry(
     async () => {
       options.signal?.throwIfAborted()
       const response = await fetch(new URL(path, options.httpUrl), {
-        method: 'POST',
-        headers: { authorization: `Bearer ${options.token}`, 'content-type': 'application/json' },
-        body: JSON.stringify(body),
+        method,
+        headers: {
+          authorization: `Bearer ${options.token}`,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
         signal: AbortSignal.any([AbortSignal.timeout(30_000), ...(options.signal ? [options.signal] : [])]),
       })
       const text = await response.text()

@@ -1,16 +1,15 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
+import { stringify } from 'yaml'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FakeGateway } from './gateway.fixture.ts'
-import type { Reading } from './reading.ts'
-import { readRecordingMap, type RecordingMap } from './recording-map.ts'
-import { Recording, type Row } from './recording.ts'
+import type { RecordingMap } from './recording-map.ts'
+import { RowRecording } from './recording-rows.ts'
+import type { Recording, Row } from './recording.ts'
+import { PauseSwitch } from './replay-clock.ts'
 import { replay, type ReplayOptions } from './replay.ts'
-
-const material = fileURLToPath(new URL('../../shared/material/', import.meta.url))
 
 let folder: string
 let gateway: FakeGateway
@@ -54,16 +53,26 @@ function file(rows: string, name = 'r.csv'): string {
   return path
 }
 
-async function rowsOf(recording: Recording): Promise<Row[]> {
-  const rows: Row[] = []
+function csv(path: string): RowRecording {
+  return new RowRecording(path, 'csv', map)
+}
+
+async function rowsOf<T>(recording: Recording<T>): Promise<Row<T>[]> {
+  const rows: Row<T>[] = []
   for await (const row of recording.rows()) rows.push(row)
   return rows
+}
+
+function mapFile(content: object): string {
+  const path = join(folder, 'map.yaml')
+  writeFileSync(path, stringify(content))
+  return path
 }
 
 function options(path: string, more: Partial<ReplayOptions> = {}): ReplayOptions {
   return {
     file: path,
-    map,
+    map: mapFile(map),
     speed: Infinity,
     shift: 'none',
     devicePrefix: 'sim-',
@@ -99,15 +108,15 @@ describe('a row becomes a reading as the map says', () => {
       ['unknown_qualifier'],
     ],
   ])('%s', async (_, line, metrics, skips) => {
-    const rows = await rowsOf(new Recording(file(line), map))
+    const rows = await rowsOf(csv(file(line)))
     expect(rows).toEqual([
       {
         // 08:30 in Shanghai.
         ts: Date.UTC(2020, 0, 2, 0, 30),
-        readings: [
+        said: [
           {
             device: 'k',
-            reading: { ts: Date.UTC(2020, 0, 2, 0, 30), metrics: { ...metrics, purifier: true } },
+            what: { ts: Date.UTC(2020, 0, 2, 0, 30), metrics: { ...metrics, purifier: true } },
           },
         ],
         skips,
@@ -116,25 +125,23 @@ describe('a row becomes a reading as the map says', () => {
   })
 
   test('carries marks over as flags', async () => {
-    const [row] = await rowsOf(new Recording(file('2020-01-02,08:30,212,3,on,E'), map))
-    expect(row!.readings[0]!.reading.flags).toEqual({ temperature: 'D' })
+    const [row] = await rowsOf(csv(file('2020-01-02,08:30,212,3,on,E')))
+    expect(row!.said[0]!.what.flags).toEqual({ temperature: 'D' })
   })
 
   test('skips a row without a time or without a value, and says so', async () => {
-    const rows = await rowsOf(
-      new Recording(file('2020-13-02,08:30,212,3,on,A\n2020-01-02,08:30,,,,\n2020-01-02'), map),
-    )
-    expect(rows.map(({ readings }) => readings.length)).toEqual([0, 0, 0])
+    const rows = await rowsOf(csv(file('2020-13-02,08:30,212,3,on,A\n2020-01-02,08:30,,,,\n2020-01-02')))
+    expect(rows.map(({ said }) => said.length)).toEqual([0, 0, 0])
     expect(rows.map(({ skips }) => skips.at(-1))).toEqual(['bad_time', 'no_values', 'bad_time'])
   })
 
   test('reads gzip, and refuses a file that lacks a column', async () => {
-    const rows = await rowsOf(new Recording(file('2020-01-02,08:30,212,3,on,A\n', 'r.csv.gz'), map))
+    const rows = await rowsOf(csv(file('2020-01-02,08:30,212,3,on,A\n', 'r.csv.gz')))
     expect(rows).toHaveLength(1)
     const path = join(folder, 'other.csv')
     writeFileSync(path, 'day,clock,heat\n2020-01-02,08:30,1\n')
-    await expect(rowsOf(new Recording(path, map))).rejects.toThrow('has no column q, pm, fan')
-    await expect(rowsOf(new Recording(join(folder, 'none.csv'), map))).rejects.toThrow('ENOENT')
+    await expect(rowsOf(csv(path))).rejects.toThrow('has no column q, pm, fan')
+    await expect(rowsOf(csv(join(folder, 'none.csv')))).rejects.toThrow('ENOENT')
   })
 })
 
@@ -196,56 +203,48 @@ describe('a replay', () => {
   })
 })
 
-describe.skipIf(!existsSync(material))(
-  'the recordings of the U.S. Geological Survey (../shared/material)',
-  () => {
-    const usgs = (name: string): RecordingMap =>
-      readRecordingMap(new URL(`maps/usgs-${name}.yaml`, import.meta.url))
-    const at = (device: string, time: string): Reading | undefined =>
-      gateway.readings.get(device)?.find(({ ts }) => ts === Date.parse(time))
+test('paused, nothing is played; what was not played meanwhile does not come at once', async () => {
+  const pause = new PauseSwitch()
+  const rows = ['2020-01-02,08:30,212,1,on,A', '2020-01-02,08:31,212,2,on,A', '2020-01-02,08:32,212,3,on,A']
+  let resumedAt = 0
+  const came: number[] = []
+  gateway.onReading = () => came.push(Date.now())
+  await replay(
+    options(file(rows.join('\n')), {
+      speed: 600,
+      pause,
+      onProgress: (done) => {
+        if (done !== 1) return
+        pause.toggle()
+        setTimeout(() => {
+          resumedAt = Date.now()
+          pause.toggle()
+        }, 300)
+      },
+    }),
+  )
+  expect(came).toHaveLength(3)
+  // 100 ms apart, of which hardly any had passed before the pause.
+  expect(came[1]!).toBeGreaterThan(resumedAt)
+  expect(came[2]! - came[1]!).toBeGreaterThan(40)
+})
 
-    test('Plumtree Run: as many readings as rows, and the values of the source', async () => {
-      const path = join(material, 'usgs-01581752-plumtree-run-5min-2018-05.csv')
-      const rows = readFileSync(path, 'utf8').trim().split('\n').length - 1
-      const result = await replay(options(path, { map: usgs('01581752'), batch: 100 }))
-      expect(result).toMatchObject({
-        rows,
-        sent: 2 * rows,
-        acknowledged: 2 * rows,
-        devices: { 'sim-usgs-01581752-quality': rows, 'sim-usgs-01581752-gauge': rows },
-        skipped: { qualifier: 992 },
-        first: '2018-05-01T00:00:00.000Z',
-        last: '2018-05-31T23:55:00.000Z',
-        complete: true,
-      })
-      // 14.5,2.71,1.13,699,0.5 in °C, ft³/s, ft, µS/cm and FNU.
-      expect(at('sim-usgs-01581752-quality', '2018-05-01T00:00:00Z')?.metrics).toEqual({
-        temperature: 14.5,
-        conductivity: 699,
-        turbidity: 0.5,
-        flow: 0.0767386542643,
-      })
-      expect(at('sim-usgs-01581752-gauge', '2018-05-01T00:00:00Z')?.metrics).toEqual({ level: 0.344424 })
-      // Marked as a failure of the equipment, then filled in by interpolation.
-      expect(at('sim-usgs-01581752-quality', '2018-05-23T14:15:00Z')?.flags).toEqual({ turbidity: 'D' })
-      expect(at('sim-usgs-01581752-quality', '2018-05-23T14:20:00Z')?.metrics).not.toHaveProperty('turbidity')
-    })
+test('a device that is registered and not simulated is left alone', async () => {
+  gateway.registered.set('sim-k', {
+    id: 'sim-k',
+    kind: 'cooking_fume',
+    site: 's',
+    street: 'qinzao',
+    grid: 'qinzao-001',
+  })
+  await expect(replay(options(file('2020-01-02,08:30,212,1,on,A')))).rejects.toThrow(
+    'sim-k is taken by what is no simulated device',
+  )
+  expect(gateway.secrets.size).toBe(0)
+})
 
-    test('Dead Run: as many readings as rows, and its flood', async () => {
-      const path = join(material, 'usgs-01589330-dead-run-5min-2018-06.csv')
-      const rows = readFileSync(path, 'utf8').trim().split('\n').length - 1
-      const result = await replay(options(path, { map: usgs('01589330'), batch: 100 }))
-      expect(result).toMatchObject({ rows, sent: 2 * rows, acknowledged: 2 * rows, skipped: {} })
-      const levels = gateway.readings
-        .get('sim-usgs-01589330-gauge')!
-        .map(({ metrics }) => Number(metrics['level']))
-      const flows = gateway.readings
-        .get('sim-usgs-01589330-flow')!
-        .map(({ metrics }) => Number(metrics['flow']))
-      // 6.17 ft and 1360 ft³/s.
-      expect(Math.max(...levels)).toBe(1.880616)
-      expect(Math.max(...flows)).toBeCloseTo(38.5109, 4)
-      expect(Math.min(...levels)).toBe(0.124968)
-    })
-  },
-)
+test('says what it needs when a file cannot be played', async () => {
+  const { map: _map, ...without } = options(file('2020-01-02,08:30,212,1,on,A'))
+  await expect(replay(without)).rejects.toThrow('a csv file needs a map')
+  await expect(replay({ ...without, file: 'x.bin' })).rejects.toThrow('say --format')
+})

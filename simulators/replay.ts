@@ -1,10 +1,14 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { DeviceConnection } from './connection.ts'
 import { InFlight } from './in-flight.ts'
-import { MESSAGE_LIMIT, type Reading, type Registration } from './reading.ts'
-import type { RecordingMap } from './recording-map.ts'
-import { Recording, RecordingError, type Row, type Skip } from './recording.ts'
+import { MESSAGE_LIMIT, type Registration } from './reading.ts'
+import { FrameRecording } from './recording-hj212.ts'
+import { readRecordingMap, readRoster } from './recording-map.ts'
+import { isMessageRecording, MessageRecording } from './recording-messages.ts'
+import { RowRecording, type RowFormat } from './recording-rows.ts'
+import { type Recording, RecordingError, type Skip } from './recording.ts'
 import { registerDevices } from './registration.ts'
+import { type PauseSwitch, ReplayClock } from './replay-clock.ts'
+import { FramePlayer } from './replay-hj212.ts'
+import { MessagePlayer, type Player, type PlayerListener, ReadingPlayer } from './replay-player.ts'
 import { Secrets } from './secrets.ts'
 import { WrongUsage } from './wrong-usage.ts'
 
@@ -14,158 +18,206 @@ import { WrongUsage } from './wrong-usage.ts'
  */
 export type Shift = 'now' | 'none' | number
 
+/** `messages` is what `record` writes. */
+export const FORMATS = ['csv', 'json', 'jsonl', 'messages', 'tlog', 'hj212'] as const
+export type Format = (typeof FORMATS)[number]
+
 export interface ReplayOptions {
   readonly file: string
-  readonly map: RecordingMap
+  /** What the file's name and beginning say when absent. */
+  readonly format?: Format
+  /** File of the map, or for messages and HJ 212 frames of the roster. Recorded messages name their own devices. */
+  readonly map?: string | URL
   /** Times life's own pace; Infinity is as fast as the gateway acknowledges. */
   readonly speed: number
   readonly shift: Shift
   readonly devicePrefix: string
   readonly mqttUrl: string
-  /** Registers the map's devices; without it their secrets must be known. */
+  /** tcp://host:port, for HJ 212 frames. */
+  readonly hj212Url?: string
+  /** Registers the recording's devices; without it their secrets must be known. */
   readonly registry?: { readonly httpUrl: string; readonly token: string }
   readonly secrets?: Secrets
-  /** Readings of a device in one message; a message waits until it is full. */
+  /** Readings of a device in one message; a message waits until it is full. Recorded messages stay as they are. */
   readonly batch: number
   /** Messages that may wait for their acknowledgement. */
   readonly inFlight: number
   /** Longest pause when paced, ms: a hole in the recording is not sat out. Times stay as recorded. */
   readonly maxGap: number
+  readonly pause?: PauseSwitch
   readonly signal?: AbortSignal
   readonly onProgress?: (done: number, rows: number) => void
 }
 
 export interface ReplayResult {
-  /** Rows of the file that were played, and readings made of them. */
+  readonly format: Format
+  /** Rows of the file that were played: lines, frames. */
   rows: number
+  /** Readings made of them; messages or frames where these are played as they are. */
   sent: number
+  /** HJ 212 acknowledges only frames that ask for it. */
   acknowledged: number
   /** What devices were told on their `errors` topic; the gateway limits how often, so at least so many. */
   refused: number
   readonly skipped: Partial<Record<Skip, number>>
   readonly devices: Record<string, number>
-  /** Device times as sent, ISO 8601. */
+  /** Holes that were longer than `maxGap`. */
+  gaps: number
+  /** Times as sent, ISO 8601. */
   first: string | null
   last: string | null
   complete: boolean
 }
 
-/** Plays a recording through MQTT in the file's order. Rejects when it cannot be read or nobody answers. */
+/** Plays a recording in the file's order. Rejects when it cannot be read or nobody answers. */
 export async function replay(options: ReplayOptions): Promise<ReplayResult> {
-  const { map, signal, secrets = new Secrets() } = options
-  if (!(options.batch >= 1 && options.batch <= MESSAGE_LIMIT)) {
-    throw new WrongUsage(`a message holds 1 to ${MESSAGE_LIMIT} readings, not ${options.batch}`)
+  const { batch, file, inFlight, signal } = options
+  if (!(batch >= 1 && batch <= MESSAGE_LIMIT)) {
+    throw new WrongUsage(`a message holds 1 to ${MESSAGE_LIMIT} readings, not ${batch}`)
   }
-  const recording = new Recording(options.file, map)
-  const pacing = new Pacing(options.speed, options.maxGap)
-  const survey = await surveyed(recording, options.file, pacing)
-  const registrations = devicesOf(map, options.devicePrefix)
-  if (options.registry !== undefined) {
-    await registerDevices(registrations, secrets, { ...options.registry, ...(signal && { signal }) })
+  const format = options.format ?? (await formatOf(file))
+  const account = new Account(format)
+  const window = new InFlight(inFlight, signal)
+  const mqtt = (device: string, secret: string) => ({
+    device,
+    url: options.mqttUrl,
+    secret,
+    window,
+    listener: account,
+  })
+  if (format === 'messages') {
+    const roster = options.map === undefined ? undefined : readRoster(options.map)
+    const recording = new MessageRecording(file, roster)
+    const cast: Cast<Buffer> = (device, secret) => new MessagePlayer(mqtt(device, secret))
+    return await new Run(options, recording, cast, window, account).perform()
   }
-  const result: ReplayResult = {
-    rows: 0,
-    sent: 0,
-    acknowledged: 0,
-    refused: 0,
-    skipped: {},
-    devices: {},
-    first: null,
-    last: null,
-    complete: false,
+  if (options.map === undefined) throw new WrongUsage(`${file}: a ${format} file needs a map`)
+  if (format === 'hj212') {
+    const recording = new FrameRecording(file, readRoster(options.map))
+    const { hj212Url } = options
+    if (hj212Url === undefined) throw new WrongUsage('where the gateway takes HJ 212 is not known')
+    const cast = (device: string) => new FramePlayer(device, hj212Url, window, account)
+    return await new Run(options, recording, cast, window, account).perform()
   }
-  const window = new InFlight(options.inFlight, signal)
-  const players = registrations.map(
-    ({ id }) => new Player(id, options.mqttUrl, secrets.get(id) ?? '', options.batch, window, result),
-  )
-  const byMapId = new Map(map.devices.map(({ id }, index) => [id, players[index]!]))
-  try {
-    const limit = AbortSignal.any([AbortSignal.timeout(CONNECT_LIMIT), ...(signal ? [signal] : [])])
-    await Promise.all(players.map((player) => player.start(limit)))
-    const startedAt = Date.now()
-    const offset = shiftBy(options.shift, survey, startedAt)
-    let due = startedAt
-    let previous: number | null = null
-    for await (const row of recording.rows()) {
-      due += pacing.pause(previous, row.ts)
-      previous = row.ts ?? previous
-      if (due > Date.now()) await sleep(due - Date.now(), undefined, signal ? { signal } : {})
-      note(row, offset, result)
-      for (const { device, reading } of row.readings) {
-        await byMapId.get(device)!.play({ ...reading, ts: reading.ts + offset })
-      }
-      options.onProgress?.(result.rows, survey.rows)
-    }
-    for (const player of players) await player.flush()
-    await window.settled()
-    result.complete = true
-  } catch (error) {
-    if (signal?.aborted !== true) throw error
-  } finally {
-    await Promise.all(players.map((player) => player.stop()))
-  }
-  return result
+  const recording = new RowRecording(file, format, readRecordingMap(options.map))
+  const cast = (device: string, secret: string) => new ReadingPlayer(mqtt(device, secret), batch)
+  return await new Run(options, recording, cast, window, account).perform()
 }
 
-/** A device of the recording, gathering readings into messages. */
-class Player {
-  readonly #id: string
-  readonly #connection: DeviceConnection
-  readonly #size: number
-  readonly #window: InFlight
-  readonly #result: ReplayResult
-  #batch: Reading[] = []
-
-  constructor(id: string, url: string, secret: string, size: number, window: InFlight, result: ReplayResult) {
-    this.#id = id
-    this.#size = size
-    this.#window = window
-    this.#result = result
-    this.#connection = new DeviceConnection({ url, device: id, secret, onRefused: () => result.refused++ })
+/** By the file's name; of JSON lines by the first. */
+async function formatOf(file: string): Promise<Format> {
+  const name = file.replace(/\.gz$/, '')
+  const byEnding: Readonly<Record<string, RowFormat | 'hj212'>> = {
+    csv: 'csv',
+    json: 'json',
+    tlog: 'tlog',
+    hj212: 'hj212',
+    log: 'hj212',
   }
-
-  async start(signal: AbortSignal): Promise<void> {
-    await this.#connection.start(signal)
-  }
-
-  async play(reading: Reading): Promise<void> {
-    this.#batch.push(reading)
-    if (this.#batch.length >= this.#size) await this.flush()
-  }
-
-  async flush(): Promise<void> {
-    const batch = this.#batch
-    if (batch.length === 0) return
-    this.#batch = []
-    await this.#window.start(async () => {
-      await this.#connection.publish(batch)
-      this.#result.acknowledged += batch.length
-    })
-    this.#result.sent += batch.length
-    this.#result.devices[this.#id] = (this.#result.devices[this.#id] ?? 0) + batch.length
-  }
-
-  async stop(): Promise<void> {
-    await this.#connection.stop()
-  }
+  const ending = /\.(\w+)$/.exec(name)?.[1] ?? ''
+  if (/^(jsonl|ndjson)$/.test(ending)) return (await isMessageRecording(file)) ? 'messages' : 'jsonl'
+  const format = Object.hasOwn(byEnding, ending) ? byEnding[ending] : undefined
+  if (format === undefined) throw new WrongUsage(`${file}: what it holds is not known; say --format`)
+  return format
 }
+
+type Cast<T> = (device: string, secret: string) => Player<T>
 
 const CONNECT_LIMIT = 30_000
 
-/** Wall time between rows, ms. */
-class Pacing {
-  readonly #speed: number
-  readonly #maxGap: number
+/** One recording played once. */
+class Run<T> {
+  readonly #options: ReplayOptions
+  readonly #recording: Recording<T>
+  readonly #cast: Cast<T>
+  readonly #window: InFlight
+  readonly #account: Account
+  readonly #clock: ReplayClock
+  readonly #secrets: Secrets
 
-  constructor(speed: number, maxGap: number) {
-    if (!(speed > 0)) throw new WrongUsage(`speed must be above 0, not ${speed}`)
-    this.#speed = speed
-    this.#maxGap = maxGap
+  constructor(
+    options: ReplayOptions,
+    recording: Recording<T>,
+    cast: Cast<T>,
+    window: InFlight,
+    account: Account,
+  ) {
+    this.#options = options
+    this.#recording = recording
+    this.#cast = cast
+    this.#window = window
+    this.#account = account
+    this.#clock = new ReplayClock(options.speed, options.maxGap, options.pause, options.signal)
+    this.#secrets = options.secrets ?? new Secrets()
   }
 
-  pause(from: number | null, to: number | null): number {
-    if (from === null || to === null) return 0
-    return Math.min(this.#maxGap, Math.max(0, to - from) / this.#speed)
+  async perform(): Promise<ReplayResult> {
+    const { devicePrefix, registry, signal } = this.#options
+    const survey = await this.#survey()
+    const devices = [...this.#recording.devices()]
+    const registrations = devices.map((device) => simulated(device, devicePrefix))
+    if (registry !== undefined) {
+      await registerDevices(registrations, this.#secrets, { ...registry, ...(signal && { signal }) })
+    }
+    const players = new Map(
+      devices.map(({ id }) => {
+        const device = `${devicePrefix}${id}`
+        return [id, this.#cast(device, this.#secrets.get(device) ?? '')]
+      }),
+    )
+    try {
+      const limit = AbortSignal.any([AbortSignal.timeout(CONNECT_LIMIT), ...(signal ? [signal] : [])])
+      await Promise.all([...players.values()].map((player) => player.start(limit)))
+      await this.#play(survey, players)
+    } catch (error) {
+      if (signal?.aborted !== true) throw error
+    } finally {
+      await Promise.all([...players.values()].map((player) => player.stop()))
+    }
+    return this.#account.result
+  }
+
+  async #play(survey: Survey, players: ReadonlyMap<string, Player<T>>): Promise<void> {
+    const { result } = this.#account
+    const startedAt = Date.now()
+    const offset = shiftBy(this.#options.shift, survey, startedAt)
+    this.#clock.start(startedAt)
+    for await (const row of this.#recording.rows()) {
+      await this.#clock.until(row.ts)
+      result.gaps = this.#clock.gaps
+      this.#account.note(row.ts, row.skips, offset)
+      for (const { device, what } of row.said) await players.get(device)!.play(what, offset)
+      this.#options.onProgress?.(result.rows, survey.rows)
+    }
+    for (const player of players.values()) await player.flush()
+    await this.#window.settled()
+    result.complete = true
+  }
+
+  /** Reads it once ahead of the playing: how long it is decides where `now` puts it, and who speaks in it. */
+  async #survey(): Promise<Survey> {
+    let rows = 0
+    let first: number | null = null
+    let last = -Infinity
+    let previous: number | null = null
+    let takes = 0
+    const speakers = new Set<string>()
+    for await (const { ts, said } of this.#recording.rows()) {
+      rows++
+      for (const { device } of said) speakers.add(device)
+      if (ts === null) continue
+      first ??= ts
+      last = Math.max(last, ts)
+      takes += this.#clock.between(previous, ts)
+      previous = ts
+    }
+    const { file } = this.#options
+    if (first === null) throw new RecordingError(`${file} has no row whose time can be read`)
+    for (const { id } of this.#recording.devices()) speakers.delete(id)
+    if (speakers.size > 0) {
+      throw new RecordingError(`${file} does not say what ${[...speakers].join(', ')} is; name it in --map`)
+    }
+    return { rows, first, last, takes }
   }
 }
 
@@ -177,25 +229,6 @@ interface Survey {
   readonly takes: number
 }
 
-/** Reads it once ahead of the playing: how long it is decides where `now` puts it. */
-async function surveyed(recording: Recording, file: string, pacing: Pacing): Promise<Survey> {
-  let rows = 0
-  let first: number | null = null
-  let last = -Infinity
-  let previous: number | null = null
-  let takes = 0
-  for await (const { ts } of recording.rows()) {
-    rows++
-    if (ts === null) continue
-    first ??= ts
-    last = Math.max(last, ts)
-    takes += pacing.pause(previous, ts)
-    previous = ts
-  }
-  if (first === null) throw new RecordingError(`${file} has no row whose time can be read as the map says`)
-  return { rows, first, last, takes }
-}
-
 function shiftBy(shift: Shift, { first, last, takes }: Survey, startedAt: number): number {
   if (shift === 'none') return 0
   if (shift !== 'now') return shift - first
@@ -203,23 +236,51 @@ function shiftBy(shift: Shift, { first, last, takes }: Survey, startedAt: number
   return Math.floor(startedAt + Math.min(takes, last - first) - last)
 }
 
-function note(row: Row, offset: number, result: ReplayResult): void {
-  result.rows++
-  for (const skip of row.skips) result.skipped[skip] = (result.skipped[skip] ?? 0) + 1
-  if (row.ts === null) return
-  const time = new Date(row.ts + offset).toISOString()
-  result.first ??= time
-  result.last = time
+/** Nobody shall take it for the real one, and no crew be called by it. */
+function simulated(device: Registration, prefix: string): Registration {
+  return { ...device, id: `${prefix}${device.id}`, attributes: { ...device.attributes, simulated: true } }
 }
 
-function devicesOf(map: RecordingMap, prefix: string): Registration[] {
-  return map.devices.map(({ id, kind, site, street, grid, position }) => ({
-    id: `${prefix}${id}`,
-    kind,
-    site,
-    street,
-    grid,
-    ...(position && { position }),
-    attributes: { simulated: true, source: map.source },
-  }))
+/** Keeps the result as it comes about. */
+class Account implements PlayerListener {
+  readonly result: ReplayResult
+
+  constructor(format: Format) {
+    this.result = {
+      format,
+      rows: 0,
+      sent: 0,
+      acknowledged: 0,
+      refused: 0,
+      skipped: {},
+      devices: {},
+      gaps: 0,
+      first: null,
+      last: null,
+      complete: false,
+    }
+  }
+
+  note(ts: number | null, skips: readonly Skip[], offset: number): void {
+    const { result } = this
+    result.rows++
+    for (const skip of skips) result.skipped[skip] = (result.skipped[skip] ?? 0) + 1
+    if (ts === null) return
+    const time = new Date(ts + offset).toISOString()
+    result.first ??= time
+    result.last = time
+  }
+
+  onSent(device: string, count: number): void {
+    this.result.sent += count
+    this.result.devices[device] = (this.result.devices[device] ?? 0) + count
+  }
+
+  onAcknowledged(count: number): void {
+    this.result.acknowledged += count
+  }
+
+  onRefused(): void {
+    this.result.refused++
+  }
 }

@@ -85,7 +85,7 @@ test('secrets are kept where only their owner may read them, and serve the next 
 })
 
 test('a device that is registered but whose secret is unknown gets a new one', async () => {
-  gateway.registered.set('fume-a', { ...scenario.devices[0]!, attributes: {} })
+  gateway.registered.set('fume-a', { ...scenario.devices[0]!, attributes: { simulated: true } })
   gateway.secrets.set('fume-a', 'forgotten')
   const result = await runSimulation({ ...options(), speed: 60, duration: 1000 })
   expect(result.connected).toBe(3)

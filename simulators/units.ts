@@ -22,5 +22,6 @@ export function convert(
   value: number,
   { factor = 1, offset = 0 }: { factor?: number; offset?: number },
 ): number {
+  if (factor === 1 && offset === 0) return value
   return Number((value * factor + offset).toPrecision(12))
 }
