@@ -37,8 +37,9 @@ const end = START + Number(values.days) * DAY
 const everyMs = Number(values.every) * 1000
 
 function metricsAt(ts: number, noise: number): Reading['metrics'] {
-  // A working day has its hours: twice a day something comes near its limits.
-  const wave = Math.sin((ts / DAY) * 4 * Math.PI)
+  // A working day has its hours, and some days are worse than others.
+  const day = ((Math.floor(ts / DAY) * 7919) % 100) / 100
+  const wave = day * Math.sin((ts / DAY) * 4 * Math.PI)
   if (values.kind === 'water_level')
     return { level: 2.4 + 0.7 * wave + noise / 20, rainfall: noise > 0.9 ? 4 : 0 }
   return {

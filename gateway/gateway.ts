@@ -4,6 +4,7 @@ import { hj212Wire } from '../adapters/hj212/binding.ts'
 import { loadProfiles } from '../adapters/hj212/profile.ts'
 import { Hj212Source } from '../adapters/hj212/source.ts'
 import { BUILT_IN_PACKS, loadRules, RuleError } from '../rules/pack.ts'
+import { BackTests } from './backtest/back-tests.ts'
 import { MqttBroker } from './broker/broker.ts'
 import { ConfigError, type Config } from './config.ts'
 import { ActionInbox } from './dispatch/action-inbox.ts'
@@ -288,6 +289,7 @@ export class Gateway {
     if (hj212 !== undefined) await this.#run(hj212)
 
     const brokersAbove = await upstreams(config.upstream, dataDir, { intake, refuse, clock, log })
+    const backTests = new BackTests(config, log)
     const http = new HttpServer({
       host: config.http.host ?? config.host,
       port: config.http.port,
@@ -307,6 +309,7 @@ export class Gateway {
       quarantine,
       recorder,
       ruleBook,
+      backTests,
       sections,
       judge,
       alarms,
@@ -340,6 +343,8 @@ export class Gateway {
       },
     })
     await this.#run(http)
+    // Before the server, which waits for answers.
+    this.#started.push(() => backTests.stop())
     for (const upstream of brokersAbove) await this.#run(upstream)
     return {
       ready: true,

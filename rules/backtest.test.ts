@@ -19,7 +19,7 @@ const rule: Rule = {
 const here = { device: 'd', kind: 'cooking_fume', site: 'here', street: 'wenfeng', grid: 'wenfeng-001' }
 
 function told(readings: readonly StoredReading[], site: (index: number) => string = () => 'here') {
-  const replay = new Replay('d', planRules([rule]).get('cooking_fume')!, bounds)
+  const replay = new Replay(here, planRules([rule]).get('cooking_fume')!, bounds)
   const changes: Change[] = readings.flatMap((reading, index) => [
     ...replay.take({ origin: { ...here, site: site(index) }, reading }),
   ])

@@ -1,6 +1,7 @@
 import type { Alarm } from '../gateway/model/alarm.ts'
 import { DURATION_PATTERN, durationMs } from '../gateway/model/duration.ts'
 import type { Recorded } from '../gateway/model/pipeline.ts'
+import type { Origin } from '../gateway/model/reading.ts'
 import type { Rule } from '../gateway/model/rule.ts'
 import { alarmOf } from './alarm-of.ts'
 import { advance, DeviceState, observe, refresh, type Bounds, type Finding } from './engine.ts'
@@ -20,32 +21,34 @@ export interface Change {
 const nothing: readonly Change[] = []
 
 /**
- * One device's history, judged again by the engine that judges live. Its readings come in order of time, and
- * those that came too late are known by their note: so nothing is ever corrected, and the alarms are those
- * that stood live once the lateness bound had passed. Pure, like the engine.
+ * One device's history, judged again by the engine that judges live. Readings of one device come in order of
+ * time, and those that came too late are known by their note: so nothing is ever corrected, and the alarms are
+ * those that stood live once the lateness bound had passed. Rules that look at several devices are given the
+ * readings as they came in, for the bound is that of all of them together. Pure, like the engine.
  */
 export class Replay {
-  /** Readings that came later than the bound. */
+  /** The device's readings that came later than the bound. */
   late = 0
   readonly #state: DeviceState
   readonly #bounds: Bounds
-  #last: Recorded | undefined
+  #origin: Origin
 
-  /** `attributes`: the device's, as they are now; what they were then is not known. */
-  constructor(device: string, plan: Plan, bounds: Bounds, attributes?: Attributes) {
-    this.#state = new DeviceState(device, plan, bounds, attributes)
+  /** `attributes` and `origin`: the device's, as they are now; what they were then only its readings know. */
+  constructor(origin: Origin, plan: Plan, bounds: Bounds, attributes?: Attributes) {
+    this.#state = new DeviceState(origin.device, plan, bounds, attributes)
     this.#bounds = bounds
+    this.#origin = origin
   }
 
-  /** The next reading, not earlier than any before it. */
-  take(recorded: Recorded): readonly Change[] {
-    const { ts, behind = 0, delay = 0 } = recorded.reading
+  /** The next reading; `source` as {@link observe} has it. */
+  take({ origin, reading }: Recorded, source = 0): readonly Change[] {
+    const { ts, behind = 0, delay = 0 } = reading
     if (behind > this.#bounds.latenessMs) {
-      this.late++
+      if (source === 0) this.late++
       return nothing
     }
-    this.#last = recorded
-    return this.#changes(observe(this.#state, [recorded.reading], ts + delay), ts, delay)
+    if (source === 0) this.#origin = origin
+    return this.#changes(observe(this.#state, [reading], ts + delay, source), ts, delay)
   }
 
   /** No further reading until `now`, by the gateway's clock: timers that have run out by then, and last values. */
@@ -54,8 +57,8 @@ export class Replay {
   }
 
   #changes(found: readonly Finding[], at: number, delay: number): readonly Change[] {
-    if (found.length === 0 || this.#last === undefined) return nothing
-    const { origin } = this.#last
+    if (found.length === 0) return nothing
+    const origin = this.#origin
     return found.map((finding) => ({ alarm: alarmOf(finding, origin), rule: finding.rule, at, delay }))
   }
 }

@@ -8,6 +8,7 @@ export interface DeviceFields {
   street?: string
   grid?: string
   protocols?: Record<string, unknown>
+  attributes?: Record<string, string | number | boolean>
 }
 
 /** Registers a device over HTTP and answers its secret. */

@@ -11,7 +11,7 @@ export interface LoggedAlarm {
 }
 
 /** More than anybody reads, or sends out: the rules are wrong, or the stretch is too long. */
-const LIMIT = 100_000
+const LIMIT = 250_000
 
 /** The rules raise more alarms than a back-test holds in memory. */
 export class TooManyAlarms extends Error {

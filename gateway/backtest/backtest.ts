@@ -1,12 +1,14 @@
 import { Replay, warmUpMs, type Change } from '../../rules/backtest.ts'
 import type { Bounds } from '../../rules/engine.ts'
-import { planRules, type Plan } from '../../rules/plan.ts'
+import { devicesBehind } from '../../rules/links.ts'
+import { planLinkedRules, planRules, type Plan, type World } from '../../rules/plan.ts'
 import type { Alarm } from '../model/alarm.ts'
 import { isSimulated, type Device } from '../model/device.ts'
 import type { District } from '../model/district.ts'
-import type { History } from '../model/pipeline.ts'
+import type { History, Recorded, Stretch } from '../model/pipeline.ts'
 import type { Rule } from '../model/rule.ts'
 import { AlarmLog } from './alarm-log.ts'
+import { inArrivalOrder, type Sighting } from './arrival-order.ts'
 import { foresee, type ForeseenCase, type Manning } from './crews.ts'
 import { differenceOf, type Difference } from './difference.ts'
 import { loadOf, type HourOfWork } from './load.ts'
@@ -29,6 +31,7 @@ export interface BackTestSources {
   readonly history: History
   readonly registry: RegistryPicture
   readonly district: District
+  readonly world: World
   readonly bounds: Bounds
   /** The gateway's clock, epoch milliseconds: nothing is known beyond it. */
   readonly now: number
@@ -110,9 +113,12 @@ function isAsked({ devices }: BackTestRequest, device: string, judged: ReadonlyS
   return devices === undefined || devices.includes(device) || judged.has(device)
 }
 
+/** One device under one plan: its own rules, or those that look at others too. */
 interface Subject {
   readonly device: string
   readonly plan: Plan
+  /** Whose readings it takes, by the plan's sources; undefined where its attributes name nobody. */
+  readonly sees: readonly (string | undefined)[]
 }
 
 class Run {
@@ -121,10 +127,10 @@ class Run {
   late = 0
   readonly #request: BackTestRequest
   readonly #sources: BackTestSources
+  readonly #devices: ReadonlyMap<string, Device>
   readonly #progress: Progress
   readonly #signal: AbortSignal | undefined
   readonly #begin: number
-  readonly #registered: ReadonlyMap<string, Device>
   #done = 0
 
   constructor(
@@ -136,41 +142,49 @@ class Run {
   ) {
     this.#request = request
     this.#sources = sources
+    this.#devices = devices
     this.#progress = progress
     this.#signal = signal
     this.#begin = request.from - warmUpMs(request.rules)
-    this.#registered = devices
     this.log = new AlarmLog(request.from, request.to)
   }
 
-  /** Devices that the rules are about and the history knows. */
+  /** Devices that the rules are about: those that the history knows, and those that look at others. */
   async subjects(): Promise<readonly Subject[]> {
     const { rules, devices } = this.#request
+    const { history, world } = this.#sources
     const subjects: Subject[] = []
-    for (const plan of planRules(rules).values()) {
-      for (const device of await this.#sources.history.devices(plan.kind)) {
-        if (devices === undefined || devices.includes(device)) subjects.push({ device, plan })
+    for (const plan of planRules(rules, world).values()) {
+      for (const device of await history.devices(plan.kind)) subjects.push({ device, plan, sees: [device] })
+    }
+    for (const plan of planLinkedRules(rules, world).values()) {
+      for (const { id, kind, attributes = {} } of this.#devices.values()) {
+        if (kind === plan.kind) subjects.push({ device: id, plan, sees: devicesBehind(plan, id, attributes) })
       }
     }
-    return subjects
+    return devices === undefined ? subjects : subjects.filter(({ device }) => devices.includes(device))
   }
 
-  async judge({ device, plan }: Subject, of: number): Promise<void> {
+  async judge(subject: Subject, of: number): Promise<void> {
     const { to } = this.#request
-    const replay = new Replay(device, plan, this.#sources.bounds, this.#registered.get(device)?.attributes)
+    const { device, plan } = subject
+    const registered = this.#devices.get(device)
+    const { site = '', street = '', grid = '' } = registered ?? {}
+    const origin = { device, kind: plan.kind, site, street, grid }
+    const replay = new Replay(origin, plan, this.#sources.bounds, registered?.attributes)
     const note = (changes: readonly Change[]): void => changes.forEach((change) => this.log.note(change))
     const tell = (ts: number): void =>
       this.#progress((this.#done + (ts - this.#begin) / (to - this.#begin)) / of, device)
 
-    for await (const chunk of this.#scan({ device, plan }, this.#begin, to)) {
-      for (const recorded of chunk) note(replay.take(recorded))
-      tell(chunk.at(-1)!.reading.ts)
+    for await (const chunk of this.#sightings(subject, this.#begin, to)) {
+      for (const { recorded, source } of chunk) note(replay.take(recorded, source))
+      tell(chunk.at(-1)!.recorded.reading.ts)
     }
     // The first reading beyond shows what had run out before it; the others, how alarms that fire then end.
     let isOver = false
-    for await (const chunk of this.#scan({ device, plan }, to, to + FOLLOW_MS)) {
-      for (const recorded of chunk) {
-        note(replay.take(recorded))
+    for await (const chunk of this.#sightings(subject, to, to + FOLLOW_MS)) {
+      for (const { recorded, source } of chunk) {
+        note(replay.take(recorded, source))
         isOver = !this.log.isFiring
         if (isOver) break
       }
@@ -178,21 +192,33 @@ class Run {
     }
     const end = this.log.isFiring ? to + FOLLOW_MS : to
     // Nobody waits for a device that is no more.
-    note(replay.end(this.#registered.has(device) ? Math.min(end, this.#sources.now) : -Infinity))
+    note(replay.end(registered === undefined ? -Infinity : Math.min(end, this.#sources.now)))
     this.log.leave()
-    this.late += replay.late
+    if (plan.sources.length === 1) this.late += replay.late
     this.#done++
     tell(this.#begin)
   }
 
-  async *#scan({ device, plan }: Subject, from: number, to: number) {
-    for await (const chunk of this.#sources.history.scan({ device, kind: plan.kind, from, to })) {
+  async *#sightings({ plan, sees }: Subject, from: number, to: number): AsyncIterable<readonly Sighting[]> {
+    const streams = sees.map((device, source) => {
+      const kind = source === 0 || device === undefined ? plan.kind : this.#devices.get(device)?.kind
+      if (device === undefined || kind === undefined) return nobody
+      return this.#scan({ device, kind, from, to })
+    })
+    if (streams.length > 1) yield* inArrivalOrder(streams)
+    else for await (const chunk of streams[0]!) yield chunk.map((recorded) => ({ recorded, source: 0 }))
+  }
+
+  async *#scan(stretch: Stretch): AsyncIterable<readonly Recorded[]> {
+    for await (const chunk of this.#sources.history.scan(stretch)) {
       this.#signal?.throwIfAborted()
       this.readings += chunk.length
       yield chunk
     }
   }
 }
+
+const nobody: AsyncIterable<readonly Recorded[]> = (async function* () {})()
 
 function countMissed(cases: readonly ForeseenCase[]): MissedDeadlines {
   const count = (name: keyof MissedDeadlines) => cases.filter(({ missed }) => missed.includes(name)).length

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import type { Config } from '../config.ts'
-import { loadDistrict } from '../dispatch/district.ts'
+import { areasOf, loadDistrict } from '../dispatch/district.ts'
 import { openHistory } from '../historian/history.ts'
 import { durationMs } from '../model/duration.ts'
+import { loadKinds } from '../model/kinds.ts'
 import type { BackTestSources } from './backtest.ts'
 import { RegistryPicture } from './registry-picture.ts'
 
@@ -17,12 +18,14 @@ export async function withSources<T>(
 ): Promise<T> {
   const registry = new RegistryPicture(join(config.dataDir, 'registry.db'))
   try {
+    const district = loadDistrict(config.district.file)
     const history = openHistory(config.historian, config.dataDir)
     try {
       return await work({
         history,
         registry,
-        district: loadDistrict(config.district.file),
+        district,
+        world: { kinds: loadKinds(), areas: areasOf(district) },
         bounds: {
           latenessMs: durationMs(config.rules.lateness),
           staleAfterMs: durationMs(config.rules.staleAfter),

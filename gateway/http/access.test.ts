@@ -61,6 +61,7 @@ const ALLOWED: Record<string, readonly (Role | 'device')[]> = {
   'DELETE /api/v1/rules/:id': ['admin', 'district'],
   'POST /api/v1/rules/:id/reset': ['admin', 'district'],
   'POST /api/v1/rules/check': ['admin', 'district'],
+  'POST /api/v1/rules/backtest': ['admin', 'district'],
   'GET /api/v1/stats/precision': EVERYONE,
   'GET /api/v1/alarms': EVERYONE,
   'GET /api/v1/alarms/:id': EVERYONE,

@@ -8,12 +8,17 @@ export const Instant = (description: string) =>
 
 const WITH_OFFSET = /(Z|[+-]\d{2}(:?\d{2})?)$/i
 
-/** Epoch milliseconds of what {@link Instant} described; `where` names the parameter to the caller. */
+/** Epoch milliseconds of what {@link Instant} described; `where` names the parameter to the caller, in its `part`. */
 export function instant<T extends string | undefined>(
   where: string,
   text: T,
+  part?: 'querystring' | 'body',
 ): T extends string ? number : undefined
-export function instant(where: string, text: string | undefined): number | undefined {
+export function instant(
+  where: string,
+  text: string | undefined,
+  part: 'querystring' | 'body' = 'querystring',
+): number | undefined {
   if (text === undefined) return undefined
   const ms = /^-?\d{1,16}$/.test(text)
     ? Number(text)
@@ -22,7 +27,7 @@ export function instant(where: string, text: string | undefined): number | undef
   if (Number.isSafeInteger(ms) && (WITH_OFFSET.test(text.replace(' ', '+')) || /^-?\d+$/.test(text)))
     return ms
   const expected = 'epoch milliseconds or ISO 8601 with offset, such as 2024-06-01T12:00:00+08:00'
-  throw new Problem('bad_request', `querystring/${where}: "${text}" is not a time`, {
-    errors: [{ where: `querystring/${where}`, what: 'is not a time', expected }],
+  throw new Problem('bad_request', `${part}/${where}: "${text}" is not a time`, {
+    errors: [{ where: `${part}/${where}`, what: 'is not a time', expected }],
   })
 }

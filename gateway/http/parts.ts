@@ -1,4 +1,5 @@
 import type { Stranger } from '../../adapters/hj212/strangers.ts'
+import type { BackTests } from '../backtest/back-tests.ts'
 import type { Alarms } from '../dispatch/alarms.ts'
 import type { Cases } from '../dispatch/cases.ts'
 import type { Precisions } from '../dispatch/precision.ts'
@@ -49,6 +50,7 @@ export interface HttpParts {
   readonly alarms: Alarms
   readonly cases: Cases
   readonly precisions: Precisions
+  readonly backTests: Pick<BackTests, 'run'>
   readonly queue: Queue
   readonly publisher: Publisher
   /** Largest message that the intake takes as bytes. */

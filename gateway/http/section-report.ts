@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http'
 import { Type } from 'typebox'
 import { RATED_METRICS, WATER_BODIES } from '../../rules/surface-water.ts'
 import { MONTH_PATTERN, monthNamed } from '../reports/month.ts'
@@ -8,6 +7,7 @@ import { SectionReporter, TooManyReports } from '../reports/section-reporter.ts'
 import { PAID_METRICS } from '../reports/section-settings.ts'
 import { STREETS } from './access.ts'
 import { userOf } from './auth.ts'
+import { departure } from './departure.ts'
 import { pageQuery, readCursor, writeCursor } from './paging.ts'
 import type { HttpParts } from './parts.ts'
 import { Problem } from './problem.ts'
@@ -154,11 +154,4 @@ export function sectionReport(api: Api, { recorder, devices, sections, clock }: 
       return await reply.type('text/csv; charset=utf-8').send(sectionCsv(name, items))
     },
   )
-}
-
-/** Aborts when the connection is gone: a report that nobody waits for is not finished. */
-function departure(response: ServerResponse): AbortSignal {
-  const controller = new AbortController()
-  response.once('close', () => controller.abort(new Problem('timeout', 'the client has left')))
-  return controller.signal
 }

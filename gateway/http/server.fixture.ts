@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
+import { BackTests } from '../backtest/back-tests.ts'
 import { Alarms } from '../dispatch/alarms.ts'
 import { Cases } from '../dispatch/cases.ts'
 import { loadDistrict } from '../dispatch/district.ts'
@@ -176,6 +177,7 @@ export class Site {
       alarms: this.alarms,
       cases: this.cases,
       precisions: new Precisions(this.#database),
+      backTests: new BackTests({ ...loadConfig(undefined, {}), dataDir: folder }, log),
       queue: this.queue,
       publisher,
       maxMessageBytes: 1 << 20,

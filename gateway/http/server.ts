@@ -6,6 +6,7 @@ import fastify, { LogController } from 'fastify'
 import type { Part } from '../model/pipeline.ts'
 import { alarms } from './alarms.ts'
 import { denyByDefault, type Authority } from './auth.ts'
+import { backTest } from './backtest.ts'
 import { cases } from './cases.ts'
 import { drivenClock } from './clock.ts'
 import { commands } from './commands.ts'
@@ -154,6 +155,7 @@ export class HttpServer implements Part {
     ledger(app, parts)
     sectionReport(app, parts)
     rules(app, parts)
+    backTest(app, parts)
     alarms(app, parts)
     cases(app, parts)
     precision(app, parts)
