@@ -57,6 +57,15 @@ test('a rule is made, found, and removed; a pack’s can be brought back', async
   expect((await call('GET', `${URL}/versions?limit=1`)).body).toMatchObject({ origin: 'pack' })
 })
 
+test('rules come in pages, by id', async () => {
+  for (const id of ['c', 'a', 'z']) await call('POST', '', draft({ id }))
+  const first = (await call('GET', '?limit=3')).body as { items: { id: string }[]; cursor: string }
+  expect(first.items.map(({ id }) => id)).toEqual(['a', 'c', 'fume-over-limit'])
+  expect((await call('GET', `?limit=3&cursor=${first.cursor}`)).body).toEqual({
+    items: [expect.objectContaining({ id: 'z' })],
+  })
+})
+
 test('the story of a rule comes in pages', async () => {
   for (let version = 4; version <= 8; version++) await call('PUT', URL, { ...rule, version })
   const versions: unknown[] = []

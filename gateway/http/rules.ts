@@ -3,7 +3,7 @@ import { areasOf } from '../dispatch/district.ts'
 import { checkRules, type Problem as Mistake } from '../../rules/check.ts'
 import { parseRuleText } from '../../rules/rule-text.ts'
 import type { Rule } from '../model/rule.ts'
-import { RuleRefused, type RuleBook } from '../rule-book/rule-book.ts'
+import { MOST_RULES, RuleRefused, type RuleBook } from '../rule-book/rule-book.ts'
 import { DISTRICT, READERS } from './access.ts'
 import { userOf } from './auth.ts'
 import { Page, pageQuery, readCursor, writeCursor } from './paging.ts'
@@ -87,16 +87,24 @@ export function rules(api: Api, { ruleBook, kinds, district }: HttpParts): void 
       config: { access: READERS },
       schema: {
         tags,
-        summary: 'Rules',
+        summary: 'Rules, by id',
         querystring: Type.Object({
           removed: Type.Optional(
             Type.Boolean({ description: 'those of the packs that were removed, not those in force' }),
           ),
+          ...pageQuery(MOST_RULES, MOST_RULES),
         }),
         response: { 200: Page(RuleShape) },
       },
     },
-    ({ query }) => ({ items: [...(query.removed === true ? ruleBook.removed() : ruleBook.rules())] }),
+    ({ query: { removed, limit = MOST_RULES, cursor } }) => {
+      const after = cursor === undefined ? '' : readCursor('rules', cursor, ['string'])[0]
+      const all = removed === true ? ruleBook.removed() : ruleBook.rules()
+      const rest = all.filter(({ id }) => id > after).sort((a, b) => (a.id < b.id ? -1 : 1))
+      const items = rest.slice(0, limit)
+      if (items.length === rest.length) return { items }
+      return { items, cursor: writeCursor('rules', [items.at(-1)!.id]) }
+    },
   )
   api.get(
     '/api/v1/rules/:id',

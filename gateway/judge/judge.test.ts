@@ -277,6 +277,7 @@ describe('trouble', () => {
     await judged(court)
     court.judge.forget('d')
     await soon(() => expect(court.book.all().map(story)).toEqual([['r', 'red', 'cleared', 0, 0]]))
+    expect(court.book.all()[0]).toMatchObject({ reason: 'device_removed' })
     court.now = START + 60 * MINUTE
     await court.at(60, { x: 5 }, originOf('other'))
     await soon(() => expect(court.book.all()).toHaveLength(2))
@@ -316,7 +317,9 @@ describe('trouble', () => {
     again.now = START + 60 * MINUTE
     await again.start()
     await judged(again)
-    await soon(() => expect(again.book.all()).toMatchObject([{ rule: 'r', state: 'cleared' }]))
+    await soon(() =>
+      expect(again.book.all()).toMatchObject([{ rule: 'r', state: 'cleared', reason: 'device_removed' }]),
+    )
     await soon(() =>
       expect(again.database.sql.prepare('SELECT count(*) AS n FROM judge_states').get()).toEqual({ n: 0 }),
     )
@@ -372,6 +375,7 @@ describe('trouble', () => {
         ['s', 'yellow', 'firing', 1, null],
       ]),
     )
+    expect(court.book.all()[0]).toMatchObject({ reason: 'device_changed' })
   })
 
   test('a backlog of more than an hour raises stale alarms', async () => {

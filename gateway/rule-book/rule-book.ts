@@ -11,7 +11,7 @@ import type { Along, Database } from '../registry/database.ts'
 import { RuleChanges, type RuleAction, type RuleChange } from './rule-changes.ts'
 
 /** Rules in force at most. */
-const MOST_RULES = 1000
+export const MOST_RULES = 1000
 /** Ids ever used at most, those of removed rules too: a removed pack's rule has to stay known. */
 const MOST_IDS = 5000
 
