@@ -1,3 +1,4 @@
+import type { Rule } from '../gateway/model/rule.ts'
 import { DeviceState, findings, refold, type Bounds } from './engine.ts'
 import type { Fold } from './fold.ts'
 import { ROLES } from './links.ts'
@@ -77,8 +78,8 @@ export function underNewRules(
   const base = without(snapshotOfFold(state.head, state.plan), strangers)
   const snapshot = { ...snapshotOf(state), base, rows: [], attributes }
   const present = restore(snapshot, state.device, plan, state.bounds)
-  const former = new Set(state.plan.rules.map(({ rule }) => JSON.stringify(rule)))
-  const changed = plan.rules.filter(({ rule }) => !former.has(JSON.stringify(rule)))
+  const former = new Set(state.plan.rules.map(({ rule }) => textOf(rule)))
+  const changed = plan.rules.filter(({ rule }) => !former.has(textOf(rule)))
   present.base.resetTimers(changed)
   present.head.resetTimers(changed)
   return present
@@ -92,6 +93,17 @@ function without(fold: FoldSnapshot, sources: readonly string[]): FoldSnapshot {
     signals: Object.fromEntries(Object.entries(fold.signals).filter(isKept)),
     windows: Object.fromEntries(Object.entries(fold.windows).filter(isKept)),
   }
+}
+
+/** Every device of a kind is carried over at once: their rules are written out only for the first. */
+const texts = new WeakMap<Rule, string>()
+
+function textOf(rule: Rule): string {
+  const known = texts.get(rule)
+  if (known !== undefined) return known
+  const text = JSON.stringify(rule)
+  texts.set(rule, text)
+  return text
 }
 
 function snapshotOfFold(fold: Fold, plan: Plan): FoldSnapshot {
