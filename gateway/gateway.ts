@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { hj212Wire } from '../adapters/hj212/binding.ts'
 import { loadProfiles } from '../adapters/hj212/profile.ts'
 import { Hj212Source } from '../adapters/hj212/source.ts'
+import { opcuaWire } from '../adapters/opcua/binding.ts'
+import { OpcuaSource } from '../adapters/opcua/source.ts'
 import { BUILT_IN_PACKS, loadRules, RuleError } from '../rules/pack.ts'
 import { BackTests } from './backtest/back-tests.ts'
 import { MqttBroker } from './broker/broker.ts'
@@ -146,7 +148,7 @@ export class Gateway {
     this.#started.push(() => database.close())
     const slowHash = new SlowHash()
     const secrets = new Secrets(database, slowHash)
-    const devices = new Devices(database, secrets, kinds, [hj212Wire(profiles)])
+    const devices = new Devices(database, secrets, kinds, [hj212Wire(profiles), opcuaWire])
     const users = new Users(database, secrets)
     const audit = new Audit(database, clock)
     const commands = new Commands(database, audit, clock)
@@ -222,7 +224,10 @@ export class Gateway {
     devices.onChange(({ what, id }) => {
       if (what === 'removed') judge.forget(id)
       if (what === 'created' || what === 'changed') judge.heed(id)
-      if (what === 'created' || what === 'changed' || what === 'removed') hj212?.changed(id)
+      if (what === 'created' || what === 'changed' || what === 'removed') {
+        hj212?.changed(id)
+        opcua.deviceChanged()
+      }
       if (what === 'removed' || what === 'secret') this.#showOut(broker, 'device', id, what === 'removed')
     })
     users.onChange(({ what, name }) => this.#showOut(broker, 'user', name, what === 'removed'))
@@ -288,6 +293,8 @@ export class Gateway {
     await this.#run(queue)
     if (hj212 !== undefined) await this.#run(hj212)
 
+    const pkiDir = join(dataDir, 'pki', 'opcua')
+    const opcua = new OpcuaSource({ devices, kinds, intake, refuse, pkiDir, clock, log })
     const brokersAbove = await upstreams(config.upstream, dataDir, { intake, refuse, clock, log })
     const backTests = new BackTests(config, log)
     const http = new HttpServer({
@@ -340,12 +347,14 @@ export class Gateway {
         broker: () => broker.health(),
         ...(brokersAbove.length > 0 && { upstream: () => upstreamHealth(brokersAbove) }),
         ...(hj212 !== undefined && { hj212: () => hj212.health() }),
+        opcua: () => opcua.health(),
       },
     })
     await this.#run(http)
     // Before the server, which waits for answers.
     this.#started.push(() => backTests.stop())
     for (const upstream of brokersAbove) await this.#run(upstream)
+    await this.#run(opcua)
     return {
       ready: true,
       ...broker.ports(),

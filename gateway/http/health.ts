@@ -5,11 +5,11 @@ import type { Metrics } from './metrics.ts'
 import type { Api } from './route.ts'
 
 /**
- * Their state is shown, but the readings are safe without them: the journal holds them until the store is back, a
- * broker upstream until the gateway is. A gateway that an orchestrator takes out of service for one of them would
- * lose what its devices send meanwhile.
+ * Their state is shown, but what is on the other side is not ours: the journal holds the readings until the store is
+ * back, a broker upstream until the gateway is, and a station that is away is away. A gateway that an orchestrator
+ * takes out of service for one of them would lose what its devices send meanwhile.
  */
-const SPARED: ReadonlySet<string> = new Set(['historian', 'upstream'])
+const SPARED: ReadonlySet<string> = new Set(['historian', 'upstream', 'opcua'])
 
 const Readiness = Type.Object({
   ready: Type.Boolean(),

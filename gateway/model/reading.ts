@@ -71,6 +71,7 @@ export interface Delivery {
 export const REFUSAL_CODES = [
   'bad_json',
   'bad_line',
+  'bad_node',
   'bad_reading',
   'unknown_device',
   'wrong_kind',
