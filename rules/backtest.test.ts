@@ -1,7 +1,11 @@
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { StoredReading } from '../gateway/model/reading.ts'
 import type { Rule } from '../gateway/model/rule.ts'
+import { loadKinds } from '../gateway/model/kinds.ts'
 import { Replay, warmUpMs, type Change } from './backtest.ts'
+import { advance, DeviceState, follow, observe, refresh, type Finding } from './engine.ts'
+import { BUILT_IN_PACKS, loadRules } from './pack.ts'
 import { planRules } from './plan.ts'
 
 const T = 1_718_000_000_000
@@ -58,6 +62,37 @@ describe('a replay', () => {
     const { changes } = told([fume(0, 3), fume(1, 1), fume(2, 3)], (index) => (index < 2 ? 'here' : 'there'))
     expect(changes.map(({ alarm }) => alarm.site)).toEqual(['here', 'here', 'there'])
   })
+})
+
+test('a reading that is followed says what it says when it is observed, as long as all come in order', () => {
+  const plan = planRules(loadRules(BUILT_IN_PACKS, loadKinds())).get('cooking_fume')!
+  const history = fc.array(
+    fc.record({
+      gap: fc.constantFrom(10_000, 60_000, 200_000, 20 * MINUTE),
+      fume: fc.constantFrom(0.4, 1.7, 2.5, 5),
+      fan: fc.boolean(),
+      purifier: fc.boolean(),
+      delay: fc.constantFrom(0, 0, 70 * MINUTE),
+    }),
+    { maxLength: 200 },
+  )
+  fc.assert(
+    fc.property(history, (steps) => {
+      const [followed, observed] = [0, 1].map(() => new DeviceState('d', plan, bounds))
+      const [heard, expected] = [new Map<string, Finding>(), new Map<string, Finding>()]
+      let ts = T
+      for (const { gap, delay, ...metrics } of steps) {
+        ts += gap
+        for (const found of follow(followed!, { ts, metrics }, ts + delay)) heard.set(found.id, found)
+        for (const found of observe(observed!, [{ ts, metrics }], ts + delay)) expected.set(found.id, found)
+      }
+      for (const found of [...advance(followed!, ts + DAY), ...refresh(followed!)]) heard.set(found.id, found)
+      for (const found of [...advance(observed!, ts + DAY), ...refresh(observed!)])
+        expected.set(found.id, found)
+      expect(heard).toEqual(expected)
+    }),
+    { numRuns: 300 },
+  )
 })
 
 test('a replay begins as long before as its longest rule looks back, a day at least', () => {

@@ -4,7 +4,7 @@ import type { Recorded } from '../gateway/model/pipeline.ts'
 import type { Origin } from '../gateway/model/reading.ts'
 import type { Rule } from '../gateway/model/rule.ts'
 import { alarmOf } from './alarm-of.ts'
-import { advance, DeviceState, observe, refresh, type Bounds, type Finding } from './engine.ts'
+import { advance, DeviceState, follow, observe, refresh, type Bounds, type Finding } from './engine.ts'
 import type { Attributes } from './local.ts'
 import type { Plan } from './plan.ts'
 
@@ -31,16 +31,19 @@ export class Replay {
   late = 0
   readonly #state: DeviceState
   readonly #bounds: Bounds
+  /** Whether it looks at nobody else. */
+  readonly #isAlone: boolean
   #origin: Origin
 
   /** `attributes` and `origin`: the device's, as they are now; what they were then only its readings know. */
   constructor(origin: Origin, plan: Plan, bounds: Bounds, attributes?: Attributes) {
     this.#state = new DeviceState(origin.device, plan, bounds, attributes)
     this.#bounds = bounds
+    this.#isAlone = plan.sources.length === 1
     this.#origin = origin
   }
 
-  /** The next reading; `source` as {@link observe} has it. */
+  /** The next reading; `source` as {@link observe} has it, always 0 where the plan has but one. */
   take({ origin, reading }: Recorded, source = 0): readonly Change[] {
     const { ts, behind = 0, delay = 0 } = reading
     if (behind > this.#bounds.latenessMs) {
@@ -48,7 +51,10 @@ export class Replay {
       return nothing
     }
     if (source === 0) this.#origin = origin
-    return this.#changes(observe(this.#state, [reading], ts + delay, source), ts, delay)
+    const found = this.#isAlone
+      ? follow(this.#state, reading, ts + delay)
+      : observe(this.#state, [reading], ts + delay, source)
+    return found.length === 0 ? nothing : this.#changes(found, ts, delay)
   }
 
   /** No further reading until `now`, by the gateway's clock: timers that have run out by then, and last values. */
@@ -57,7 +63,6 @@ export class Replay {
   }
 
   #changes(found: readonly Finding[], at: number, delay: number): readonly Change[] {
-    if (found.length === 0) return nothing
     const origin = this.#origin
     return found.map((finding) => ({ alarm: alarmOf(finding, origin), rule: finding.rule, at, delay }))
   }

@@ -106,6 +106,22 @@ export function observe(
 }
 
 /**
+ * The device's next reading, where it is known that none will come that is older: what it says is final. Spares
+ * what {@link observe} keeps for those that come late; a state hears of its readings by the one or by the other.
+ */
+export function follow(state: DeviceState, reading: Reading, receivedAt: number): readonly Finding[] {
+  const { head, plan } = state
+  layOut(plan.row, state, reading, receivedAt, 0)
+  state.newest = reading.ts
+  state.lag = receivedAt - reading.ts
+  head.step(plan.row, 0)
+  const changes = head.changed ? report(state, false) : nothing
+  for (const { rule, startedAt } of head.closed) state.said.delete(idOf(state, rule, startedAt))
+  if (head.closed.length > 0) head.closed = []
+  return changes
+}
+
+/**
  * Time passes: runs the timers that are due by the gateway's clock, measured from when the newest reading
  * came in. Those of rules with `absent` run up to `absentNow`, which is earlier while devices are given time
  * to reconnect.
