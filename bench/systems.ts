@@ -92,10 +92,14 @@ async function startGridwhistle(historian: 'alive' | 'dead' = 'alive'): Promise<
     ],
     http: { url: `http://127.0.0.1:${http}`, secrets },
     register: (devices) =>
-      registerDevices(devices.map(registration), new Secrets(secrets), {
-        httpUrl: `http://127.0.0.1:${http}`,
-        token: TOKEN,
-      }),
+      registerDevices(
+        devices.map((id) => registration(id)),
+        new Secrets(secrets),
+        {
+          httpUrl: `http://127.0.0.1:${http}`,
+          token: TOKEN,
+        },
+      ),
     probeTopic: 'dispatch/+/orders/#',
     programs: [program],
     stored: () => (historian === 'dead' ? Promise.resolve(null) : count(influx)),

@@ -1,19 +1,20 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { DEVICE_LIMIT, load, type LoadPhase, type LoadResult } from '../simulators/load.ts'
+import { PROTOCOLS, type Protocol } from '../simulators/load/fleet.ts'
 import type { Metrics } from '../simulators/load/payload.ts'
 import { Secrets } from '../simulators/secrets.ts'
 import { WrongUsage } from '../simulators/wrong-usage.ts'
 import { stopSignal } from './exit.ts'
 import { duration, positiveNumber, wholeNumber } from './options.ts'
 import { Progress } from './progress.ts'
-import { mqttOptions, type Target, targetOf, type TargetOptions, tokenOf } from './target.ts'
+import { hj212Option, mqttOptions, type Target, targetOf, type TargetOptions, tokenOf } from './target.ts'
 
 interface Options extends TargetOptions {
   devices: number
   rate?: number
   inFlight: number
   batch: number
-  protocol: 'mqtt' | 'http'
+  protocol: Protocol
   duration: number
   drain: number
   topic: string
@@ -34,7 +35,7 @@ interface Options extends TargetOptions {
 const LONGEST = 3_600_000
 
 export function loadCommand(): Command {
-  const command = mqttOptions(new Command('load'))
+  const command = hj212Option(mqttOptions(new Command('load')))
     .description('load a gateway and account for every reading')
     .option('--devices <n>', 'connections, each a device of its own', wholeNumber(0, DEVICE_LIMIT), 100)
     .option(
@@ -63,7 +64,7 @@ export function loadCommand(): Command {
     .option('--allow-remote', 'load another machine than this one')
     .option('--json', 'print the account as JSON')
   command
-    .addOption(new Option('--protocol <name>', 'how').choices(['mqtt', 'http']).default('mqtt'))
+    .addOption(new Option('--protocol <name>', 'how').choices(PROTOCOLS).default('mqtt'))
     .addOption(
       new Option('--qos <n>', 'at QoS 0 nothing is acknowledged, so loss could not be told')
         .choices(['1'])
@@ -86,11 +87,13 @@ gateway sends for simulated devices only with dispatch.simulated. Exits with 1 w
 Examples:
   gridwhistle load --devices 1000 --in-flight 10 --duration 30s --json
   gridwhistle load --devices 5000 --rate 20000 --probe 100
+  gridwhistle load --protocol hj212 --devices 2000 --in-flight 1
   gridwhistle load --no-register --topic 'v1/{device}/readings' --to mqtt://127.0.0.1:1884`,
     )
     .action(async (options: Options) => {
       const target = targetOf(options)
-      if (options.allowRemote !== true) mustBeHere(target)
+      if (options.allowRemote !== true)
+        mustBeHere(target)
       const signal = stopSignal()
       const phases = new Map<LoadPhase, Progress>()
       let result: LoadResult
@@ -99,6 +102,7 @@ Examples:
           protocol: options.protocol,
           mqttUrl: target.mqttUrl,
           httpUrl: target.httpUrl,
+          hj212Url: target.hj212Url,
           ...(options.register && { token: tokenOf(target) }),
           secrets: new Secrets(options.secrets),
           ...(options.secretOf !== undefined && { secretOf: options.secretOf }),
@@ -143,8 +147,8 @@ function probeOf(options: Options, count: number, target: Target) {
   }
 }
 
-function mustBeHere({ mqttUrl, httpUrl }: Target): void {
-  for (const url of [mqttUrl, httpUrl]) {
+function mustBeHere({ mqttUrl, httpUrl, hj212Url }: Target): void {
+  for (const url of [mqttUrl, httpUrl, hj212Url]) {
     const { hostname } = new URL(url)
     if (hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname)) continue
     throw new WrongUsage(`${hostname} is another machine; --allow-remote if its owner agrees`)

@@ -54,7 +54,7 @@ export function targetOf(options: TargetOptions): Target {
   const config = loadConfig(options.config, process.env)
   const mqtt = `mqtt://${reachable(config.mqtt.host ?? config.host)}:${config.mqtt.port}`
   const http = `http://${reachable(config.http.host ?? config.host)}:${config.http.port}`
-  const hj212 = `tcp://${reachable(config.host)}:${config.hj212?.port ?? HJ212_PORT}`
+  const hj212 = `tcp://${reachable(config.hj212?.host ?? config.host)}:${config.hj212?.port ?? HJ212_PORT}`
   return {
     mqttUrl: options.to ?? mqtt,
     hj212Url: options.hj212 ?? hj212,

@@ -18,6 +18,7 @@ function options(more: Partial<LoadOptions> = {}): LoadOptions {
     protocol: 'mqtt',
     mqttUrl: gateway.mqttUrl,
     httpUrl: gateway.httpUrl,
+    hj212Url: 'tcp://127.0.0.1:9',
     token: gateway.token,
     devicePrefix: 'load-',
     devices: 5,

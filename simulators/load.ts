@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { deviceIds, Fleet, registration } from './load/fleet.ts'
+import { deviceIds, Fleet, type Protocol, registration } from './load/fleet.ts'
 import { type Latency, LatencyGauge } from './load/gauge.ts'
 import type { Lane, LaneListener } from './load/lane.ts'
 import { QUIET_KITCHEN, readingsPayload } from './load/payload.ts'
@@ -10,11 +10,13 @@ import { Secrets } from './secrets.ts'
 import { WrongUsage } from './wrong-usage.ts'
 
 export interface LoadOptions {
-  readonly protocol: 'mqtt' | 'http'
+  readonly protocol: Protocol
   /** mqtt://host:port */
   readonly mqttUrl: string
   /** http://host:port: for registering, and for protocol `http`. */
   readonly httpUrl: string
+  /** tcp://host:port, for protocol `hj212`. */
+  readonly hj212Url: string
   /** Registers the devices; without it they sign in with known secrets or, without any, anonymously. */
   readonly token?: string
   readonly secrets?: Secrets
@@ -44,7 +46,7 @@ export type LoadPhase = 'register' | 'connect' | 'load' | 'drain'
 
 /** Readings unless it says messages; milliseconds; rates are per second. */
 export interface LoadResult {
-  readonly protocol: 'mqtt' | 'http'
+  readonly protocol: Protocol
   readonly mode: 'open' | 'closed'
   readonly devices: number
   readonly inFlight: number
@@ -95,7 +97,7 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
   }
 }
 
-function check({ devices, batch, inFlight, rate, probe }: LoadOptions): void {
+function check({ protocol, devices, batch, inFlight, rate, probe }: LoadOptions): void {
   const least = probe === undefined || rate !== undefined ? 1 : 0
   if (!(devices >= least && devices <= DEVICE_LIMIT)) {
     throw new WrongUsage(`devices must be ${least} to ${DEVICE_LIMIT}, not ${devices}`)
@@ -103,6 +105,8 @@ function check({ devices, batch, inFlight, rate, probe }: LoadOptions): void {
   if (!(batch >= 1 && batch <= MESSAGE_LIMIT)) {
     throw new WrongUsage(`batch must be 1 to ${MESSAGE_LIMIT}, not ${batch}`)
   }
+  if (protocol === 'hj212' && batch > 1)
+    throw new WrongUsage('batch must be 1: a frame of HJ 212 has one time')
   // A packet id has 16 bits, and is not 0 [MQTT-2.3.1-1].
   if (!(inFlight >= 1 && inFlight <= 65_535)) {
     throw new WrongUsage(`in-flight must be 1 to 65535, not ${inFlight}`)
@@ -138,7 +142,8 @@ class LoadRun implements LaneListener {
   }
 
   async prepare(): Promise<void> {
-    const { devicePrefix, devices, batch, secretOf, token, httpUrl, signal, onProgress } = this.#options
+    const { protocol, devicePrefix, devices, batch, secretOf, token, httpUrl, signal, onProgress } =
+      this.#options
     const ids = deviceIds(devicePrefix, devices)
     const all = [...ids, ...(this.#probe?.ids ?? [])]
     if (secretOf !== undefined) {
@@ -146,7 +151,7 @@ class LoadRun implements LaneListener {
     }
     if (token !== undefined) {
       await registerDevices(
-        all.map(registration),
+        all.map((id) => registration(id, protocol)),
         this.#secrets,
         { httpUrl, token, ...(signal && { signal }) },
         (done) => onProgress?.('register', done, all.length),

@@ -32,8 +32,8 @@ export class Assembly {
   /** Resolves when the part is durable, alone or with the others. */
   take(member: Member, packet: Packet): Promise<void> {
     const { pnum, pno, mn, cn, cp } = packet
-    const dataTime = cp.find(([name]) => name === 'DataTime')?.[1]
     const isPart = pnum !== null && pno !== null && pnum > 1 && pnum <= PARTS && pno >= 1 && pno <= pnum
+    const dataTime = isPart ? cp.find(([name]) => name === 'DataTime')?.[1] : undefined
     if (!isPart || dataTime === undefined) return this.#deliver(member, packet)
     const key = `${mn} ${cn} ${dataTime}`
     let message = this.#messages.get(key)

@@ -16,8 +16,10 @@ const MINUTES_UP_TO_MS = DAY_MS
 const SETTLE_MS = 10_000
 /** A device that comes and goes is asked no sooner than this after the last time. */
 const REST_MS = 10 * MINUTE_MS
-/** Devices at once: after the gateway was away, all of them come back. */
-const AT_ONCE = 2
+/** After the gateway was away all devices come back: so many are asked at once, … */
+const AT_ONCE = 4
+/** … and the historian no sooner than this after the last time, ms, for it has values to store. */
+const QUERY_EVERY_MS = 50
 
 export interface BackfillParts {
   /** The store of history; rejects when it cannot answer. */
@@ -39,6 +41,7 @@ export class Backfill {
   readonly #waiting: (() => Promise<void>)[] = []
   readonly #timers = new Set<NodeJS.Timeout>()
   #running = 0
+  #pacing: NodeJS.Timeout | undefined
   #isStopped = false
 
   constructor(parts: BackfillParts) {
@@ -67,14 +70,19 @@ export class Backfill {
   stop(): void {
     this.#isStopped = true
     for (const timer of this.#timers) clearTimeout(timer)
+    clearTimeout(this.#pacing)
     this.#waiting.length = 0
   }
 
   #next(): void {
-    if (this.#running >= AT_ONCE) return
+    if (this.#running >= AT_ONCE || this.#pacing !== undefined) return
     const work = this.#waiting.shift()
     if (work === undefined) return
     this.#running++
+    this.#pacing = setTimeout(() => {
+      this.#pacing = undefined
+      this.#next()
+    }, QUERY_EVERY_MS)
     void work().finally(() => {
       this.#running--
       this.#next()

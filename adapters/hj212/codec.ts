@@ -58,6 +58,7 @@ export function versionOf(packet: Pick<Packet, 'flag'>): number {
 /** In the field MN is anything: 24 hexadecimal digits (2017), 14 (2005), a serial number, a name. */
 export const MN_PATTERN = '^[\\x21-\\x3a\\x3c\\x3e-\\x7e]{1,64}$'
 const mnText = new RegExp(MN_PATTERN)
+const cnText = /^[0-9A-Za-z]{4}$/
 const digits = /^\d{1,5}$/
 
 /** A whole data segment whose length is right. */
@@ -77,24 +78,45 @@ export function decodeSegment(segment: Uint8Array): Packet | Fault {
   const text = Buffer.from(segment.buffer, segment.byteOffset, segment.byteLength).toString('utf8')
   const start = text.indexOf('CP=&&')
   if (start < 0 || !text.endsWith('&&') || text.length < start + 7) return bad('CP=&&…&&: missing')
-  const head = new Map(fields(text.slice(0, start)))
-  const mn = head.get('MN') ?? ''
-  const cn = head.get('CN') ?? ''
-  if (!mnText.test(mn)) return bad('MN: missing or not plain text of 1 to 64 characters')
-  if (!/^[0-9A-Za-z]{4}$/.test(cn)) return bad('CN: missing; expected four digits')
-  const flag = head.get('Flag')
-  if (flag !== undefined && !digits.test(flag)) return bad('Flag: expected a number')
+  const head = headOf(text.slice(0, start))
+  if (!mnText.test(head.MN ?? '')) return bad('MN: missing or not plain text of 1 to 64 characters')
+  if (!cnText.test(head.CN ?? '')) return bad('CN: missing; expected four digits')
+  if (head.Flag !== undefined && !digits.test(head.Flag)) return bad('Flag: expected a number')
   return {
-    qn: head.get('QN') ?? null,
-    st: head.get('ST') ?? null,
-    cn,
-    pw: head.get('PW') ?? null,
-    mn,
-    flag: flag === undefined ? null : Number(flag),
-    pnum: numberOf(head.get('PNUM')),
-    pno: numberOf(head.get('PNO')),
+    qn: head.QN ?? null,
+    st: head.ST ?? null,
+    cn: head.CN!,
+    pw: head.PW ?? null,
+    mn: head.MN!,
+    flag: head.Flag === undefined ? null : Number(head.Flag),
+    pnum: numberOf(head.PNUM),
+    pno: numberOf(head.PNO),
     cp: fields(text.slice(start + 5, -2)),
   }
+}
+
+type Head = Partial<Record<'QN' | 'ST' | 'CN' | 'PW' | 'MN' | 'Flag' | 'PNUM' | 'PNO', string>>
+
+function headOf(text: string): Head {
+  const head: Head = {}
+  for (const [name, value] of fields(text)) {
+    switch (name) {
+      case 'QN':
+      case 'ST':
+      case 'CN':
+      case 'PW':
+      case 'MN':
+      case 'Flag':
+      case 'PNUM':
+      case 'PNO':
+        head[name] = value
+        break
+      default:
+        // Makers add fields of their own.
+        break
+    }
+  }
+  return head
 }
 
 /** `a=1,b=2;c=3`: items and their fields alike. A part without `=` says nothing. */
@@ -131,20 +153,22 @@ export function encode(
   algorithm: Checksum,
 ): Buffer {
   const { qn, st, cn, pw, mn, flag, pnum, pno, cp } = packet
-  const head = { QN: qn, ST: st, CN: cn, PW: pw, MN: mn, Flag: flag, PNUM: pnum, PNO: pno }
-  const written = Object.entries(head)
-    .filter(([, value]) => value !== null && value !== undefined)
-    .map(([name, value]) => `${name}=${value};`)
-    .join('')
-  return frame(Buffer.from(`${written}CP=&&${cp}&&`), algorithm)
+  const head =
+    `${field('QN', qn)}${field('ST', st)}CN=${cn};${field('PW', pw)}MN=${mn};` +
+    `${field('Flag', flag)}${field('PNUM', pnum)}${field('PNO', pno)}`
+  return frame(Buffer.from(`${head}CP=&&${cp}&&`), algorithm)
+}
+
+function field(name: string, value: string | number | null | undefined): string {
+  return value === null || value === undefined ? '' : `${name}=${value};`
 }
 
 export function frame(segment: Uint8Array, algorithm: Checksum): Buffer {
-  return Buffer.concat([
-    Buffer.from(`##${String(segment.length).padStart(4, '0')}`),
-    segment,
-    Buffer.from(`${hex(checksum(segment, algorithm))}\r\n`),
-  ])
+  const bytes = Buffer.allocUnsafe(segment.length + 12)
+  bytes.write(`##${String(segment.length).padStart(4, '0')}`, 'latin1')
+  bytes.set(segment, 6)
+  bytes.write(`${hex(checksum(segment, algorithm))}\r\n`, segment.length + 6, 'latin1')
+  return bytes
 }
 
 function hex(crc: number): string {

@@ -36,7 +36,7 @@ export class Connection {
   #isHeld = false
   #isDraining = false
   #isStopped = false
-  #isCorked = false
+  #unsent: Uint8Array[] = []
   /** `performance.now()` when the unfinished frame was first seen; 0 when there is none. */
   #unfinishedSince = 0
 
@@ -81,22 +81,10 @@ export class Connection {
     if (this.#inFlight === IN_FLIGHT - 1) this.#regulate()
   }
 
-  /** What a commit has let through goes out together. */
+  /** What a commit has let through goes out in one write. */
   send(frame: Uint8Array): void {
-    const socket = this.#socket
-    if (!socket.writable) return
-    if (!this.#isCorked) {
-      this.#isCorked = true
-      socket.cork()
-      process.nextTick(() => {
-        this.#isCorked = false
-        socket.uncork()
-      })
-    }
-    if (socket.write(frame)) return
-    // A peer that sends and does not read what it is answered.
-    this.#isDraining = true
-    this.#regulate()
+    if (this.#unsent.length === 0) process.nextTick(() => this.#flush())
+    this.#unsent.push(frame)
   }
 
   /** Closes it when nothing right has come for too long, or a frame takes too long to be whole. */
@@ -114,6 +102,7 @@ export class Connection {
 
   /** Closes when what has been written is out. */
   finish(): void {
+    this.#flush()
     this.#socket.end()
   }
 
@@ -135,6 +124,19 @@ export class Connection {
     // Bytes count too, so that noise has no higher rate than frames of a usual length.
     const wait = this.#allowance.spend(Math.max(this.#frames, chunk.length / 1024), now)
     if (wait > 0) this.#hold(wait)
+  }
+
+  #flush(): void {
+    const frames = this.#unsent
+    this.#unsent = []
+    if (
+      !this.#socket.writable ||
+      this.#socket.write(frames.length === 1 ? frames[0]! : Buffer.concat(frames))
+    )
+      return
+    // A peer that sends and does not read what it is answered.
+    this.#isDraining = true
+    this.#regulate()
   }
 
   #hold(wait: number): void {

@@ -25,26 +25,25 @@ const LENGTH_MS: Readonly<Record<Period, number>> = {
  * What came before the gateway's start is not known here.
  */
 export class Coverage {
-  readonly #devices = new Map<string, Map<string, Run[]>>()
+  /** By device and metric, the runs of each period, in the order of {@link PERIODS}. */
+  readonly #devices = new Map<string, Map<string, Run[][]>>()
 
   note(device: string, metric: string, period: Period, ts: number): void {
     let metrics = this.#devices.get(device)
-    if (metrics === undefined) this.#devices.set(device, (metrics = new Map<string, Run[]>()))
-    const key = `${metric} ${period}`
-    const runs = metrics.get(key)
-    if (runs === undefined) metrics.set(key, [[ts, ts]])
-    else extend(runs, ts)
+    if (metrics === undefined) this.#devices.set(device, (metrics = new Map<string, Run[][]>()))
+    let periods = metrics.get(metric)
+    if (periods === undefined) metrics.set(metric, (periods = PERIODS.map(() => [])))
+    extend(periods[PERIODS.indexOf(period)]!, ts)
   }
 
   /** Whether finer values than these of `period` have come for the period that begins at `ts`. */
   has(device: string, metric: string, period: Period, ts: number): boolean {
-    const metrics = this.#devices.get(device)
-    if (metrics === undefined) return false
+    if (period === 'instant') return false
+    const periods = this.#devices.get(device)?.get(metric) ?? []
     const end = ts + LENGTH_MS[period]
-    return PERIODS.slice(0, PERIODS.indexOf(period)).some((finer) => {
-      const runs = metrics.get(`${metric} ${finer}`)
-      return runs?.some(([from, to]) => from < end && to >= ts) ?? false
-    })
+    return periods
+      .slice(0, PERIODS.indexOf(period))
+      .some((runs) => runs.some(([from, to]) => from < end && to >= ts))
   }
 
   forget(device: string): void {
@@ -53,8 +52,8 @@ export class Coverage {
 }
 
 function extend(runs: Run[], ts: number): void {
-  const last = runs.at(-1)!
-  if (ts >= last[0] && ts <= last[1] + PAUSE_MS) {
+  const last = runs.at(-1)
+  if (last !== undefined && ts >= last[0] && ts <= last[1] + PAUSE_MS) {
     if (ts > last[1]) last[1] = ts
     return
   }

@@ -32,10 +32,7 @@ export function checksum(segment: Uint8Array, algorithm: Checksum): number {
 
 function annexA(segment: Uint8Array): number {
   let crc = 0xffff
-  for (let i = 0; i < segment.length; i++) {
-    const mixed = (crc >>> 8) ^ segment[i]!
-    crc = (mixed >>> 8) ^ table[mixed & 0xff]!
-  }
+  for (let i = 0; i < segment.length; i++) crc = table[(crc >>> 8) ^ segment[i]!]!
   return crc
 }
 

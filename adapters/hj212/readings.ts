@@ -45,53 +45,93 @@ export interface Upload {
   readonly unmapped: ReadonlyMap<string, number | string>
 }
 
-interface Raw {
-  rtd?: string
-  avg?: string
-  state?: string
-  flag?: string
+/** Fields of a factor that are read (§6.6.4); of aggregates it is the mean, the rest follows from finer values. */
+type Part = 'rtd' | 'avg' | 'flag' | 'state'
+const PARTS: ReadonlyMap<string, Part> = new Map([
+  ['Rtd', 'rtd'],
+  ['Avg', 'avg'],
+  ['Flag', 'flag'],
+  ['flag', 'flag'],
+  ['RS', 'state'],
+])
+
+/** A code that the profile and the kind know. */
+interface Slot {
+  readonly metric: string
+  readonly isBoolean: boolean
+  readonly isState: boolean
+  readonly scale: number
+  /** Of the packet that is being read. */
+  value: string | undefined
+  flag: string | undefined
 }
 
-/** Reads an upload by the device's profile. */
-export function readUpload(packet: Packet, profile: Profile, kind: Kind): Upload {
-  const raws = new Map<string, Raw>()
-  let dataTime: string | null = null
-  for (const [name, value] of packet.cp) {
-    if (name === 'DataTime') dataTime = value
-    const dash = name.indexOf('-')
-    if (dash <= 0) continue
-    const field = FIELDS.get(name.slice(dash + 1))
-    if (field === undefined) continue
-    const code = name.slice(0, dash)
-    let raw = raws.get(code)
-    if (raw === undefined) raws.set(code, (raw = {}))
-    raw[field] = value
+const NOTHING: ReadonlyMap<string, number | string> = new Map<string, number | string>()
+
+/** Reads uploads by one profile, for devices of one kind. All names that may come are looked up once, at the start. */
+export class UploadReader {
+  readonly #slots: Slot[] = []
+  readonly #names = new Map<string, { readonly slot: Slot; readonly part: Part }>()
+
+  constructor(profile: Profile, kind: Kind) {
+    for (const [code, { metric, scale = 1 }] of Object.entries(profile.factors)) {
+      this.#add(code, { metric, scale, isState: false }, ['Rtd', 'Avg', 'Flag', 'flag'], kind)
+    }
+    for (const [code, metric] of Object.entries(profile.states ?? {})) {
+      this.#add(code, { metric, scale: 1, isState: true }, ['RS'], kind)
+    }
   }
-  const values = new Map<string, Value>()
-  const unmapped = new Map<string, number | string>()
-  // In the profile's order: the earlier code wins.
-  for (const code in profile.factors) {
-    const raw = raws.get(code)
-    if (raw === undefined) continue
-    const { metric, scale = 1 } = profile.factors[code]!
-    if (kind.metrics[metric] === undefined) continue
-    raws.delete(code)
-    const isBoolean = kind.metrics[metric].type === 'boolean'
-    const value = valueOf(raw, isBoolean, scale, versionOf(packet))
-    if (value !== null && !values.has(metric)) values.set(metric, value)
+
+  read(packet: Packet): Upload {
+    let dataTime: string | null = null
+    let unmapped: Map<string, number | string> | undefined
+    for (const [name, value] of packet.cp) {
+      const known = this.#names.get(name)
+      if (known === undefined) {
+        if (name === 'DataTime') dataTime = value
+        else if (name.includes('-')) unmapped = noteUnmapped(unmapped, name, value)
+      } else if (known.part === 'flag') known.slot.flag = value
+      else if (known.part !== 'avg' || known.slot.value === undefined) known.slot.value = value
+    }
+    const values = new Map<string, Value>()
+    const version = versionOf(packet)
+    // In the profile's order: the earlier code wins.
+    for (const slot of this.#slots) {
+      const { metric, value, flag } = slot
+      if (value === undefined && flag === undefined) continue
+      slot.value = undefined
+      slot.flag = undefined
+      if (values.has(metric)) continue
+      const read = slot.isState ? stateOf(value ?? '') : valueOf(slot, value ?? '', flagOf(flag, version))
+      if (read !== null) values.set(metric, read)
+    }
+    return { ts: instantOf(packet, dataTime), values, unmapped: unmapped ?? NOTHING }
   }
-  for (const code in profile.states) {
-    const raw = raws.get(code)
-    const metric = profile.states[code]!
-    if (raw?.state === undefined || kind.metrics[metric] === undefined) continue
-    raws.delete(code)
-    if (!values.has(metric)) values.set(metric, stateOf(raw.state))
+
+  #add(
+    code: string,
+    { metric, scale, isState }: Pick<Slot, 'metric' | 'scale' | 'isState'>,
+    suffixes: readonly string[],
+    kind: Kind,
+  ): void {
+    if (!Object.hasOwn(kind.metrics, metric)) return
+    const isBoolean = kind.metrics[metric]!.type === 'boolean'
+    const slot: Slot = { metric, scale, isState, isBoolean, value: undefined, flag: undefined }
+    this.#slots.push(slot)
+    for (const suffix of suffixes) this.#names.set(`${code}-${suffix}`, { slot, part: PARTS.get(suffix)! })
   }
-  for (const [code, raw] of raws) {
-    const text = raw.rtd ?? raw.avg ?? raw.state
-    if (text !== undefined) unmapped.set(code, numberOf(text) ?? text)
-  }
-  return { ts: instantOf(packet, dataTime), values, unmapped }
+}
+
+/** A value of a code that nothing is known of; its mark and its other fields say nothing without it. */
+function noteUnmapped(
+  unmapped: Map<string, number | string> | undefined,
+  name: string,
+  value: string,
+): Map<string, number | string> | undefined {
+  const dash = name.indexOf('-')
+  const part = PARTS.get(name.slice(dash + 1))
+  if (dash === 0 || part === undefined || part === 'flag') return unmapped
+  return (unmapped ?? new Map<string, number | string>()).set(name.slice(0, dash), numberOf(value) ?? value)
 }
 
 /** A resend bears the request number of the first try, so real-time data without DataTime can take its time from it. */
@@ -101,19 +141,8 @@ function instantOf(packet: Packet, dataTime: string | null): number | string | n
   return packet.qn === null ? null : timeOf(packet.qn)
 }
 
-/** Fields of a factor that are read (§6.6.4); of aggregates it is the mean, the rest follows from finer values. */
-const FIELDS: ReadonlyMap<string, keyof Raw> = new Map([
-  ['Rtd', 'rtd'],
-  ['Avg', 'avg'],
-  ['RS', 'state'],
-  ['Flag', 'flag'],
-  ['flag', 'flag'],
-])
-
 /** Null when the packet says nothing of it. */
-function valueOf(raw: Raw, isBoolean: boolean, scale: number, version: number): Value | null {
-  const text = raw.rtd ?? raw.avg ?? ''
-  const flag = flagOf(raw.flag, version)
+function valueOf({ isBoolean, scale }: Slot, text: string, flag: Flag): Value | null {
   const number = numberOf(text)
   if (number === null) {
     if (flag !== 'N') return { value: null, flag }

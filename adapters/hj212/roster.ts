@@ -1,13 +1,14 @@
 import type { Device, DeviceDirectory } from '../../gateway/model/device.ts'
 import type { Kind, Kinds } from '../../gateway/model/kind.ts'
 import { bindingOf, type Binding } from './binding.ts'
-import type { Profile, Profiles } from './profile.ts'
+import type { Profiles } from './profile.ts'
+import { UploadReader } from './readings.ts'
 
 /** A device that speaks HJ 212, and how it is to be understood. */
 export interface Member {
   readonly device: string
   readonly binding: Binding
-  readonly profile: Profile
+  readonly reader: UploadReader
   readonly kind: Kind
 }
 
@@ -18,6 +19,8 @@ export class Roster {
   readonly #profiles: Profiles
   readonly #members = new Map<string, Member>()
   readonly #numbers = new Map<string, string>()
+  /** By profile and kind; thousands of devices share one. */
+  readonly #readers = new Map<string, UploadReader>()
 
   constructor(devices: Pick<DeviceDirectory, 'get' | 'all'>, kinds: Kinds, profiles: Profiles) {
     this.#devices = devices
@@ -56,7 +59,10 @@ export class Roster {
     const kind = this.#kinds.get(kindId)
     // A profile or kind whose file was taken away leaves its devices unknown here.
     if (binding === null || profile === undefined || kind === undefined) return
-    this.#members.set(binding.mn, { device: id, binding, profile, kind })
+    const key = `${binding.profile} ${kindId}`
+    const reader = this.#readers.get(key) ?? new UploadReader(profile, kind)
+    this.#readers.set(key, reader)
+    this.#members.set(binding.mn, { device: id, binding, reader, kind })
     this.#numbers.set(id, binding.mn)
   }
 }

@@ -8,7 +8,7 @@ import { decode, type Fault, type Packet } from './codec.ts'
 import type { Checksum } from './crc.ts'
 import { explain } from './explain.ts'
 import { loadProfiles } from './profile.ts'
-import { periodOf, readUpload } from './readings.ts'
+import { periodOf, UploadReader } from './readings.ts'
 import { Splitter } from './splitter.ts'
 
 const folder = fileURLToPath(new URL('testcases', import.meta.url))
@@ -39,7 +39,7 @@ function told(packet: Packet | Fault, { kind, profile }: Expected['device']): Re
   const head = { verdict: 'right', cn, mn, ...(pnum !== null && { part: `${pno}/${pnum}` }) }
   const period = periodOf(packet)
   if (period === null) return head
-  const { ts, values, unmapped } = readUpload(packet, profiles.get(profile)!, kinds.get(kind)!)
+  const { ts, values, unmapped } = new UploadReader(profiles.get(profile)!, kinds.get(kind)!).read(packet)
   const flags = [...values].flatMap(([metric, { flag }]) => (flag === undefined ? [] : [[metric, flag]]))
   return {
     ...head,

@@ -2,7 +2,7 @@ import type { Intake } from '../../gateway/model/pipeline.ts'
 import type { Flag } from '../../gateway/model/reading.ts'
 import type { Packet } from './codec.ts'
 import { Coverage } from './coverage.ts'
-import { periodOf, readUpload, type Upload } from './readings.ts'
+import { periodOf, type Upload } from './readings.ts'
 import type { Member } from './roster.ts'
 
 /** Codes without a metric that are remembered of a device, so that each is told of once. */
@@ -50,8 +50,8 @@ export class Uploads {
   }
 
   /** A metric that the packet brings a number of, without taking it. */
-  glance({ profile, kind }: Member, packet: Packet): string | undefined {
-    const { values } = readUpload(packet, profile, kind)
+  glance({ reader }: Member, packet: Packet): string | undefined {
+    const { values } = reader.read(packet)
     return [...values].find(([, { value }]) => typeof value === 'number')?.[0]
   }
 
@@ -62,9 +62,9 @@ export class Uploads {
 
   /** What of the upload is handed to the intake; it counts as told. */
   readingsOf(member: Member, packet: Packet): Wire[] {
-    const { device, profile, kind } = member
+    const { device, reader } = member
     const period = periodOf(packet)!
-    const upload = readUpload(packet, profile, kind)
+    const upload = reader.read(packet)
     const { ts, values } = upload
     const whole: Wire = { metrics: {} }
     const flags: Record<string, Flag> = {}

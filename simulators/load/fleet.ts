@@ -2,14 +2,20 @@ import { parallel } from '../parallel.ts'
 import type { Registration } from '../reading.ts'
 import type { Secrets } from '../secrets.ts'
 import { PublishTemplate } from './frames.ts'
+import { UploadTemplate } from './hj212-frames.ts'
+import { Hj212Lane } from './hj212-lane.ts'
 import { HttpLane } from './http-lane.ts'
 import type { Lane, LaneListener } from './lane.ts'
 import { MqttLane } from './mqtt-lane.ts'
 import { httpPayload, type Metrics, readingsPayload } from './payload.ts'
 
+export const PROTOCOLS = ['mqtt', 'http', 'hj212'] as const
+export type Protocol = (typeof PROTOCOLS)[number]
+
 export interface FleetOptions {
-  readonly protocol: 'mqtt' | 'http'
+  readonly protocol: Protocol
   readonly mqttUrl: string
+  readonly hj212Url: string
   readonly httpUrl: string
   /** Where a device publishes, `{device}` filled in. */
   readonly topic: string
@@ -33,11 +39,16 @@ export class Fleet {
 
   /** The lane of a device that says the same in each message, `batch` readings of it. */
   lane(device: string, metrics: Metrics, batch: number, listener: LaneListener): Lane {
-    const { protocol, mqttUrl, httpUrl, topic, secrets, slots } = this.#options
+    const { protocol, mqttUrl, httpUrl, hj212Url, topic, secrets, slots } = this.#options
     const secret = secrets.get(device)
     if (protocol === 'http') {
       const payload = httpPayload(device, metrics, batch)
       return new HttpLane({ url: httpUrl, bearer: `${device}:${secret ?? ''}`, payload, slots }, listener)
+    }
+    if (protocol === 'hj212') {
+      const { hostname: host, port } = new URL(hj212Url)
+      const template = new UploadTemplate(device, metrics)
+      return new Hj212Lane({ host, port: Number(port === '' ? 9212 : port), template, slots }, listener)
     }
     const { hostname, port } = new URL(mqttUrl)
     return new MqttLane(
@@ -82,8 +93,8 @@ export function deviceIds(prefix: string, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `${prefix}${String(index).padStart(6, '0')}`)
 }
 
-/** Each at a site of its own, so that no two alarms of a load share a case. */
-export function registration(id: string): Registration {
+/** Each with its id for an MN, and at a site of its own, so that no two alarms of a load share a case. */
+export function registration(id: string, protocol: Protocol = 'mqtt'): Registration {
   return {
     id,
     kind: 'cooking_fume',
@@ -91,5 +102,6 @@ export function registration(id: string): Registration {
     street: 'tangzhazhen',
     grid: 'tangzhazhen-001',
     attributes: { simulated: true },
+    ...(protocol === 'hj212' && { protocols: { hj212: { mn: id } } }),
   }
 }
