@@ -16,21 +16,21 @@ interface Message {
   readonly member: Member
   readonly parts: Map<number, Packet>
   readonly pnum: number
-  readonly durable: PromiseWithResolvers<void>
+  readonly durable: PromiseWithResolvers<unknown>
   readonly timer: NodeJS.Timeout
 }
 
 /** Puts the packets of a message together again (§6.3.3, annex C.50): by MN, CN and DataTime, for QN differs. */
 export class Assembly {
-  readonly #deliver: (member: Member, packet: Packet) => Promise<void>
+  readonly #deliver: (member: Member, packet: Packet) => Promise<unknown>
   readonly #messages = new Map<string, Message>()
 
-  constructor(deliver: (member: Member, packet: Packet) => Promise<void>) {
+  constructor(deliver: (member: Member, packet: Packet) => Promise<unknown>) {
     this.#deliver = deliver
   }
 
   /** Resolves when the part is durable, alone or with the others. */
-  take(member: Member, packet: Packet): Promise<void> {
+  take(member: Member, packet: Packet): Promise<unknown> {
     const { pnum, pno, mn, cn, cp } = packet
     const isPart = pnum !== null && pno !== null && pnum > 1 && pnum <= PARTS && pno >= 1 && pno <= pnum
     const dataTime = isPart ? cp.find(([name]) => name === 'DataTime')?.[1] : undefined
@@ -62,7 +62,7 @@ export class Assembly {
       member,
       parts: new Map(),
       pnum,
-      durable: Promise.withResolvers<void>(),
+      durable: Promise.withResolvers<unknown>(),
       timer,
     }
     this.#messages.set(key, message)

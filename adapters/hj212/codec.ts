@@ -99,41 +99,36 @@ type Head = Partial<Record<'QN' | 'ST' | 'CN' | 'PW' | 'MN' | 'Flag' | 'PNUM' | 
 
 function headOf(text: string): Head {
   const head: Head = {}
-  for (const [name, value] of fields(text)) {
-    switch (name) {
-      case 'QN':
-      case 'ST':
-      case 'CN':
-      case 'PW':
-      case 'MN':
-      case 'Flag':
-      case 'PNUM':
-      case 'PNO':
-        head[name] = value
-        break
-      default:
-        // Makers add fields of their own.
-        break
-    }
-  }
+  eachField(text, (name, value) => {
+    // Makers add fields of their own.
+    if (HEAD.has(name)) head[name as keyof Head] = value
+  })
   return head
+}
+const HEAD: ReadonlySet<string> = new Set(['QN', 'ST', 'CN', 'PW', 'MN', 'Flag', 'PNUM', 'PNO'])
+
+function fields(text: string): Field[] {
+  const found: Field[] = []
+  eachField(text, (name, value) => found.push([name, value]))
+  return found
 }
 
 /** `a=1,b=2;c=3`: items and their fields alike. A part without `=` says nothing. */
-function fields(text: string): Field[] {
-  const found: Field[] = []
+function eachField(text: string, take: (name: string, value: string) => void): void {
   let from = 0
+  let equals = -1
   for (let at = 0; at <= text.length; at++) {
     const code = at === text.length ? SEMICOLON : text.charCodeAt(at)
+    if (code === EQUALS && equals < 0) equals = at
     if (code !== SEMICOLON && code !== COMMA) continue
-    const equals = text.indexOf('=', from)
-    if (equals > from && equals < at) found.push([text.slice(from, equals), text.slice(equals + 1, at)])
+    if (equals > from) take(text.slice(from, equals), text.slice(equals + 1, at))
     from = at + 1
+    equals = -1
   }
-  return found
 }
 const SEMICOLON = 0x3b
 const COMMA = 0x2c
+const EQUALS = 0x3d
 
 function numberOf(text: string | undefined): number | null {
   return text !== undefined && digits.test(text) ? Number(text) : null

@@ -383,7 +383,7 @@ export class Hj212Source implements Part, CommandCarrier {
 
   /** §6.4: data is acknowledged when it is durable. When it cannot be, the connection closes and the device sends it again. */
   async #answerWhen(
-    durable: Promise<void>,
+    durable: Promise<unknown>,
     connection: Connection,
     packet: Packet,
     crc: Checksum,

@@ -24,29 +24,22 @@ export class Uploads {
   readonly #intake: Intake
   readonly #coverage = new Coverage()
   readonly #told = new Map<string, Set<string>>()
-  /** The newest readings of a device that are on their way to the disk. */
-  readonly #underWay = new Map<string, Promise<unknown>>()
+  /** What became of the newest readings of a device, or will. */
+  readonly #newest = new Map<string, Promise<unknown>>()
 
   constructor(intake: Intake) {
     this.#intake = intake
   }
 
   /** Resolves when all of it is durable; rejects with JournalUnavailable. */
-  async take(member: Member, packet: Packet, receivedAt: number): Promise<void> {
+  take(member: Member, packet: Packet, receivedAt: number): Promise<unknown> {
     const { device } = member
     const payload = this.readingsOf(member, packet)
-    if (payload.length === 0) {
-      // A mean whose instants have come is as durable as they are.
-      await this.#underWay.get(device)
-      return
-    }
+    // A mean whose instants have come is as durable as they are.
+    if (payload.length === 0) return this.#newest.get(device) ?? Promise.resolve()
     const durable = this.#intake.accept({ device, payload, receivedAt })
-    this.#underWay.set(device, durable)
-    try {
-      await durable
-    } finally {
-      if (this.#underWay.get(device) === durable) this.#underWay.delete(device)
-    }
+    this.#newest.set(device, durable)
+    return durable
   }
 
   /** A metric that the packet brings a number of, without taking it. */
@@ -58,6 +51,7 @@ export class Uploads {
   forget(device: string): void {
     this.#coverage.forget(device)
     this.#told.delete(device)
+    this.#newest.delete(device)
   }
 
   /** What of the upload is handed to the intake; it counts as told. */
