@@ -83,13 +83,19 @@ async function measure(protocol: 'mqtt' | 'hj212', inFlight: number): Promise<Me
 }
 
 async function generate(protocol: 'mqtt' | 'hj212', inFlight: number): Promise<LoadResult> {
-  const args = [
-    ...['load', '--json', '--protocol', protocol, '--device-prefix', `${protocol}-`],
-    ...['--devices', String(DEVICES), '--in-flight', String(inFlight), '--duration', `${SECONDS}s`],
-    ...['--to', `mqtt://127.0.0.1:${ports.mqtt}`, '--http', `http://127.0.0.1:${ports.http}`],
-    ...['--hj212', `tcp://127.0.0.1:${ports.hj212}`, '--secrets', join(folder, `${protocol}.json`)],
-  ]
-  const child = spawn(process.execPath, [cli, ...args], {
+  const options = {
+    protocol,
+    'device-prefix': `${protocol}-`,
+    devices: DEVICES,
+    'in-flight': inFlight,
+    duration: `${SECONDS}s`,
+    to: `mqtt://127.0.0.1:${ports.mqtt}`,
+    http: `http://127.0.0.1:${ports.http}`,
+    hj212: `tcp://127.0.0.1:${ports.hj212}`,
+    secrets: join(folder, `${protocol}.json`),
+  }
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
+  const child = spawn(process.execPath, [cli, 'load', '--json', ...args], {
     env: { ...process.env, GW_ADMIN_TOKEN: TOKEN },
     stdio: ['ignore', 'pipe', 'inherit'],
   })

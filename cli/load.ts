@@ -92,8 +92,7 @@ Examples:
     )
     .action(async (options: Options) => {
       const target = targetOf(options)
-      if (options.allowRemote !== true)
-        mustBeHere(target)
+      if (options.allowRemote !== true) mustBeHere(target)
       const signal = stopSignal()
       const phases = new Map<LoadPhase, Progress>()
       let result: LoadResult
