@@ -265,6 +265,19 @@ describe('readings', () => {
     expect(rig.readings).toEqual([{ device: 'fume-1', ts: NOON, metrics: { fume: 2.21 } }])
   })
 
+  test('a mean is taken where its instants were no values', async () => {
+    await rigged()
+    const monitor = rig.monitor()
+    monitor.send(upload({ mn: FUME, at: NOON, cp: 'a34041-Rtd=,a34041-Flag=D;SB1-RS=1' }).frame)
+    monitor.send(TEN_MINUTES)
+    await monitor.next()
+    await monitor.next()
+    expect(rig.readings).toEqual([
+      { device: 'fume-1', ts: NOON, metrics: { fan: true }, flags: { fume: 'D' } },
+      { device: 'fume-1', ts: NOON, metrics: { fume: 2.21 } },
+    ])
+  })
+
   test('the same mean again is handed over again, for the intake to recognise', async () => {
     await rigged()
     const monitor = rig.monitor()

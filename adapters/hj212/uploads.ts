@@ -59,29 +59,39 @@ export class Uploads {
     const { device, reader } = member
     const period = periodOf(packet)!
     const upload = reader.read(packet)
-    const { ts, values } = upload
-    const whole: Wire = { metrics: {} }
+    const { ts, values, unmapped } = upload
+    const metrics: Wire['metrics'] = {}
     const flags: Record<string, Flag> = {}
-    const rest: Wire = { metrics: {} }
+    const rest: Wire['metrics'] = {}
+    let [isWhole, isFlagged, isRest] = [false, false, false]
     for (const [metric, { value, flag }] of values) {
-      // Noted before it is durable: a mean may come in the same breath as the instants that it is made of.
-      if (typeof ts === 'number') {
-        if (this.#coverage.has(device, metric, period, ts)) continue
-        this.#coverage.note(device, metric, period, ts)
-      }
+      const isTimed = typeof ts === 'number'
+      if (isTimed && this.#coverage.has(device, metric, period, ts)) continue
       if (typeof value === 'string') {
-        rest.metrics[metric] = value
+        rest[metric] = value
+        isRest = true
         continue
       }
-      if (value !== null) whole.metrics[metric] = value
-      if (flag !== undefined) flags[metric] = flag
+      isWhole = true
+      if (value !== null) {
+        metrics[metric] = value
+        // Before it is durable: a mean may come in the same breath as the instants that it is made of.
+        if (isTimed) this.#coverage.note(device, metric, period, ts)
+      }
+      if (flag === undefined) continue
+      flags[metric] = flag
+      isFlagged = true
     }
-    if (Object.keys(flags).length > 0) whole.flags = flags
-    for (const code of this.#toTell(device, upload)) rest.metrics[code] = upload.unmapped.get(code)!
-    const readings = [whole, rest].filter(
-      ({ metrics, flags }) => Object.keys(metrics).length > 0 || flags !== undefined,
-    )
-    if (ts !== null) for (const reading of readings) reading.ts = ts
+    if (unmapped.size > 0) {
+      for (const code of this.#toTell(device, upload)) {
+        rest[code] = unmapped.get(code)!
+        isRest = true
+      }
+    }
+    const time = ts === null ? {} : { ts }
+    const readings: Wire[] = []
+    if (isWhole) readings.push(isFlagged ? { ...time, metrics, flags } : { ...time, metrics })
+    if (isRest) readings.push({ ...time, metrics: rest })
     return readings
   }
 
