@@ -95,6 +95,19 @@ test('values under maintenance raise no alarm, the same values unmarked do', asy
   expect(await overLimit()).toHaveLength(1)
 })
 
+test('a mark without a value is stored with the values beside it', async () => {
+  await bound('fume-9', 'MARKED')
+  const before = await ledgerOf(gateway)
+  await monitored(async (monitor) => {
+    const cp = 'a34041-Rtd=,a34041-Flag=D;a24088-Rtd=1.5,a24088-Flag=N'
+    monitor.send(upload({ mn: 'MARKED', at: NOON, cp }).frame)
+    await monitor.next()
+  })
+  expect(await points('fume-9', 'nmhc', 1)).toEqual([[NOON, 1.5]])
+  const after = await ledgerOf(gateway)
+  expect([after.accepted - before.accepted, after.quarantined - before.quarantined]).toEqual([1, 0])
+})
+
 test('a sender that nobody knows is listed with what to register it as; registered, what it sent can be retried', async () => {
   await monitored(async (monitor) => {
     const { frame, qn } = upload({ mn: 'A110000_0001', at: NOON, cp: 'a34041-Rtd=1.25;SB1-RS=1' })
