@@ -11,6 +11,7 @@ import { deviceIds } from '../simulators/load/fleet.ts'
 import { writeTime } from '../simulators/load/frames.ts'
 import { QUIET_KITCHEN } from '../simulators/load/payload.ts'
 import { Secrets } from '../simulators/secrets.ts'
+import { CpuWatch } from './processes.ts'
 import { SYSTEMS, TOKEN, type System } from './systems.ts'
 
 const ROUNDS = 3
@@ -25,15 +26,24 @@ const mqttDevices = deviceIds('load-', 100)
 const DEVICES = 50
 const httpDevices = deviceIds('line-', REQUESTS * DEVICES)
 
-async function mqtt(system: System): Promise<number> {
+interface Measured {
+  /** Readings/s. */
+  readonly rate: number
+  /** Of the gateway, µs for each reading. */
+  readonly cpu: number
+}
+
+async function mqtt(system: System): Promise<Measured> {
   const args = ['--devices', '100', '--in-flight', '4', '--batch', '50', '--duration', `${SECONDS}s`]
   const child = spawn(process.execPath, [cli, 'load', '--json', ...system.load, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  const watch = new CpuWatch(system.programs)
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
   await new Promise((resolve) => child.once('close', resolve))
-  return (JSON.parse(output) as LoadResult).rate
+  const { rate, acked, startedAt, seconds } = JSON.parse(output) as LoadResult
+  return { rate, cpu: cpuOf(watch, acked, startedAt, startedAt + seconds * 1000) }
 }
 
 /** One sender of requests that are the same but for their times. */
@@ -86,9 +96,11 @@ class Sender {
 }
 
 /** A device hands in its own, or a gateway those of its 50 devices, 20 lines of each in a request. */
-async function lines(system: System, sender: 'device' | 'gateway'): Promise<number> {
+async function lines(system: System, sender: 'device' | 'gateway'): Promise<Measured> {
   const { url, secrets: file } = system.http!
   const secrets = new Secrets(file)
+  const watch = new CpuWatch(system.programs)
+  const startedAt = Date.now()
   const started = performance.now()
   const senders = Array.from({ length: REQUESTS }, (_, i) => {
     const devices = httpDevices.slice(i * DEVICES, (i + 1) * DEVICES)
@@ -98,7 +110,15 @@ async function lines(system: System, sender: 'device' | 'gateway'): Promise<numb
       : new Sender(url, TOKEN, devices, Date.now())
   })
   const acked = await Promise.all(senders.map((sender) => sender.send(started + SECONDS * 1000)))
-  return (acked.reduce((sum, count) => sum + count, 0) * 1000) / (performance.now() - started)
+  const count = acked.reduce((sum, one) => sum + one, 0)
+  return {
+    rate: (count * 1000) / (performance.now() - started),
+    cpu: cpuOf(watch, count, startedAt, Date.now()),
+  }
+}
+
+function cpuOf(watch: CpuWatch, readings: number, from: number, to: number): number {
+  return (watch.stop(from, to)['gridwhistle']! * 1e6) / readings
 }
 
 const WAYS = {
@@ -106,25 +126,34 @@ const WAYS = {
   'line protocol, 1,000 lines of one device': (system: System) => lines(system, 'device'),
   'line protocol, 1,000 lines of 50 devices': (system: System) => lines(system, 'gateway'),
 }
-const rates = new Map<string, number[]>()
+const results = new Map<string, Measured[]>()
 for (let round = 0; round < ROUNDS; round++) {
   for (const [way, measure] of Object.entries(WAYS)) {
     const system = await SYSTEMS.gridwhistle()
     try {
       await system.register([...mqttDevices, ...httpDevices])
-      const rate = await measure(system)
-      process.stderr.write(`${way}: ${Math.round(rate)}/s\n`)
-      rates.set(way, [...(rates.get(way) ?? []), rate])
+      const result = await measure(system)
+      process.stderr.write(`${way}: ${Math.round(result.rate)}/s, ${result.cpu.toFixed(2)} µs\n`)
+      results.set(way, [...(results.get(way) ?? []), result])
     } finally {
       await system.stop()
     }
   }
 }
 
-const median = (way: string) => rates.get(way)!.sort((a, b) => a - b)[Math.floor(ROUNDS / 2)]!
-const base = median(Object.keys(WAYS)[0]!)
-process.stdout.write('| way | readings/s | to MQTT |\n| --- | --: | --: |\n')
-for (const way of Object.keys(WAYS))
+const median = (way: string, figure: keyof Measured) =>
+  results
+    .get(way)!
+    .map((result) => result[figure])
+    .sort((a, b) => a - b)[Math.floor(ROUNDS / 2)]!
+const [mqttWay] = Object.keys(WAYS)
+process.stdout.write(
+  '| way | readings/s | to MQTT | CPU of the gateway, µs per reading |\n| --- | --: | --: | --: |\n',
+)
+for (const way of Object.keys(WAYS)) {
+  const rate = median(way, 'rate')
+  const ratio = (rate / median(mqttWay!, 'rate')).toFixed(2)
   process.stdout.write(
-    `| ${way} | ${Math.round(median(way)).toLocaleString('en')} | ${(median(way) / base).toFixed(2)} |\n`,
+    `| ${way} | ${Math.round(rate).toLocaleString('en')} | ${ratio} | ${median(way, 'cpu').toFixed(2)} |\n`,
   )
+}

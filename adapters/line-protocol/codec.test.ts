@@ -49,7 +49,7 @@ test('whatever comes, every line that says something is a reading or a bad line'
       if (!text.includes('"')) expect(readings + bad.length).toBe(lines.length)
       for (const { readings } of batches) expect(readings.length).toBeGreaterThan(0)
     }),
-    { numRuns: 20_000 },
+    { numRuns: 100_000 },
   )
 })
 

@@ -32,3 +32,17 @@ test('a topic that the device is written into gives the device back', () => {
     }),
   )
 })
+
+test('whatever the pattern and the topic, there is an answer, and a device is a level of the topic', () => {
+  const piece = fc.constantFrom('{device}', '+', '#', '/', '/', 'a', '$', '{', '\0', '网')
+  const text = fc.array(piece, { maxLength: 10 }).map((pieces) => pieces.join(''))
+  fc.assert(
+    fc.property(text, text, (written, topic) => {
+      const pattern = TopicPattern.parse(written)
+      if (typeof pattern === 'string') return
+      const device = pattern.deviceOf(topic)
+      if (device !== undefined) expect(topic.split('/')).toContain(device)
+    }),
+    { numRuns: 100_000 },
+  )
+})
