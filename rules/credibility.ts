@@ -27,9 +27,15 @@ export class Credibility {
     this.#per = per === undefined ? Infinity : durationMs(per)
   }
 
+  /** Whether there are steps to remember for: bounds need no memory. */
+  get remembers(): boolean {
+    return this.#step < Infinity
+  }
+
   /** Whether the next value of the metric is believed; remembers it in the cells from `at` on. */
   believes(cells: Float64Array, at: number, ts: number, value: number): boolean {
     if (value < this.#minimum || value > this.#maximum) return false
+    if (!this.remembers) return true
     const believed = cells[at + BELIEVED]!
     if (Number.isNaN(believed) || this.#isStep(believed, cells[at + BELIEVED_AT]!, value, ts)) {
       return this.#believe(cells, at, ts, value)

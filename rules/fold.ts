@@ -1,4 +1,3 @@
-import { MEMORY } from './credibility.ts'
 import type { Facts } from './facts.ts'
 import { MILLION } from './millionths.ts'
 import { CELL, type JudgedRule, type Plan, type PlanColumn } from './plan.ts'
@@ -135,11 +134,13 @@ export class Fold implements Facts {
     }
   }
 
-  #believes({ credibility, memory }: PlanColumn, value: number): boolean {
+  #believes({ credibility, memory, reported }: PlanColumn, value: number): boolean {
     const { cells } = this
     const isBelieved = credibility!.believes(cells, memory, this.now, value)
-    cells[memory + MEMORY.length] = value
-    cells[memory + MEMORY.length + 1] = isBelieved ? 0 : 1
+    if (reported >= 0) {
+      cells[reported] = value
+      cells[reported + 1] = isBelieved ? 0 : 1
+    }
     return isBelieved
   }
 

@@ -26,8 +26,10 @@ export interface Feed {
   run: number
   readonly windows: { readonly window: number; readonly signal: number }[]
   readonly credibility: Credibility | null
-  /** What credibility remembers; behind it the number, believed or not, and 1 while it is not. */
-  memory: number
+  /** What credibility remembers. */
+  readonly memory: number
+  /** The number, believed or not; behind it 1 while it is not, else 0. */
+  reported: number
   isRated: boolean
 }
 
@@ -70,19 +72,10 @@ export class Layout {
     const known = this.feeds.findIndex((feed) => feed.source === source && feed.column.key === column.key)
     if (known >= 0) return known
     const credibility = plausible === undefined ? null : new Credibility(plausible)
-    const feed: Feed = {
-      column,
-      source,
-      plain: -1,
-      heard: -1,
-      run: -1,
-      windows: [],
-      credibility,
-      memory: -1,
-      isRated: false,
-    }
-    const index = this.feeds.push(feed) - 1
-    if (credibility !== null) feed.memory = this.#cells(index, [...MEMORY, 'reported', 'doubt'])
+    const memory = credibility?.remembers === true ? this.signals.length : -1
+    const feed = { column, source, plain: -1, heard: -1, run: -1, windows: [], credibility, memory }
+    const index = this.feeds.push({ ...feed, reported: -1, isRated: false }) - 1
+    if (memory >= 0) this.#cells(index, MEMORY)
     return index
   }
 
@@ -120,11 +113,12 @@ export class Layout {
     return signal
   }
 
-  /** 1 while the newest normal value is not believed; null when every value is. */
+  /** 1 while the newest normal value is not believed, and that value; null when every value is. */
   doubt(column: number): { readonly signal: number; readonly reported: number } | null {
-    const { memory } = this.feeds[column]!
-    if (memory < 0) return null
-    return { reported: memory + MEMORY.length, signal: memory + MEMORY.length + 1 }
+    const feed = this.feeds[column]!
+    if (feed.credibility === null) return null
+    if (feed.reported < 0) feed.reported = this.#cells(column, ['reported', 'doubted now'])
+    return { reported: feed.reported, signal: feed.reported + 1 }
   }
 
   /** The class of the source's water, and the columns that it is made of. */
