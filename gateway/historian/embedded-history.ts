@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import type { History, Recorded, Stretch } from '../model/pipeline.ts'
 import type { Origin } from '../model/reading.ts'
@@ -15,8 +16,8 @@ export class EmbeddedHistory implements History {
   readonly #sql: DatabaseSync
   #scans = 0
 
-  /** Throws when there is no such file. */
   constructor(file: string) {
+    if (!existsSync(file)) throw new Error(`${file} is not there: no reading has been stored in this dataDir`)
     this.#sql = new DatabaseSync(file, { readOnly: true, timeout: 5000 })
   }
 
