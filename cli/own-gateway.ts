@@ -15,7 +15,7 @@ export class OwnGateway {
   #child: ChildProcess | undefined
   #dataDir: string | undefined
 
-  async start(): Promise<Target & { readonly token: string }> {
+  async start(): Promise<Pick<Target, 'mqttUrl' | 'httpUrl'> & { readonly token: string }> {
     const token = randomBytes(24).toString('base64url')
     this.#dataDir = mkdtempSync(join(tmpdir(), 'gridwhistle-run-'))
     const child = spawn(process.execPath, [CLI, 'serve'], {

@@ -15,7 +15,7 @@ import { duration, positiveNumber, wholeNumber } from './options.ts'
 import { OwnGateway } from './own-gateway.ts'
 import { Progress } from './progress.ts'
 import { scoreDetails, type ScoredRun, scoreTable } from './score-table.ts'
-import { mqttOptions, type Target, targetOf, type TargetOptions, tokenOf } from './target.ts'
+import { mqttOptions, targetOf, type TargetOptions, tokenOf } from './target.ts'
 
 interface Options extends TargetOptions {
   seed: number
@@ -27,6 +27,13 @@ interface Options extends TargetOptions {
   truth?: string
   score?: true
   json?: true
+}
+
+/** Where a run goes, and with what right. */
+interface Gateway {
+  readonly mqttUrl: string
+  readonly httpUrl: string
+  readonly token: string
 }
 
 const ALL = 'all'
@@ -104,10 +111,7 @@ async function scoreAll(options: Options): Promise<void> {
   process.stdout.write(options.json ? `${JSON.stringify(runs)}\n` : scoreTable(runs))
 }
 
-async function withGateway<T>(
-  options: Options,
-  run: (target: Target & { token: string }) => Promise<T>,
-): Promise<T> {
+async function withGateway<T>(options: Options, run: (gateway: Gateway) => Promise<T>): Promise<T> {
   if (!options.ownGateway) {
     const target = targetOf(options)
     return await run({ ...target, token: tokenOf(target) })
@@ -122,7 +126,7 @@ async function withGateway<T>(
 
 async function play(
   scenario: Scenario,
-  target: Target & { token: string },
+  target: Gateway,
   options: Options,
   signal: AbortSignal,
 ): Promise<SimulationProgress> {
@@ -166,7 +170,7 @@ function writeTruth(file: string, scenario: Scenario, epoch: number): void {
 /** Whatever alarms the scenario's devices have had since the run began. */
 async function scoredRun(
   scenario: Scenario,
-  { httpUrl, token }: Target & { token: string },
+  { httpUrl, token }: Gateway,
   { epoch, elapsed, devices, acknowledged }: SimulationProgress,
 ): Promise<ScoredRun> {
   const end = epoch! + elapsed

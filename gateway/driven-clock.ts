@@ -31,6 +31,7 @@ export function offLoopback(config: Config): { readonly key: string; readonly ho
     { key: 'mqtt.host', host: config.mqtt.host },
     { key: 'ws.host', host: config.ws.host },
     { key: 'http.host', host: config.http.host },
+    { key: 'hj212.host', host: config.hj212?.host },
   ]
   for (const { key, host } of hosts) if (host !== undefined && !isLoopback(host)) return { key, host }
   return undefined
