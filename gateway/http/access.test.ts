@@ -48,6 +48,7 @@ const ALLOWED: Record<string, readonly (Role | 'device')[]> = {
   'POST /api/v2/write': ['admin', 'device'],
   'POST /query': ['admin', 'device'],
   'GET /api/v1/readings': EVERYONE,
+  'GET /api/v1/messages': ['admin'],
   'GET /api/v1/quarantine': ['admin', 'district', 'viewer'],
   'POST /api/v1/quarantine/:id/retry': ['admin', 'district'],
   'GET /api/v1/ledger': EVERYONE,

@@ -40,7 +40,7 @@ export interface HttpParts {
   readonly audit: Audit
   readonly commands: Commands
   readonly intake: Pick<ReadingIntake, 'accept' | 'retry'>
-  readonly journal: Pick<Journal, 'append' | 'ledger' | 'onCommit' | 'head' | 'tail' | 'read'>
+  readonly journal: Pick<Journal, 'append' | 'ledger' | 'onCommit' | 'head' | 'tail' | 'read' | 'messages'>
   readonly quarantine: Pick<QuarantineReader, 'list' | 'get'>
   readonly recorder: Pick<Recorder, 'query'>
   readonly ruleBook: RuleBook

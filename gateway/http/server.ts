@@ -23,6 +23,8 @@ import { takeJsonOnly } from './json-body.ts'
 import { ledger } from './ledger.ts'
 import { LiveFeed } from './live-feed.ts'
 import { LiveReadings } from './live-readings.ts'
+import { messages } from './messages.ts'
+import { MessageStream } from './message-stream.ts'
 import { Metrics } from './metrics.ts'
 import { answerMissing } from './missing.ts'
 import { describeApi } from './openapi.ts'
@@ -62,6 +64,7 @@ export class HttpServer implements Part {
   readonly #live = new LiveReadings()
   readonly #stream: EventStream
   readonly #feed: LiveFeed
+  readonly #messages: MessageStream
   readonly #metrics: Metrics
   #app: Api | undefined
 
@@ -69,6 +72,7 @@ export class HttpServer implements Part {
     this.#parts = parts
     this.#stream = new EventStream(parts.clock.now().toString(36))
     this.#feed = new LiveFeed(parts, this.#stream, this.#live)
+    this.#messages = new MessageStream(parts.journal)
     this.#metrics = new Metrics(parts, this.#stream)
   }
 
@@ -89,6 +93,7 @@ export class HttpServer implements Part {
   async stop(): Promise<void> {
     this.#feed.stop()
     this.#stream.stop()
+    this.#messages.stop()
     const app = this.#app
     this.#app = undefined
     if (app === undefined) return
@@ -151,6 +156,7 @@ export class HttpServer implements Part {
     await influxWrite(app, parts, rate)
     hj212(app, parts)
     readingsOut(app, parts)
+    messages(app, parts, this.#messages, sessionStore)
     quarantine(app, parts)
     ledger(app, parts)
     sectionReport(app, parts)

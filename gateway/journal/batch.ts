@@ -117,13 +117,20 @@ export function detached(refusal: Refusal): Refusal {
   return { ...refusal, raw: new Uint8Array(refusal.raw.subarray(0, RAW_LIMIT)) }
 }
 
-/** Decodes the records of a batch from reading `from` on, into `deliveries`; throws when the body does not add up. */
-export function decodeBatch(
-  batch: { readonly first: number; readonly count: number; readonly body: Uint8Array },
-  origin: (id: number) => Origin,
-  from: number,
-  deliveries: Delivery[],
-): void {
+type Body = { readonly first: number; readonly count: number; readonly body: Uint8Array }
+
+/** One message in a batch; `body` is a view of the batch's. */
+export interface BatchRecord {
+  readonly seq: number
+  readonly count: number
+  /** Its id. */
+  readonly origin: number
+  readonly receivedAt: number
+  readonly body: Uint8Array
+}
+
+/** Visits the records of a batch in order; throws when the body does not add up. */
+export function eachRecord(batch: Body, visit: (record: BatchRecord) => void): void {
   const { body } = batch
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
   let seq = batch.first
@@ -131,23 +138,39 @@ export function decodeBatch(
   while (at < body.byteLength) {
     const count = view.getUint32(at + 4, true)
     const end = at + RECORD_HEADER + view.getUint32(at + 16, true)
-    if (end > body.byteLength) throw new Error(`a record at byte ${at} reaches beyond the end`)
-    if (seq + count > from) {
-      const receivedAt = view.getFloat64(at + 8, true)
-      const readings = readingsOf(body.subarray(at + RECORD_HEADER, end), receivedAt)
-      if (readings.length !== count)
-        throw new Error(`a record at byte ${at} says ${count} readings and holds ${readings.length}`)
-      const skipped = Math.max(0, from - seq)
-      deliveries.push({
-        seq: seq + skipped,
-        origin: origin(view.getUint32(at, true)),
-        receivedAt,
-        readings: skipped === 0 ? readings : readings.slice(skipped),
-      })
-    }
+    if (end > body.byteLength) throw new Error(`the record of reading ${seq} reaches beyond the end`)
+    visit({
+      seq,
+      count,
+      origin: view.getUint32(at, true),
+      receivedAt: view.getFloat64(at + 8, true),
+      body: body.subarray(at + RECORD_HEADER, end),
+    })
     seq += count
     at = end
   }
   if (seq !== batch.first + batch.count)
     throw new Error(`its records hold ${seq - batch.first} readings instead of ${batch.count}`)
+}
+
+/** Decodes the records of a batch from reading `from` on, into `deliveries`; throws when the body does not add up. */
+export function decodeBatch(
+  batch: Body,
+  origin: (id: number) => Origin,
+  from: number,
+  deliveries: Delivery[],
+): void {
+  eachRecord(batch, ({ seq, count, origin: id, receivedAt, body }) => {
+    if (seq + count <= from) return
+    const readings = readingsOf(body, receivedAt)
+    if (readings.length !== count)
+      throw new Error(`the record of reading ${seq} says ${count} readings and holds ${readings.length}`)
+    const skipped = Math.max(0, from - seq)
+    deliveries.push({
+      seq: seq + skipped,
+      origin: origin(id),
+      receivedAt,
+      readings: skipped === 0 ? readings : readings.slice(skipped),
+    })
+  })
 }

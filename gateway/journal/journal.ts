@@ -15,6 +15,7 @@ import {
   type Health,
   type Journal,
   type JournalWrite,
+  type KeptMessage,
   type Ledger,
 } from '../model/pipeline.ts'
 import type { Delivery, Refusal } from '../model/reading.ts'
@@ -165,6 +166,13 @@ export class SqliteJournal implements Journal {
   }
 
   /** Nothing beyond the head, even when it is on disk already: who reads up to the head goes on with `onCommit`. */
+  messages(
+    from: number,
+    limit: number,
+  ): { readonly messages: readonly KeptMessage[]; readonly next: number } {
+    return this.#reader!.messages(from, limit, this.#head)
+  }
+
   read(from: number, limit: number): { readonly deliveries: readonly Delivery[]; readonly next: number } {
     return this.#reader!.read(from, limit, this.#head)
   }

@@ -1,7 +1,8 @@
 import { DatabaseSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
+import type { KeptMessage } from '../model/pipeline.ts'
 import type { Delivery, Origin } from '../model/reading.ts'
-import { decodeBatch } from './batch.ts'
+import { decodeBatch, eachRecord } from './batch.ts'
 import type { BatchRow, OriginRow } from './format.ts'
 
 /**
@@ -40,6 +41,29 @@ export class JournalReader {
     return { deliveries, next }
   }
 
+  /** The same as it lies there, not decoded. A message that `from` is in the middle of comes whole. */
+  messages(
+    from: number,
+    limit: number,
+    below = Number.MAX_SAFE_INTEGER,
+  ): { messages: KeptMessage[]; next: number } {
+    const messages: KeptMessage[] = []
+    let next = from
+    for (const row of this.#batches(from, below)) {
+      const end = row.first + row.count
+      if (end <= from) continue
+      this.#examine(row, () =>
+        eachRecord(row, ({ seq, count, origin, receivedAt, body }) => {
+          if (seq + count <= from) return
+          messages.push({ seq, readings: count, origin: this.#origin(origin), receivedAt, body })
+        }),
+      )
+      next = end
+      if (next - from >= limit) break
+    }
+    return { messages, next }
+  }
+
   /** First reading that is still held; the head when there is none. */
   tail(): number {
     const row = this.#sql.prepare('SELECT first FROM batches ORDER BY first LIMIT 1').get()
@@ -69,10 +93,14 @@ export class JournalReader {
   }
 
   #decode(row: BatchRow, from: number, deliveries: Delivery[]): void {
+    this.#examine(row, () => decodeBatch(row, (id) => this.#origin(id), from, deliveries))
+  }
+
+  #examine(row: BatchRow, look: () => void): void {
     const name = `journal batch ${row.first}–${row.first + row.count - 1}`
     if (crc32(row.body) !== row.crc) throw new Error(`${name} is damaged: its checksum does not match`)
     try {
-      decodeBatch(row, (id) => this.#origin(id), from, deliveries)
+      look()
     } catch (error) {
       throw new Error(`${name} is damaged: ${(error as Error).message}`, { cause: error })
     }

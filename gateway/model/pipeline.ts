@@ -72,6 +72,18 @@ export interface Ledger {
   readonly pending: number
 }
 
+/** A message as it lies in the journal. */
+export interface KeptMessage {
+  /** Number of its first reading, and how many it holds. */
+  readonly seq: number
+  readonly readings: number
+  readonly origin: Origin
+  /** Epoch milliseconds. */
+  readonly receivedAt: number
+  /** JSON text of its accepted readings: the bytes of the wire when all of them were accepted. */
+  readonly body: Uint8Array
+}
+
 /** The durable log between intake and consumers. `gateway/journal/` documents the format on disk. */
 export interface Journal extends Part {
   /**
@@ -87,6 +99,8 @@ export interface Journal extends Part {
   tail(): number
   /** Deliveries from reading `from` on, about `limit` readings, and where to go on; for catching up. */
   read(from: number, limit: number): { readonly deliveries: readonly Delivery[]; readonly next: number }
+  /** The same as it lies there, not decoded. */
+  messages(from: number, limit: number): { readonly messages: readonly KeptMessage[]; readonly next: number }
   /**
    * Where a consumer stands: it has dealt with everything below. Unknown consumers start at the tail. Ask within
    * a minute of the start: only consumers that have asked since then hold readings back from retention.
