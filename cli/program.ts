@@ -8,6 +8,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./demo.ts')).demoCommand(),
   devices: async () => (await import('./devices.ts')).devicesCommand(),
   rules: async () => (await import('./rules.ts')).rulesCommand(),
+  record: async () => (await import('./record.ts')).recordCommand(),
   replay: async () => (await import('./replay.ts')).replayCommand(),
   simulate: async () => (await import('./simulate.ts')).simulateCommand(),
   load: async () => (await import('./load.ts')).loadCommand(),

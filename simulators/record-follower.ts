@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { get as getSecurely } from 'node:https'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { linesIn } from './lines.ts'
 import type { Registration } from './reading.ts'
 
 /** First pause before a lost stream is opened again, and the longest, ms. */
@@ -95,7 +95,7 @@ export class Follower {
   async *#linesOf(response: IncomingMessage): AsyncGenerator<FollowedMessage> {
     response.on('error', () => {})
     try {
-      for await (const line of createInterface({ input: response, crlfDelay: Infinity })) {
+      for await (const line of linesIn(response.setEncoding('utf8') as AsyncIterable<string>)) {
         if (line === '') continue
         const { payload, encoding, ...message } = JSON.parse(line) as Omit<FollowedMessage, 'payload'> & {
           payload: string

@@ -1,11 +1,11 @@
 import { open, type FileHandle } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { connectAsync, type MqttClient } from 'mqtt'
+import type { Registration } from './reading.ts'
 import { Follower, type FollowedMessage } from './record-follower.ts'
 import { deviceLine, messageLine } from './recording-messages.ts'
-import type { Registration } from './reading.ts'
 
 export interface RecordOptions {
+  /** A new file. */
   readonly file: string
   readonly httpUrl: string
   /** mqtt://host:port: what the gateway says is heard there. */
@@ -24,11 +24,12 @@ export interface RecordOptions {
 }
 
 export interface RecordResult {
-  /** Lines written: readings' messages, and messages of the gateway. */
-  readings: number
+  /** Messages of devices, the readings in them, and how many devices sent them. */
   messages: number
-  others: number
+  readings: number
   devices: number
+  /** Messages of the gateway. */
+  others: number
   /** Readings that the journal no longer held when they were asked for. */
   lost: number
   bytes: number
@@ -36,55 +37,58 @@ export interface RecordResult {
 
 /** Lines are written together after this, ms, … */
 const WRITE_EVERY = 200
-/** … or when there is so much, bytes: then nothing more is taken until it is written. */
+/** … or when there is so much, characters: then nothing more is read until it is written. */
 const WRITE_SIZE = 1 << 20
 
 /**
  * Writes what passes the gateway to a file of JSON lines, until it is told to end: the messages of devices byte for
  * byte, and what the gateway says on `topics`. A device is introduced ahead of its first message, so that a replay
- * needs nothing else. Rejects when the gateway says no; one that is away is waited for.
+ * needs nothing else. Rejects when the gateway says no or the disk does; a gateway that is away is waited for.
  */
 export async function record(options: RecordOptions): Promise<RecordResult> {
-  const limits = [
-    ...(options.signal ? [options.signal] : []),
-    ...(options.duration === undefined ? [] : [AbortSignal.timeout(options.duration)]),
-  ]
-  const run = new RecordRun(options, AbortSignal.any(limits))
-  return await run.perform()
+  const target = await open(options.file, 'wx')
+  try {
+    return await new RecordRun(options, target).perform()
+  } finally {
+    await target.close()
+  }
 }
 
 class RecordRun {
   readonly #options: RecordOptions
-  readonly #ending: AbortSignal
+  readonly #target: FileHandle
+  readonly #broken = new AbortController()
   readonly #follower: Follower
   readonly #introduced = new Set<string>()
-  readonly #result: RecordResult = { readings: 0, messages: 0, others: 0, devices: 0, lost: 0, bytes: 0 }
+  readonly #result: RecordResult = { messages: 0, readings: 0, devices: 0, others: 0, lost: 0, bytes: 0 }
   #lines: string[] = []
   #size = 0
-  #writing: Promise<void> = Promise.resolve()
+  #written: Promise<void> = Promise.resolve()
 
-  constructor(options: RecordOptions, ending: AbortSignal) {
+  constructor(options: RecordOptions, target: FileHandle) {
+    const { httpUrl, token, duration, signal } = options
     this.#options = options
-    this.#ending = ending
-    this.#follower = new Follower(options.httpUrl, options.token, ending)
+    this.#target = target
+    const ends = [this.#broken.signal, ...(signal ? [signal] : [])]
+    if (duration !== undefined) ends.push(AbortSignal.timeout(duration))
+    this.#follower = new Follower(httpUrl, token, AbortSignal.any(ends))
   }
 
   async perform(): Promise<RecordResult> {
-    const { file, all } = this.#options
-    // Never over a recording that is there.
-    const target = await open(file, 'wx')
+    const writing = setInterval(() => {
+      this.#write().catch((error: unknown) => this.#broken.abort(error))
+    }, WRITE_EVERY)
     let client: MqttClient | undefined
     try {
       client = await this.#listen()
-      const failure = Promise.withResolvers<never>()
-      const writer = this.#write(target).catch(failure.reject)
-      await Promise.race([this.#follow(all), failure.promise])
-      await writer
+      await this.#follow()
+      this.#broken.signal.throwIfAborted()
     } finally {
+      clearInterval(writing)
       await client?.endAsync(true)
-      await target.sync()
-      await target.close()
     }
+    await this.#write()
+    await this.#target.sync()
     return this.#result
   }
 
@@ -102,22 +106,23 @@ class RecordRun {
     return client
   }
 
-  async #follow(all: boolean): Promise<void> {
+  async #follow(): Promise<void> {
+    const { all, devices, onProgress } = this.#options
     for await (const message of this.#follower.messages(all ? 0 : undefined)) {
       const { device, topic, at, payload, readings } = message
-      if (this.#options.devices?.has(device) === false) continue
-      await this.#introduce(device, message)
+      this.#result.lost = this.#follower.lost
+      if (devices?.has(device) === false) continue
+      await this.#introduce(message)
       this.#result.messages++
       this.#result.readings += readings
       this.#add(messageLine({ device, topic, at }, payload))
-      if (this.#size > WRITE_SIZE) await this.#writing
-      this.#options.onProgress?.(this.#result.messages)
+      if (this.#size > WRITE_SIZE) await this.#write()
+      onProgress?.(this.#result.messages)
     }
-    this.#result.lost = this.#follower.lost
   }
 
-  /** A device that is no more is nobody's to introduce. */
-  async #introduce(device: string, { at }: FollowedMessage): Promise<void> {
+  /** One that is registered no more is left for a roster to introduce. */
+  async #introduce({ device, at }: FollowedMessage): Promise<void> {
     if (this.#introduced.has(device)) return
     this.#introduced.add(device)
     this.#result.devices++
@@ -130,19 +135,18 @@ class RecordRun {
     this.#size += line.length
   }
 
-  async #write(target: FileHandle): Promise<void> {
-    let last = false
-    while (!last) {
-      last = this.#ending.aborted
-      if (this.#size < WRITE_SIZE)
-        await sleep(WRITE_EVERY, undefined, { signal: this.#ending }).catch(() => {})
-      const text = this.#lines.join('')
-      this.#lines = []
-      this.#size = 0
-      this.#writing = target.appendFile(text)
-      this.#result.bytes += Buffer.byteLength(text)
-      await this.#writing
-    }
+  /** One write after the other. */
+  async #write(): Promise<void> {
+    this.#written = this.#written.then(() => this.#append())
+    await this.#written
+  }
+
+  async #append(): Promise<void> {
+    const bytes = Buffer.from(this.#lines.join(''))
+    this.#lines = []
+    this.#size = 0
+    await this.#target.appendFile(bytes)
+    this.#result.bytes += bytes.length
   }
 }
 

@@ -1,5 +1,5 @@
-import { createInterface } from 'node:readline'
 import { json } from 'node:stream/consumers'
+import { linesIn } from './lines.ts'
 import { inFile, openRecording, RecordingError } from './recording.ts'
 import type { Cells } from './recording-map.ts'
 
@@ -39,19 +39,15 @@ async function* lineRows(file: string): AsyncGenerator<Cells> {
 
 /** Lines that are not empty. */
 export async function* linesOf(file: string, encoding: 'utf8' | 'latin1' = 'utf8'): AsyncGenerator<string> {
-  const bytes = openRecording(file).setEncoding(encoding)
-  let problem: Error | undefined
-  bytes.on('error', (error) => {
-    problem = error
-  })
+  const bytes = openRecording(file)
   try {
-    for await (const line of createInterface({ input: bytes, crlfDelay: Infinity })) {
+    for await (const line of linesIn(bytes.setEncoding(encoding) as AsyncIterable<string>))
       if (line.trim() !== '') yield line
-    }
+  } catch (error) {
+    throw inFile(file, error)
   } finally {
     bytes.destroy()
   }
-  if (problem !== undefined) throw inFile(file, problem)
 }
 
 /** Undefined where it is no JSON. */
