@@ -275,6 +275,8 @@ export class Judge implements Part {
       if (this.#isAdrift) this.#load()
       this.#record()
       const isMore = this.#mode === 'in step' ? this.#judgeQueue(isTimeUp) : this.#catchUp()
+      // At once: an order does not wait for what the tick has to write.
+      this.#record()
       const isBehind = this.#isTickDue && !this.#tick(isTimeUp)
       this.#record()
       if (isMore || isBehind) this.#soon()
