@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { builtInScenarios, scenarioFile } from '../simulators/built-in.ts'
 import { milliseconds } from '../simulators/duration.ts'
 import type { SimulationProgress } from '../simulators/progress.ts'
@@ -24,6 +24,7 @@ interface Options extends TargetOptions {
   secrets?: string
   drive?: true
   ownGateway?: true
+  via: 'mqtt' | 'http'
   truth?: string
   score?: true
   json?: true
@@ -55,6 +56,11 @@ export function simulateCommand(): Command {
       'write what really happened, and the alarms that must come of it, as JSON lines',
     )
     .option('--score', "hold the gateway's alarms against the truth")
+    .addOption(
+      new Option('--via <wire>', 'http: readings of all devices in one request, many times cheaper')
+        .choices(['mqtt', 'http'])
+        .default('mqtt'),
+    )
     .option('--secrets <file>', 'keep the secrets of devices here (mode 0600) for the next run')
     .option('--json', 'print the account as JSON')
     .addHelpText(
@@ -137,6 +143,7 @@ async function play(
     ...target,
     scenario,
     seed: options.seed,
+    via: options.via,
     secrets: new Secrets(options.secrets),
     signal,
     onProgress: ({ devices, connected, acknowledged, refused, elapsed, lastError }: SimulationProgress) => {

@@ -1,4 +1,5 @@
 import { connect, type MqttClient } from 'mqtt'
+import type { Line } from './line.ts'
 import { type Reading, readingsTopic } from './reading.ts'
 
 /** First pause before a lost connection is tried again, and the longest, ms. */
@@ -29,7 +30,7 @@ export interface ConnectionOptions {
  * will, says that it is online, publishes at QoS 1 and comes back by itself with growing pauses. What was not
  * acknowledged before a break is sent again after it, in order (mqtt.js keeps it).
  */
-export class DeviceConnection {
+export class DeviceConnection implements Line {
   readonly #options: ConnectionOptions
   #client: MqttClient | undefined
 

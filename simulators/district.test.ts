@@ -70,6 +70,22 @@ describe('a district', () => {
   })
 })
 
+test('loggers report the mean since their last report', () => {
+  const of = (more: string): SimulatedDevice => {
+    const kitchen = '{ id: a, kind: cooking_fume, site: s, street: t, grid: t-001, position: [120, 32] }'
+    const head = 'id: x, title: { en: x, zh: x }, begins: 2026-06-18T12:00:00+08:00, inStep: true'
+    return new District(parseScenario(`{ ${head}, ${more}, devices: [${kitchen}] }`, 'x'), 7).devices[0]!
+  }
+  const minutely = of('every: { cooking_fume: 1m }')
+  const logger = of('every: { cooking_fume: 10m }, averages: 1m')
+  const { metrics } = logger.measure(30 * MINUTE)
+  let sum = 0
+  for (let minute = 21; minute <= 30; minute++)
+    sum += Number(minutely.measure(minute * MINUTE).metrics['fume'])
+  expect(metrics['fume']).toBeCloseTo(sum / 10, 3)
+  expect(metrics['fan']).toBe(true)
+})
+
 describe('the demo', () => {
   const district = new District(demo, 7)
 

@@ -1,6 +1,6 @@
 import { Chance } from './chance.ts'
 import { Loudspeaker } from './devices/loudspeaker.ts'
-import type { Effect, Model } from './devices/model.ts'
+import { type Effect, type Model, round } from './devices/model.ts'
 import { MIXING } from './devices/river.ts'
 import { milliseconds } from './duration.ts'
 import { activeOf, distorted, type Fault } from './faults.ts'
@@ -29,6 +29,7 @@ export class District {
       const { path, ...registration } = device
       const chance = new Chance(seed, device.id)
       const every = milliseconds(scenario.every[device.kind]!)
+      const sampled = scenario.averages === undefined ? every : milliseconds(scenario.averages)
       const setting = {
         chance,
         effects: effects.get(device.id) ?? [],
@@ -38,7 +39,7 @@ export class District {
       }
       return new SimulatedDevice({
         registration: { ...registration, attributes: { ...device.attributes, simulated: true } },
-        model: modelOf(device.kind, setting),
+        model: averaged(modelOf(device.kind, setting), every, sampled),
         faults: faults.get(device.id) ?? [],
         chance,
         begins: this.begins,
@@ -98,6 +99,23 @@ export class SimulatedDevice {
 
   isOffline(elapsed: number): boolean {
     return activeOf(this.faults, 'offline', elapsed) !== undefined
+  }
+}
+
+/** The mean of what a model measures in the time before, one sample each `sampled`; what is no number as it is now. */
+function averaged(model: Model, every: number, sampled: number): Model {
+  const samples = Math.floor(every / sampled)
+  // A loudspeaker measures nothing, and is to be spoken to.
+  if (samples <= 1 || model instanceof Loudspeaker) return model
+  return {
+    measure(at) {
+      const all = Array.from({ length: samples }, (_, index) => model.measure(at - index * sampled))
+      const metrics = Object.entries(all[0]!.metrics).map(([name, now]) => {
+        if (typeof now !== 'number') return [name, now]
+        return [name, round(all.reduce((sum, { metrics }) => sum + Number(metrics[name]), 0) / samples, 3)]
+      })
+      return { ...all[0]!, metrics: Object.fromEntries(metrics) as Measurement['metrics'] }
+    },
   }
 }
 

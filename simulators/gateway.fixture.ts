@@ -151,7 +151,9 @@ export class FakeGateway {
 
   #take(authorization: string | undefined, sent: unknown): { status: number; body: unknown } {
     for (const { device, ...reading } of sent as (Reading & { device: string })[]) {
-      if (authorization !== `Bearer ${device}:${this.secrets.get(device)}`) return { status: 401, body: {} }
+      const isAdmin = authorization === `Bearer ${this.token}`
+      if (!isAdmin && authorization !== `Bearer ${device}:${this.secrets.get(device)}`)
+        return { status: 401, body: {} }
       this.readings.set(device, [...(this.readings.get(device) ?? []), reading])
     }
     return { status: 202, body: {} }

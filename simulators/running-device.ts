@@ -1,5 +1,6 @@
-import { type Command, DeviceConnection } from './connection.ts'
+import type { Command } from './connection.ts'
 import type { SimulatedDevice } from './district.ts'
+import type { Line, LineOf } from './line.ts'
 import type { SimulationProgress } from './progress.ts'
 import { Transmitter, type Sending } from './transmitter.ts'
 
@@ -13,22 +14,19 @@ const RETURN_LIMIT = 60_000
 export class RunningDevice {
   readonly device: SimulatedDevice
   readonly #progress: SimulationProgress
-  readonly #connection: DeviceConnection
+  readonly #line: Line
   #transmitter: Transmitter | undefined
   #memory: Sending[] = []
   #sending = false
   /** How far it has come, ms since the run began. */
   #elapsed = 0
 
-  constructor(device: SimulatedDevice, url: string, secret: string, progress: SimulationProgress) {
+  constructor(device: SimulatedDevice, lineOf: LineOf, progress: SimulationProgress) {
     const { id, kind } = device.registration
     this.device = device
     this.#progress = progress
     const isProvoked = device.faults.some(({ fault }) => fault === 'hostile')
-    this.#connection = new DeviceConnection({
-      url,
-      device: id,
-      secret,
+    this.#line = lineOf(id, {
       onRefused: (code) => {
         if (isProvoked) this.#progress.provoked++
         else this.#refused(code)
@@ -48,7 +46,7 @@ export class RunningDevice {
   }
 
   async connect(signal: AbortSignal): Promise<void> {
-    await this.#connection.start(signal)
+    await this.#line.start(signal)
   }
 
   begin(from: number, epoch: number): void {
@@ -74,10 +72,10 @@ export class RunningDevice {
       await this.#followLine()
       for (let batch = this.#batch(); batch.length > 0; batch = this.#batch()) {
         const [first] = batch
-        if (first !== undefined && 'hostile' in first) await this.#connection.send(first.hostile)
+        if (first !== undefined && 'hostile' in first) await this.#line.send(first.hostile)
         else {
           const readings = batch.flatMap((sending) => ('reading' in sending ? [sending.reading] : []))
-          await this.#connection.publish(readings)
+          await this.#line.publish(readings)
           this.#progress.acknowledged += readings.length
         }
       }
@@ -89,15 +87,14 @@ export class RunningDevice {
   }
 
   async stop(): Promise<void> {
-    await this.#connection.stop()
+    await this.#line.stop()
   }
 
   /** Off the line while a fault keeps it there, and back as soon as it has something to say. */
   async #followLine(): Promise<void> {
     const isOffline = this.device.isOffline(this.#elapsed) && this.#memory.length === 0
-    if (isOffline && this.#connection.isOpen) await this.#connection.cut()
-    if (!isOffline && !this.#connection.isOpen)
-      await this.#connection.start(AbortSignal.timeout(RETURN_LIMIT))
+    if (isOffline && this.#line.isOpen) await this.#line.cut()
+    if (!isOffline && !this.#line.isOpen) await this.#line.start(AbortSignal.timeout(RETURN_LIMIT))
   }
 
   /** Readings that follow each other, or one message that is none. */

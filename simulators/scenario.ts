@@ -83,6 +83,11 @@ export const ScenarioSchema = Type.Object(
     ),
     /** All devices of an interval report at once, at its full multiples, as loggers of HJ 212 do. */
     inStep: Type.Optional(Type.Boolean()),
+    /**
+     * Devices report the mean since their last report, out of one sample each this long, as loggers of HJ 212 do (CN 2051);
+     * what they measure at the moment when absent.
+     */
+    averages: Type.Optional(Duration),
     /** A place of `places/`, and which of its devices take part; all of them when `take` is absent. */
     place: Type.Optional(Identifier),
     take: Type.Optional(Type.Array(Devices, { minItems: 1 })),

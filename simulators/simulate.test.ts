@@ -198,6 +198,30 @@ faults:
     expect(await published(8)).not.toEqual(first)
   })
 
+  test('hands in the same over HTTP, in one request for all', async () => {
+    const { mqttUrl, httpUrl, token } = gateway
+    const duration = 60_000
+    const result = await driveSimulation({
+      scenario,
+      seed: 7,
+      via: 'http',
+      duration,
+      mqttUrl,
+      httpUrl,
+      token,
+    })
+    expect(result).toMatchObject({ refused: 0, lastError: null })
+    expect(result.acknowledged).toBe(result.taken)
+    expect(gateway.statuses).toEqual([])
+    for (const device of new District(scenario, 7).devices) {
+      const expected: unknown[] = []
+      for (let beat = device.beatFrom(-300_000); beat < duration; beat = device.beatFrom(beat + 1)) {
+        expected.push({ ts: Date.parse(scenario.begins) + beat, ...device.measure(beat) })
+      }
+      expect(gateway.readings.get(device.registration.id)).toEqual(expected)
+    }
+  })
+
   test('says what is wrong when the gateway keeps its own time', async () => {
     gateway.now = Date.now() * 2
     await expect(driveSimulation({ ...options(), duration: 1000 })).rejects.toThrow('give the run a new one')

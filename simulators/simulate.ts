@@ -1,6 +1,9 @@
 import { setInterval as ticks } from 'node:timers/promises'
+import { Concentrator } from './concentrator.ts'
+import { DeviceConnection } from './connection.ts'
 import { District } from './district.ts'
 import { DrivenClock } from './driven-clock.ts'
+import type { LineOf } from './line.ts'
 import { Pace } from './pace.ts'
 import { parallel } from './parallel.ts'
 import { noProgress, type SimulationProgress, throttled } from './progress.ts'
@@ -19,6 +22,8 @@ export interface SimulationOptions {
   readonly mqttUrl: string
   readonly httpUrl: string
   readonly token: string
+  /** `http` hands in what all devices say in one request instead of a connection for each; `mqtt` when absent. */
+  readonly via?: 'mqtt' | 'http'
   readonly secrets?: Secrets
   /** Ends the run cleanly. */
   readonly signal?: AbortSignal
@@ -114,7 +119,7 @@ type Course = (
 ) => Promise<void>
 
 async function run(options: Omit<SimulationOptions, 'speed'>, course: Course): Promise<SimulationProgress> {
-  const { scenario, seed, signal, mqttUrl, secrets = new Secrets() } = options
+  const { scenario, seed, signal, secrets = new Secrets() } = options
   const district = new District(scenario, seed)
   const progress = noProgress(district.devices.length)
   const tell = throttled(() => options.onProgress?.({ ...progress }))
@@ -130,10 +135,8 @@ async function run(options: Omit<SimulationOptions, 'speed'>, course: Course): P
         tell()
       },
     )
-    devices = district.devices.map((device) => {
-      const secret = secrets.get(device.registration.id) ?? ''
-      return new RunningDevice(device, mqttUrl, secret, progress)
-    })
+    const line = lineOf(options, secrets)
+    devices = district.devices.map((device) => new RunningDevice(device, line, progress))
     const limit = AbortSignal.any([AbortSignal.timeout(CONNECT_LIMIT), ...(signal ? [signal] : [])])
     await parallel(devices, PARALLEL, async (device) => {
       await device.connect(limit)
@@ -149,6 +152,12 @@ async function run(options: Omit<SimulationOptions, 'speed'>, course: Course): P
   }
   options.onProgress?.({ ...progress })
   return progress
+}
+
+function lineOf(options: Omit<SimulationOptions, 'speed'>, secrets: Secrets): LineOf {
+  if (options.via === 'http') return new Concentrator(options).lineOf
+  return (device, handlers) =>
+    new DeviceConnection({ url: options.mqttUrl, device, secret: secrets.get(device) ?? '', ...handlers })
 }
 
 async function drained(devices: readonly RunningDevice[]): Promise<void> {

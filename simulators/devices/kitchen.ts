@@ -89,9 +89,11 @@ export class Kitchen implements Model {
     for (let slot = newest; slot > newest - SLOTS; slot--) {
       const since = at - (slot + this.#chance.at('begins', slot)) * SLOT
       if (since < 0) continue
+      const busy = this.#busy(at - since)
+      if (busy === 0) continue
       const dish = 0.55 + 0.9 * this.#chance.at('dish', slot)
       // Up within seconds, then drawn off.
-      smoke += dish * this.#busy(at - since) * Math.min(1, since / (15 * SECOND)) * Math.exp(-since / LINGER)
+      smoke += dish * busy * Math.min(1, since / (15 * SECOND)) * Math.exp(-since / LINGER)
     }
     // One average dish each slot would sum up to LINGER / SLOT.
     return (smoke * SLOT) / LINGER
