@@ -19,7 +19,6 @@ export class Concentrator {
   readonly #url: URL
   readonly #token: string
   #waiting: Waiting[] = []
-  #flush: NodeJS.Immediate | undefined
 
   constructor({ httpUrl, token }: { readonly httpUrl: string; readonly token: string }) {
     this.#url = new URL('/api/v1/readings', httpUrl)
@@ -45,11 +44,9 @@ export class Concentrator {
 
   async #handIn(device: string, readings: readonly Reading[]): Promise<void> {
     const done = Promise.withResolvers<void>()
-    this.#waiting.push({ device, readings, done })
-    this.#flush ??= setImmediate(() => {
-      this.#flush = undefined
-      void this.#post(this.#waiting.splice(0))
-    })
+    // The first of those who speak at this moment opens the request, and the others join it.
+    const waiting = this.#waiting.push({ device, readings, done })
+    if (waiting === 1) setImmediate(() => void this.#post(this.#waiting.splice(0)))
     await done.promise
   }
 
@@ -61,7 +58,7 @@ export class Concentrator {
         await this.#request(all.slice(from, from + AT_ONCE))
       for (const { done } of waiting) done.resolve()
     } catch (error) {
-      for (const { done } of waiting) done.reject(error as Error)
+      for (const { done } of waiting) done.reject(error)
     }
   }
 
