@@ -1,6 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { DEVICE_LIMIT, load, type LoadPhase, type LoadResult } from '../simulators/load.ts'
 import { PROTOCOLS, type Protocol } from '../simulators/load/fleet.ts'
+import type { Qos } from '../simulators/load/frames.ts'
+import type { Latency } from '../simulators/load/gauge.ts'
 import type { Metrics } from '../simulators/load/payload.ts'
 import { Secrets } from '../simulators/secrets.ts'
 import { WrongUsage } from '../simulators/wrong-usage.ts'
@@ -15,6 +17,8 @@ interface Options extends TargetOptions {
   inFlight: number
   batch: number
   protocol: Protocol
+  qos: '0' | '1' | '2'
+  verify?: true
   duration: number
   drain: number
   topic: string
@@ -66,9 +70,13 @@ export function loadCommand(): Command {
   command
     .addOption(new Option('--protocol <name>', 'how').choices(PROTOCOLS).default('mqtt'))
     .addOption(
-      new Option('--qos <n>', 'at QoS 0 nothing is acknowledged, so loss could not be told')
-        .choices(['1'])
+      new Option('--qos <n>', 'of MQTT; at 0 nothing is acknowledged, and the ledger tells what arrived')
+        .choices(['0', '1', '2'])
         .default('1'),
+    )
+    .option(
+      '--verify',
+      'read everything back: order, loss and doubles in the journal, counts in the historian',
     )
   return command
     .option('--probe <n>', 'beside the load, so many devices trip an alarm', wholeNumber(1, 10_000))
@@ -82,12 +90,13 @@ export function loadCommand(): Command {
 Without --rate the loop is closed: each device sends its next message when one is acknowledged. With it the
 loop is open, and latency counts from the moment a message was due, so a stalled gateway cannot hide.
 A probe needs a rule that fires at once (for: 0s). On dispatch/# it is measured up to the crew's order, which the
-gateway sends for simulated devices only with dispatch.simulated. Exits with 1 when a reading or a probe went unanswered.
+gateway sends for simulated devices only with dispatch.simulated. With a token the gateway's ledger is compared
+before and after. Exits with 1 when a reading or a probe went unanswered or is not where it should be.
 
 Examples:
   gridwhistle load --devices 1000 --in-flight 10 --duration 30s --json
   gridwhistle load --devices 5000 --rate 20000 --probe 100
-  gridwhistle load --protocol hj212 --devices 2000 --in-flight 1
+  gridwhistle load --protocol hj212 --devices 2000 --in-flight 1 --verify
   gridwhistle load --no-register --topic 'v1/{device}/readings' --to mqtt://127.0.0.1:1884`,
     )
     .action(async (options: Options) => {
@@ -99,6 +108,8 @@ Examples:
       try {
         result = await load({
           protocol: options.protocol,
+          qos: Number(options.qos) as Qos,
+          verify: options.verify === true,
           mqttUrl: target.mqttUrl,
           httpUrl: target.httpUrl,
           hj212Url: target.hj212Url,
@@ -170,31 +181,39 @@ function metrics(text: string): Metrics {
   throw new InvalidArgumentError('Expected a JSON object such as {"fume":9}.')
 }
 
-function inWords({
-  offered,
-  sent,
-  acked,
-  rate,
-  seconds,
-  latency,
-  errors,
-  firstError,
-  cpu,
-  probe,
-}: LoadResult): string {
-  const lines = [
-    `${offered} readings offered, ${sent} sent, ${acked} acknowledged in ${seconds} s: ${rate}/s`,
-    latency === null
-      ? 'no acknowledgement'
-      : `latency ms: p50 ${latency.p50}, p90 ${latency.p90}, p99 ${latency.p99}, p99.9 ${latency.p999}, max ${latency.max}`,
-    `load process: ${cpu.share} cores, ${cpu.microsecondsPerReading ?? '–'} µs a reading`,
+function inWords(result: LoadResult): string {
+  const { latency, errors, firstError, cpu, probe, ledger, lost, verified } = result
+  const rows: [string, string][] = [
+    ['offered', `${result.offered} readings`],
+    ['sent', `${result.sent}`],
+    ['acknowledged', result.qos === 0 ? 'nothing is, at QoS 0' : `${result.acked} in ${result.seconds} s`],
+    ['rate', `${result.rate}/s`],
   ]
-  if (probe !== null) {
-    const { tripped, answered, latency: took } = probe
-    lines.push(
-      `probes: ${answered} of ${tripped} answered, p50 ${took?.p50 ?? '–'} ms, p99 ${took?.p99 ?? '–'} ms`,
-    )
+  if (latency !== null) rows.push(['acknowledgement', percentiles(latency)])
+  if (probe !== null) rows.push(['probes', `${probe.answered} of ${probe.tripped} answered`])
+  if (probe?.latency != null) rows.push(['reading to answer', percentiles(probe.latency)])
+  if (ledger !== null) {
+    const { received, accepted, duplicates, quarantined, late } = ledger
+    rows.push([
+      'ledger',
+      `${received} received: ${accepted} accepted, ${duplicates} duplicates, ${quarantined} quarantined; ${late} late`,
+    ])
+    rows.push(['lost', `${lost}`])
   }
-  if (errors > 0) lines.push(`${errors} errors, the first: ${firstError}`)
-  return lines.join('\n')
+  if (verified !== null) {
+    const { inJournal, missing, surplus, disordered, inHistorian } = verified
+    rows.push([
+      'read back',
+      `${inJournal} in the journal: ${missing} missing, ${surplus} too many, ${disordered} out of order; ` +
+        `${inHistorian} in the historian`,
+    ])
+  }
+  rows.push(['load process', `${cpu.share} cores, ${cpu.microsecondsPerReading ?? '–'} µs a reading`])
+  if (errors > 0) rows.push(['errors', `${errors}, the first: ${firstError}`])
+  const width = Math.max(...rows.map(([name]) => name.length))
+  return rows.map(([name, text]) => `${name.padEnd(width)}  ${text}`).join('\n')
+}
+
+function percentiles({ p50, p90, p99, p999, max }: Latency): string {
+  return `p50 ${p50} ms, p90 ${p90}, p99 ${p99}, p99.9 ${p999}, max ${max}`
 }

@@ -91,7 +91,8 @@ describe('wrong usage exits with 2 and says what was expected', () => {
     [['load', '--duration', '2h'], 'Expected at most 1h'],
     [['load', '--duration', 'soon'], 'not a duration such as 90s'],
     [['load', '--to', 'mqtt://gateway.example:1883'], 'another machine'],
-    [['load', '--qos', '0'], 'Allowed choices are 1'],
+    [['load', '--qos', '3'], 'Allowed choices are 0, 1, 2'],
+    [['load', '--qos', '0', '--token', 'x'], 'give a rate'],
     [['load', '--devices', '0', '--rate', '1', '--token', 'x'], 'devices must be 1 to'],
     [['simulate'], "missing required argument 'scenario'"],
     [['simulate', 'demo', '--speed', '0'], 'Expected a number above 0'],
@@ -237,7 +238,7 @@ test('simulate, replay and load run to their end and account for what they sent'
 
 test('the bin does what the command does, exit codes included', async () => {
   expect(await run(['--version'], 'cli/gridwhistle.js')).toMatchObject({ code: 0, err: '' })
-  expect((await run(['load', '--qos', '0'], 'cli/gridwhistle.js')).code).toBe(2)
+  expect((await run(['load', '--qos', '3'], 'cli/gridwhistle.js')).code).toBe(2)
 })
 
 describe('hj212 decode', () => {

@@ -119,6 +119,7 @@ export class FakeGateway {
   }
 
   #route(url: string, authorization: string | undefined, sent: unknown): { status: number; body: unknown } {
+    if (url === '/api/v1/ledger') return { status: 200, body: this.#ledger() }
     if (url === '/api/v1/readings') return this.#take(authorization, sent)
     if (authorization !== `Bearer ${this.token}`) return { status: 401, body: { title: 'Unauthorized' } }
     if (url === '/api/v1/clock') return this.#moveTo((sent as { now: number }).now)
@@ -147,6 +148,20 @@ export class FakeGateway {
     const next = from + 2
     const items = all.slice(from, next).map((device) => ({ ...device, presence: null, last: null }))
     return { status: 200, body: { items, ...(next < all.length && { cursor: String(next) }) } }
+  }
+
+  #ledger(): Record<string, number> {
+    let received = 0
+    for (const readings of this.readings.values()) received += readings.length
+    return {
+      received,
+      accepted: received,
+      duplicates: 0,
+      quarantined: 0,
+      stored: received,
+      pending: 0,
+      late: 0,
+    }
   }
 
   #take(authorization: string | undefined, sent: unknown): { status: number; body: unknown } {

@@ -91,7 +91,9 @@ export class LoggedFrame {
    * made anew where it was right, by the algorithm by which it was right, and stays wrong where it was wrong.
    */
   moved(by: number): Buffer {
-    const text = by === 0 ? this.text : this.#movedText(by)
+    // DataTime has no milliseconds, and keeps its distance from QN.
+    const seconds = Math.floor(by / 1000) * 1000
+    const text = seconds === 0 ? this.text : this.#movedText(seconds)
     return Buffer.from(`${text}\r\n`, 'latin1')
   }
 

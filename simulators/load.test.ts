@@ -50,6 +50,8 @@ describe('the account of a load equals what the broker received, each reading un
     ['closed loop, batches', { batch: 20 }],
     ['open loop', { rate: 2000 }],
     ['open loop, batches', { rate: 20_000, batch: 10 }],
+    ['QoS 2, closed loop', { qos: 2 }],
+    ['QoS 2, open loop', { qos: 2, rate: 1000 }],
     ['HTTP, closed loop', { protocol: 'http', batch: 3 }],
     ['HTTP, open loop', { protocol: 'http', rate: 500 }],
   ])('%s', async (_, more) => {
@@ -61,6 +63,28 @@ describe('the account of a load equals what the broker received, each reading un
     expect(result.latency?.count).toBe(result.acked / result.batch)
     expect(gateway.registered.size).toBe(5)
   })
+})
+
+test('at QoS 0 the ledger tells what arrived', async () => {
+  const result = await load(options({ qos: 0, rate: 2000 }))
+  expect(result).toMatchObject({
+    qos: 0,
+    offered: 600,
+    sent: 600,
+    acked: 0,
+    lost: 0,
+    latency: null,
+    complete: true,
+  })
+  expect(received()).toEqual({ count: 600, unique: true })
+  await expect(load(options({ qos: 0 }))).rejects.toThrow('give a rate')
+})
+
+test('what the ledger has not received is lost, whatever was acknowledged', async () => {
+  gateway.onReading = () => gateway.readings.clear()
+  const result = await load(options({ rate: 500 }))
+  expect(result).toMatchObject({ acked: 150, complete: false })
+  expect(result.lost).toBeGreaterThan(100)
 })
 
 test('an open loop offers what its rate says, whatever the broker does', async () => {

@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { deviceIds, Fleet, type Protocol, registration } from './load/fleet.ts'
+import type { Qos } from './load/frames.ts'
 import { type Latency, LatencyGauge } from './load/gauge.ts'
 import type { Lane, LaneListener } from './load/lane.ts'
+import { type LedgerChange, LedgerWatch } from './load/ledger.ts'
 import { QUIET_KITCHEN, readingsPayload } from './load/payload.ts'
 import { Probe, type ProbeOptions, type ProbeResult } from './load/probe.ts'
+import { verify, type Verified } from './load/verification.ts'
 import { MESSAGE_LIMIT } from './reading.ts'
 import { registerDevices } from './registration.ts'
 import { Secrets } from './secrets.ts'
@@ -11,9 +14,11 @@ import { WrongUsage } from './wrong-usage.ts'
 
 export interface LoadOptions {
   readonly protocol: Protocol
+  /** Of MQTT, 1 when absent. At 0 nothing is acknowledged: what arrived, the ledger alone knows. */
+  readonly qos?: Qos
   /** mqtt://host:port */
   readonly mqttUrl: string
-  /** http://host:port: for registering, and for protocol `http`. */
+  /** http://host:port: for registering, the ledger, and protocol `http`. */
   readonly httpUrl: string
   /** tcp://host:port, for protocol `hj212`. */
   readonly hj212Url: string
@@ -38,15 +43,18 @@ export interface LoadOptions {
   /** How long the last acknowledgements are waited for, ms. */
   readonly drain: number
   readonly probe?: ProbeOptions
+  /** Reads everything back at the end. */
+  readonly verify?: boolean
   readonly signal?: AbortSignal
   readonly onProgress?: (phase: LoadPhase, done: number, of: number) => void
 }
 
-export type LoadPhase = 'register' | 'connect' | 'load' | 'drain'
+export type LoadPhase = 'register' | 'connect' | 'load' | 'drain' | 'verify'
 
 /** Readings unless it says messages; milliseconds; rates are per second. */
 export interface LoadResult {
   readonly protocol: Protocol
+  readonly qos: Qos | null
   readonly mode: 'open' | 'closed'
   readonly devices: number
   readonly inFlight: number
@@ -57,7 +65,7 @@ export interface LoadResult {
   readonly sent: number
   readonly acked: number
   readonly unacked: number
-  /** Acknowledged readings a second, from the first message to the last acknowledgement. */
+  /** Acknowledged (at QoS 0: sent) readings a second, from the first message to the last acknowledgement. */
   readonly rate: number
   readonly seconds: number
   /** When the first message was due, epoch ms. */
@@ -73,7 +81,15 @@ export interface LoadResult {
     readonly microsecondsPerReading: number | null
   }
   readonly probe: ProbeResult | null
-  /** Every reading offered went out and was acknowledged, every probe was answered, nothing went wrong. */
+  /** What the gateway counted meanwhile, probes and other senders included; null without a token. */
+  readonly ledger: LedgerChange | null
+  /** Sent and not received by the ledger's account; null without it. */
+  readonly lost: number | null
+  readonly verified: Verified | null
+  /**
+   * Every reading offered went out, was acknowledged (at QoS 0: received), and is where it should be; every probe was
+   * answered; nothing went wrong.
+   */
   readonly complete: boolean
 }
 
@@ -84,6 +100,10 @@ export interface LoadResult {
 export const DEVICE_LIMIT = 19_500
 /** Messages of one device that an open loop lets wait for acknowledgement; beyond it they queue in here. */
 const OPEN_LOOP_SLOTS = 1000
+/** The gateway keeps no more than 100 of a client at QoS 2. */
+const QOS2_SLOTS = 50
+/** Connections of one device over HTTP, one for each message under way. */
+const HTTP_SLOTS = 8
 
 /** Loads a gateway and keeps account of every reading. Rejects when devices cannot be registered or connected. */
 export async function load(options: LoadOptions): Promise<LoadResult> {
@@ -97,7 +117,8 @@ export async function load(options: LoadOptions): Promise<LoadResult> {
   }
 }
 
-function check({ protocol, devices, batch, inFlight, rate, probe }: LoadOptions): void {
+function check(options: LoadOptions): void {
+  const { protocol, qos = 1, devices, batch, inFlight, rate, probe, token } = options
   const least = probe === undefined || rate !== undefined ? 1 : 0
   if (!(devices >= least && devices <= DEVICE_LIMIT)) {
     throw new WrongUsage(`devices must be ${least} to ${DEVICE_LIMIT}, not ${devices}`)
@@ -111,6 +132,11 @@ function check({ protocol, devices, batch, inFlight, rate, probe }: LoadOptions)
   if (!(inFlight >= 1 && inFlight <= 65_535)) {
     throw new WrongUsage(`in-flight must be 1 to 65535, not ${inFlight}`)
   }
+  if (qos === 0 && rate === undefined) {
+    throw new WrongUsage('at QoS 0 nothing is acknowledged that a closed loop could wait for: give a rate')
+  }
+  if (qos === 2 && inFlight > QOS2_SLOTS) throw new WrongUsage(`in-flight is at most ${QOS2_SLOTS} at QoS 2`)
+  if (options.verify === true && token === undefined) throw new WrongUsage('verifying needs a token')
   if (rate !== undefined && !(rate > 0 && rate <= 10_000_000)) {
     throw new WrongUsage(`rate must be above 0 and at most 10000000, not ${rate}`)
   }
@@ -122,6 +148,11 @@ class LoadRun implements LaneListener {
   readonly #gauge = new LatencyGauge()
   readonly #probe: Probe | undefined
   readonly #probeLanes: Lane[] = []
+  readonly #ledger: LedgerWatch | undefined
+  readonly #qos: Qos
+  /** Messages by device. */
+  readonly #sentBy = new Map<string, number>()
+  #acceptedBefore = 0
   #lanes: Lane[] = []
   #running = false
   /** Messages, all four. */
@@ -136,6 +167,8 @@ class LoadRun implements LaneListener {
   constructor(options: LoadOptions) {
     this.#options = options
     this.#secrets = options.secrets ?? new Secrets()
+    this.#qos = options.qos ?? 1
+    if (options.token !== undefined) this.#ledger = new LedgerWatch(options.httpUrl, options.token)
     if (options.probe !== undefined) {
       this.#probe = new Probe(options.probe, options.mqttUrl, `${options.devicePrefix}probe-`)
     }
@@ -158,8 +191,9 @@ class LoadRun implements LaneListener {
       )
     }
     const { inFlight, rate } = this.#options
-    const slots = rate === undefined ? inFlight : OPEN_LOOP_SLOTS
-    const fleet = new Fleet({ ...this.#options, secrets: this.#secrets, slots })
+    const openLoopSlots = protocol === 'http' ? HTTP_SLOTS : this.#qos === 2 ? QOS2_SLOTS : OPEN_LOOP_SLOTS
+    const slots = rate === undefined ? inFlight : openLoopSlots
+    const fleet = new Fleet({ ...this.#options, qos: this.#qos, secrets: this.#secrets, slots })
     this.#lanes = ids.map((device) => fleet.lane(device, QUIET_KITCHEN, batch, this))
     for (const device of this.#probe?.ids ?? []) {
       this.#probeLanes.push(fleet.lane(device, this.#probe!.metrics, 1, UNCOUNTED))
@@ -167,10 +201,12 @@ class LoadRun implements LaneListener {
     await this.#probe?.open()
     const lanes = [...this.#lanes, ...this.#probeLanes]
     await fleet.open(lanes, (done) => onProgress?.('connect', done, lanes.length), signal)
+    this.#acceptedBefore = (await this.#ledger?.start()) ?? 0
   }
 
   async measure(): Promise<LoadResult> {
     const { duration, rate, inFlight, onProgress, signal } = this.#options
+    const since = Date.now()
     const cpuBefore = process.cpuUsage()
     const startedAt = performance.now()
     this.#lastAck = startedAt
@@ -193,7 +229,11 @@ class LoadRun implements LaneListener {
       if (elapsed >= duration || signal?.aborted === true || this.#allEnded) this.#running = false
     }
     await this.#drained()
-    return this.#result(startedAt, process.cpuUsage(cpuBefore))
+    const cpu = process.cpuUsage(cpuBefore)
+    const tripped = this.#probe?.tripped ?? 0
+    const ledger = (await this.#ledger?.change(this.#sent * this.#options.batch + tripped)) ?? null
+    const verified = await this.#verified(since)
+    return this.#result(startedAt, cpu, ledger, verified)
   }
 
   async close(): Promise<void> {
@@ -201,8 +241,11 @@ class LoadRun implements LaneListener {
     await this.#probe?.close()
   }
 
-  onSent(): void {
+  onSent({ device }: Lane): void {
     this.#sent++
+    this.#sentBy.set(device, (this.#sentBy.get(device) ?? 0) + 1)
+    // The last thing that is heard of a message that nobody acknowledges.
+    if (this.#qos === 0) this.#lastAck = performance.now()
   }
 
   onAcked(lane: Lane, latency: number): void {
@@ -261,26 +304,47 @@ class LoadRun implements LaneListener {
   }
 
   get #complete(): boolean {
-    return this.#acked === this.#offered && (this.#probe?.answered ?? true)
+    const done = this.#qos === 0 ? this.#sent : this.#acked
+    return done === this.#offered && (this.#probe?.answered ?? true)
   }
 
-  #result(startedAt: number, cpu: NodeJS.CpuUsage): LoadResult {
+  async #verified(since: number): Promise<Verified | null> {
+    const { httpUrl, token, batch, onProgress } = this.#options
+    if (this.#options.verify !== true) return null
+    onProgress?.('verify', 0, 1)
+    await this.#ledger!.stored()
+    const sent = new Map([...this.#sentBy].map(([device, messages]) => [device, messages * batch]))
+    return await verify({ httpUrl, token: token!, sent, metric: 'fume', since, from: this.#acceptedBefore })
+  }
+
+  #result(
+    startedAt: number,
+    cpu: NodeJS.CpuUsage,
+    ledger: LedgerChange | null,
+    verified: Verified | null,
+  ): LoadResult {
     const { protocol, rate, devices, inFlight, batch } = this.#options
     const acked = this.#acked * batch
+    const sent = this.#sent * batch
+    // At QoS 0 nobody says what was taken in while it is.
+    const taken = this.#qos === 0 ? sent : acked
+    const lost = ledger && Math.max(0, sent + (this.#probe?.tripped ?? 0) - ledger.received)
+    const isWhole = (lost ?? 0) === 0 && (verified === null || isThere(verified, sent))
     const seconds = Math.max(1, this.#lastAck - startedAt) / 1000
     const busy = (cpu.user + cpu.system) / 1e6
     return {
       protocol,
+      qos: protocol === 'mqtt' ? this.#qos : null,
       mode: rate === undefined ? 'closed' : 'open',
       devices,
       inFlight,
       batch,
       bytesPerReading: readingsPayload(QUIET_KITCHEN, 1).bytes.length,
       offered: this.#offered * batch,
-      sent: this.#sent * batch,
+      sent,
       acked,
-      unacked: (this.#sent - this.#acked) * batch,
-      rate: Math.round(acked / seconds),
+      unacked: this.#qos === 0 ? 0 : sent - acked,
+      rate: Math.round(taken / seconds),
       seconds: round(seconds),
       startedAt: Math.round(performance.timeOrigin + startedAt),
       latency: this.#gauge.read(),
@@ -289,16 +353,23 @@ class LoadRun implements LaneListener {
       cpu: {
         seconds: round(busy),
         share: round(busy / seconds),
-        microsecondsPerReading: acked === 0 ? null : round((busy / acked) * 1e6),
+        microsecondsPerReading: taken === 0 ? null : round((busy / taken) * 1e6),
       },
       probe: this.#probe?.result() ?? null,
-      complete: this.#errors === 0 && this.#complete,
+      ledger,
+      lost,
+      verified,
+      complete: this.#errors === 0 && this.#complete && isWhole,
     }
   }
 }
 
 /** Probes are not part of the load's account. */
 const UNCOUNTED: LaneListener = { onSent: () => {}, onAcked: () => {}, onError: () => {} }
+
+function isThere({ missing, surplus, disordered, inHistorian }: Verified, sent: number): boolean {
+  return missing === 0 && surplus === 0 && disordered === 0 && inHistorian === sent
+}
 
 function round(value: number): number {
   return Math.round(value * 1000) / 1000

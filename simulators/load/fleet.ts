@@ -1,7 +1,7 @@
 import { parallel } from '../parallel.ts'
 import type { Registration } from '../reading.ts'
 import type { Secrets } from '../secrets.ts'
-import { PublishTemplate } from './frames.ts'
+import { PublishTemplate, type Qos } from './frames.ts'
 import { UploadTemplate } from './hj212-frames.ts'
 import { Hj212Lane } from './hj212-lane.ts'
 import { HttpLane } from './http-lane.ts'
@@ -14,6 +14,8 @@ export type Protocol = (typeof PROTOCOLS)[number]
 
 export interface FleetOptions {
   readonly protocol: Protocol
+  /** Of MQTT. */
+  readonly qos: Qos
   readonly mqttUrl: string
   readonly hj212Url: string
   readonly httpUrl: string
@@ -39,16 +41,20 @@ export class Fleet {
 
   /** The lane of a device that says the same in each message, `batch` readings of it. */
   lane(device: string, metrics: Metrics, batch: number, listener: LaneListener): Lane {
-    const { protocol, mqttUrl, httpUrl, hj212Url, topic, secrets, slots } = this.#options
+    const { protocol, qos, mqttUrl, httpUrl, hj212Url, topic, secrets, slots } = this.#options
     const secret = secrets.get(device)
     if (protocol === 'http') {
       const payload = httpPayload(device, metrics, batch)
-      return new HttpLane({ url: httpUrl, bearer: `${device}:${secret ?? ''}`, payload, slots }, listener)
+      const bearer = `${device}:${secret ?? ''}`
+      return new HttpLane({ device, url: httpUrl, bearer, payload, slots }, listener)
     }
     if (protocol === 'hj212') {
       const { hostname: host, port } = new URL(hj212Url)
       const template = new UploadTemplate(device, metrics)
-      return new Hj212Lane({ host, port: Number(port === '' ? 9212 : port), template, slots }, listener)
+      return new Hj212Lane(
+        { device, host, port: Number(port === '' ? 9212 : port), template, slots },
+        listener,
+      )
     }
     const { hostname, port } = new URL(mqttUrl)
     return new MqttLane(
@@ -57,7 +63,11 @@ export class Fleet {
         port: Number(port === '' ? 1883 : port),
         clientId: device,
         credentials: secret === undefined ? undefined : { username: device, password: secret },
-        template: new PublishTemplate(topic.replaceAll('{device}', device), readingsPayload(metrics, batch)),
+        template: new PublishTemplate(
+          topic.replaceAll('{device}', device),
+          readingsPayload(metrics, batch),
+          qos,
+        ),
         batch,
         slots,
       },

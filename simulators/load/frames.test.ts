@@ -61,15 +61,19 @@ test('acknowledgements are found however the stream is cut', () => {
     Buffer.from([0x20, 2, 0, 0]),
     // A PUBLISH of 130 bytes to pass over: its length takes two bytes.
     Buffer.concat([Buffer.from([0x30, 0x80 | 2, 1]), Buffer.alloc(130, 0x40)]),
+    // PUBACK, and the PUBREC and PUBCOMP of QoS 2.
     ...ids.map((id) => Buffer.from([0x40, 2, id >> 8, id & 0xff])),
+    Buffer.from([0x50, 2, 0, 7, 0x70, 2, 0, 7]),
   ])
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: stream.length })), (cuts) => {
       const found: number[] = []
+      const received: number[] = []
       let connack: number | undefined
       const reader = new AckReader({
         onConnack: (returnCode) => (connack = returnCode),
-        onPuback: (id) => found.push(id),
+        onAcknowledged: (id) => found.push(id),
+        onReceived: (id) => received.push(id),
       })
       const edges = [0, ...cuts.sort((a, b) => a - b), stream.length]
       // The same memory for each chunk, as the lanes do it.
@@ -79,7 +83,8 @@ test('acknowledgements are found however the stream is cut', () => {
         reader.push(memory.subarray(0, length))
       }
       expect(connack).toBe(0)
-      expect(found).toEqual(ids)
+      expect(found).toEqual([...ids, 7])
+      expect(received).toEqual([7])
     }),
   )
 })

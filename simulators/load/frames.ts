@@ -13,8 +13,15 @@ export interface Credentials {
 
 const CONNECT = 0x10
 const CONNACK = 0x20
-const PUBLISH_QOS1 = 0x32
+const PUBLISH = 0x30
 const PUBACK = 0x40
+const PUBREC = 0x50
+/** With the flags that it must have [MQTT-3.6.1-1]. */
+const PUBREL = 0x62
+const PUBCOMP = 0x70
+
+/** At 0 nothing is acknowledged; at 2 it takes four frames. */
+export type Qos = 0 | 1 | 2
 
 /** CONNECT with a clean session and no keepalive [MQTT-3.1]. */
 export function connectFrame(clientId: string, credentials: Credentials | undefined): Buffer {
@@ -50,18 +57,26 @@ function remainingLength(length: number): Buffer {
   return Buffer.from(bytes)
 }
 
-/** A PUBLISH at QoS 1 whose packet id and times are filled in for each message. */
+/** PUBREL of a message at QoS 2 [MQTT-3.6]. */
+export function releaseFrame(packetId: number): Buffer {
+  return Buffer.from([PUBREL, 2, packetId >> 8, packetId & 0xff])
+}
+
+/** A PUBLISH whose packet id (none at QoS 0) and times are filled in for each message. */
 export class PublishTemplate {
+  readonly qos: Qos
   readonly #frame: Buffer
   readonly #packetId: number
   readonly #times: readonly number[]
 
-  constructor(topic: string, { bytes, times }: Payload) {
+  constructor(topic: string, { bytes, times }: Payload, qos: Qos = 1) {
+    this.qos = qos
     const name = field(topic)
-    const length = remainingLength(name.length + 2 + bytes.length)
+    const id = Buffer.alloc(qos === 0 ? 0 : 2)
+    const length = remainingLength(name.length + id.length + bytes.length)
     this.#packetId = 1 + length.length + name.length
-    this.#frame = Buffer.concat([Buffer.from([PUBLISH_QOS1]), length, name, Buffer.alloc(2), bytes])
-    this.#times = times.map((offset) => this.#packetId + 2 + offset)
+    this.#frame = Buffer.concat([Buffer.from([PUBLISH | (qos << 1)]), length, name, id, bytes])
+    this.#times = times.map((offset) => this.#packetId + id.length + offset)
   }
 
   get size(): number {
@@ -71,7 +86,7 @@ export class PublishTemplate {
   /** Writes the frame with `ts`, `ts` + 1, … as its times. */
   write(target: Buffer, at: number, packetId: number, ts: number): void {
     this.#frame.copy(target, at)
-    target.writeUInt16BE(packetId, at + this.#packetId)
+    if (this.qos !== 0) target.writeUInt16BE(packetId, at + this.#packetId)
     for (let index = 0; index < this.#times.length; index++) {
       writeTime(target, at + this.#times[index]!, ts + index)
     }
@@ -90,10 +105,13 @@ export function writeTime(target: Buffer, at: number, ts: number): void {
 
 export interface AckListener {
   onConnack(returnCode: number): void
-  onPuback(packetId: number): void
+  /** PUBACK, or the PUBCOMP of QoS 2. */
+  onAcknowledged(packetId: number): void
+  /** PUBREC: it wants its PUBREL. */
+  onReceived(packetId: number): void
 }
 
-/** Finds CONNACK and PUBACK in a stream that is cut anywhere; passes over what else a broker may send. */
+/** Finds CONNACK and acknowledgements in a stream that is cut anywhere; passes over what else a broker may send. */
 export class AckReader {
   readonly #listener: AckListener
   #rest: Buffer = Buffer.alloc(0)
@@ -119,7 +137,9 @@ export class AckReader {
       } while ((byte & 0x80) !== 0)
       if (header + length > data.length) return this.#keep(data, at)
       const type = data[at]! & 0xf0
-      if (type === PUBACK) this.#listener.onPuback((data[header]! << 8) | data[header + 1]!)
+      const packetId = (data[header]! << 8) | data[header + 1]!
+      if (type === PUBACK || type === PUBCOMP) this.#listener.onAcknowledged(packetId)
+      else if (type === PUBREC) this.#listener.onReceived(packetId)
       else if (type === CONNACK) this.#listener.onConnack(data[header + 1]!)
       at = header + length
     }

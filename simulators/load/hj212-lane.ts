@@ -3,6 +3,7 @@ import { AnswerReader, beijingTime, type UploadTemplate } from './hj212-frames.t
 import { Instants, type Lane, type LaneListener, Waiting } from './lane.ts'
 
 export interface Hj212LaneOptions {
+  readonly device: string
   readonly host: string
   readonly port: number
   readonly template: UploadTemplate
@@ -14,6 +15,7 @@ const READ_BUFFER = Buffer.allocUnsafeSlow(65_536)
 
 /** A monitor that keeps a connection; there is no sign-in, its frames say who it is. */
 export class Hj212Lane implements Lane {
+  readonly device: string
   readonly #options: Hj212LaneOptions
   readonly #listener: LaneListener
   readonly #instants = new Instants()
@@ -28,6 +30,7 @@ export class Hj212Lane implements Lane {
   #now = 0
 
   constructor(options: Hj212LaneOptions, listener: LaneListener) {
+    this.device = options.device
     this.#options = options
     this.#listener = listener
   }
@@ -99,13 +102,13 @@ export class Hj212Lane implements Lane {
       const time = beijingTime(this.#instants.take(1))
       this.#intended.set(time, this.#waiting.shift())
       template.write(out, index * template.size, time)
-      this.#listener.onSent()
+      this.#listener.onSent(this)
     }
     this.#socket!.write(out)
   }
 
   #ended(problem: string): void {
-    this.#opened.reject(new Error(`the connection of a monitor failed: ${problem}`))
+    this.#opened.reject(new Error(`${this.device}: ${problem}`))
     // Nobody may be waiting for it any more.
     this.#opened.promise.catch(() => {})
     if (this.#closed) return

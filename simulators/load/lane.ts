@@ -1,5 +1,6 @@
 /** One device's way into the gateway, with a fixed number of messages that may wait for their acknowledgement. */
 export interface Lane {
+  readonly device: string
   /** Resolves when it may send. */
   open(): Promise<void>
   /**
@@ -14,7 +15,7 @@ export interface Lane {
 }
 
 export interface LaneListener {
-  onSent(): void
+  onSent(lane: Lane): void
   onAcked(lane: Lane, latency: number): void
   /** A message was refused, or the connection ended before it was closed. */
   onError(lane: Lane, reason: string): void

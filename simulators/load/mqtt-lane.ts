@@ -1,5 +1,12 @@
 import { connect, type Socket } from 'node:net'
-import { AckReader, connectFrame, type Credentials, DISCONNECT, type PublishTemplate } from './frames.ts'
+import {
+  AckReader,
+  connectFrame,
+  type Credentials,
+  DISCONNECT,
+  type PublishTemplate,
+  releaseFrame,
+} from './frames.ts'
 import { Instants, type Lane, type LaneListener, Waiting } from './lane.ts'
 
 export interface MqttLaneOptions {
@@ -18,6 +25,7 @@ const READ_BUFFER = Buffer.allocUnsafeSlow(65_536)
 
 /** A device over a raw socket. All that may go out after a chunk of acknowledgements goes out in one write. */
 export class MqttLane implements Lane {
+  readonly device: string
   readonly #options: MqttLaneOptions
   readonly #listener: LaneListener
   readonly #instants = new Instants()
@@ -26,6 +34,8 @@ export class MqttLane implements Lane {
   readonly #intended: Float64Array
   readonly #free: number[]
   readonly #opened = Promise.withResolvers<void>()
+  /** At QoS 2, messages whose PUBREL is due. */
+  #releases: number[] = []
   #socket: Socket | undefined
   #ready = false
   #closed = false
@@ -33,6 +43,7 @@ export class MqttLane implements Lane {
   #now = 0
 
   constructor(options: MqttLaneOptions, listener: LaneListener) {
+    this.device = options.clientId
     this.#options = options
     this.#listener = listener
     this.#intended = new Float64Array(options.slots).fill(NaN)
@@ -44,7 +55,8 @@ export class MqttLane implements Lane {
     const { host, port, clientId, credentials } = this.#options
     const reader = new AckReader({
       onConnack: (returnCode) => this.#connected(returnCode),
-      onPuback: (packetId) => this.#acked(packetId),
+      onAcknowledged: (packetId) => this.#acked(packetId),
+      onReceived: (packetId) => this.#releases.push(packetId),
     })
     const socket = connect({
       host,
@@ -68,6 +80,7 @@ export class MqttLane implements Lane {
       problem = error.message
     })
     socket.on('close', () => this.#ended(problem))
+    socket.on('drain', () => this.#send())
     socket.write(connectFrame(clientId, credentials))
     await this.#opened.promise
   }
@@ -112,17 +125,36 @@ export class MqttLane implements Lane {
 
   #send(): void {
     const { template, batch } = this.#options
+    if (!this.#ready || this.#closed) return
+    if (this.#releases.length > 0) {
+      this.#socket!.write(Buffer.concat(this.#releases.map(releaseFrame)))
+      this.#releases = []
+    }
+    if (template.qos === 0) return this.#sendUnacknowledged()
     const count = Math.min(this.#waiting.length, this.#free.length)
-    if (count === 0 || !this.#ready || this.#closed) return
+    if (count === 0) return
     const out = Buffer.allocUnsafe(count * template.size)
     for (let index = 0; index < count; index++) {
       const intended = this.#waiting.shift()
       const slot = this.#free.pop()!
       this.#intended[slot] = intended
       template.write(out, index * template.size, slot + 1, this.#instants.take(batch))
-      this.#listener.onSent()
+      this.#listener.onSent(this)
     }
     this.#socket!.write(out)
+  }
+
+  /** At QoS 0 the socket is all that can say that it is enough. */
+  #sendUnacknowledged(): void {
+    const { template, batch } = this.#options
+    const socket = this.#socket!
+    while (this.#waiting.length > 0 && !socket.writableNeedDrain) {
+      this.#waiting.shift()
+      const out = Buffer.allocUnsafe(template.size)
+      template.write(out, 0, 0, this.#instants.take(batch))
+      this.#listener.onSent(this)
+      socket.write(out)
+    }
   }
 
   #ended(problem: string): void {

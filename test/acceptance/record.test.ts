@@ -1,5 +1,5 @@
 /** What one gateway took in is recorded and played to it again, through the command line. */
-import { mkdtempSync, readFileSync, rmSync, existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { spawn } from 'node:child_process'
@@ -13,7 +13,7 @@ let gateway: GatewayProcess
 let folder: string
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'record-'))
-  gateway = new GatewayProcess({ GW_LOG_LEVEL: 'error' })
+  gateway = new GatewayProcess({ GW_LOG_LEVEL: 'error', GW_HJ212_PORT: '0' })
   await gateway.start()
 })
 afterAll(async () => {
@@ -93,4 +93,47 @@ test('a recording holds the bytes that were sent, and plays as simulated devices
       ? true
       : undefined,
   )
+})
+
+test('an HJ 212 log is heard as a monitor is: frames acknowledged, readings stored, marked as simulated', async () => {
+  const mn = '320613000000000000000001'
+  const log = join(folder, 'monitors.log')
+  const roster = join(folder, 'roster.yaml')
+  const frames = [
+    `##0219QN=20240601120000123;ST=31;CN=2011;PW=123456;MN=${mn};Flag=5;CP=&&DataTime=20240601120000;a34041-Rtd=2.35,a34041-Flag=N;a34013-Rtd=6.10,a34013-Flag=N;a24088-Rtd=8.412,a24088-Flag=N;SB1-RS=1;SB2-RS=0&&5A00`,
+    `##0140QN=20240601120030123;ST=31;CN=2011;PW=123456;MN=${mn};Flag=4;CP=&&DataTime=20240601120030;a34041-Rtd=9.99,a34041-Flag=M&&3C00`,
+  ]
+  writeFileSync(log, frames.map((frame) => `2024-06-01 12:00:00 < ${frame}\n`).join(''))
+  writeFileSync(
+    roster,
+    `source: a test\ndevices:\n  - { id: monitor-1, kind: cooking_fume, site: shop, street: wenfeng, grid: wenfeng-001, hj212: { mn: '${mn}' } }\n`,
+  )
+  const hj212 = ['--hj212', `tcp://127.0.0.1:${gateway.ports.hj212}`]
+  const begins = Math.floor(Date.now() / 1000) * 1000 - 60_000
+  const shift = new Date(begins).toISOString()
+  const args = [
+    'replay',
+    log,
+    '--map',
+    roster,
+    '--speed',
+    'max',
+    '--shift',
+    shift,
+    '--json',
+    ...at(),
+    ...hj212,
+  ]
+  const played = await gridwhistle(args)
+  expect(played).toMatchObject({ code: 0 })
+  expect(JSON.parse(played.out)).toMatchObject({ format: 'hj212', rows: 2, sent: 2, acknowledged: 1 })
+  const points = await eventually('both readings stored', async () => {
+    const found = await pointsOf(gateway, 'sim-monitor-1', 'fume')
+    return found.length === 2 ? found : undefined
+  })
+  // The first frame's QN is 123 ms behind its DataTime, which knows only whole seconds.
+  expect(points).toEqual([
+    [begins - 1000, 2.35],
+    [begins + 29_000, 9.99],
+  ])
 })
