@@ -4,14 +4,17 @@ import type { Area } from './area.ts'
 import type { Local } from './local.ts'
 import { MILLION, millionths } from './millionths.ts'
 
+/** Which of two numbers stands: the greater, the smaller, or all bits of both. */
+export type Joins = 'greatest' | 'least' | 'union'
+
 /** A number that a reading has in its row. */
 export interface Column {
   /** Known by it in saved states. */
   readonly key: string
   /** What a reading says of it; NaN when it says nothing. */
   readonly read: (reading: Reading, receivedAt: number, local: Local) => number
-  /** Of two readings of one instant the smaller number stands, not the greater. */
-  readonly takesLeast?: true
+  /** What stands of two readings of one instant; the greater number unless it says so. */
+  readonly joins?: Joins
 }
 
 /** A metric's value, when its flag is N. */
@@ -32,7 +35,7 @@ export function metricColumn(metric: string): Column {
 const delay: Column = {
   key: DELAY_METRIC,
   read: ({ ts }, receivedAt) => delayOf(ts, receivedAt) * (MILLION / 1000),
-  takesLeast: true,
+  joins: 'least',
 }
 
 /** The flag of a metric, as its place among {@link FLAGS}. */
@@ -46,16 +49,21 @@ export function flagColumn(metric: string): Column {
   }
 }
 
-/** 1 when any metric has the flag. */
-export function anyFlagColumn(wanted: Flag): Column {
-  return {
-    key: `any flag ${wanted}`,
-    read: ({ metrics, flags }) => {
-      for (const metric in flags) if (flags[metric] === wanted) return 1
-      if (wanted === 'N') for (const metric in metrics) if (flags?.[metric] === undefined) return 1
-      return 0
-    },
-  }
+/** A bit for each flag that any of the metrics has. */
+export const anyFlagColumn: Column = {
+  key: 'any flag',
+  joins: 'union',
+  read: ({ metrics, flags }) => {
+    if (flags === undefined) return bitOf('N')
+    let bits = 0
+    for (const metric in flags) bits |= bitOf(flags[metric]!)
+    for (const metric in metrics) if (flags[metric] === undefined) return bits | bitOf('N')
+    return bits
+  },
+}
+
+export function bitOf(flag: Flag): number {
+  return 1 << FLAGS.indexOf(flag)
 }
 
 /** 1 when the position is in the area that `areaOf` finds. */

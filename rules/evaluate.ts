@@ -14,7 +14,7 @@ import {
   type WorseThan,
 } from '../gateway/model/rule.ts'
 import { daysOf, hoursOf, isOpen, nextBoundary } from './calendar.ts'
-import { anyFlagColumn, flagColumn, heardColumn } from './column.ts'
+import { anyFlagColumn, bitOf, flagColumn, heardColumn } from './column.ts'
 import { comparison } from './comparison.ts'
 import type { Facts, Subject, Test } from './facts.ts'
 import type { Layout } from './layout.ts'
@@ -137,12 +137,14 @@ function implausible(leaf: Implausible, layout: Layout, source: number, negated:
 
 function flagged({ metric, flag }: Flagged, layout: Layout, source: number, negated: boolean): Judged {
   if (metric === undefined) {
-    const columns = flag.map((wanted) => layout.column(source, anyFlagColumn(wanted)))
-    const signals = columns.map((column) => layout.plain(column))
+    const column = layout.column(source, anyFlagColumn)
+    const signal = layout.plain(column)
+    const wanted = flag.reduce((bits, one) => bits | bitOf(one), 0)
+    // Of a device that was never heard nothing is known (NaN).
     const test: Test = negated
-      ? ({ cells }) => signals.every((signal) => cells[signal] === 0)
-      : ({ cells }) => signals.some((signal) => cells[signal] === 1)
-    return { test, columns }
+      ? ({ cells }) => cells[signal]! >= 0 && (cells[signal]! & wanted) === 0
+      : ({ cells }) => (cells[signal]! & wanted) !== 0
+    return { test, columns: [column] }
   }
   const column = layout.column(source, flagColumn(metric))
   const signal = layout.plain(column)

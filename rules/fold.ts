@@ -49,6 +49,11 @@ export class Fold implements Facts {
   /** Whether judging the newest reading did more to any rule than move its value by one column. */
   stirred = false
   readonly #plan: Plan
+  /**
+   * 1 for a rule that was found idle, in force, and has nothing to say as long as the numbers that it looks at stay the
+   * same: most readings repeat most of what the last one said. Calendars and silence wake it by its timer.
+   */
+  readonly #asleep: Uint8Array
 
   /** `numbers`: what the device's attributes come to. */
   constructor(plan: Plan, numbers: Float64Array) {
@@ -57,12 +62,14 @@ export class Fold implements Facts {
     this.cells = new Float64Array(plan.cells).fill(NaN, 0, plan.signals.length)
     for (const { cell } of plan.rules) this.cells[cell + CELL.due] = Infinity
     this.windows = plan.windows.map(({ window }) => newWindow(window.aggregate, window.width))
+    this.#asleep = new Uint8Array(plan.rules.length)
   }
 
   /** Becomes what `other`, a fold of the same plan, is, but without what that has closed. */
   copyFrom(other: Fold): void {
     this.cells.set(other.cells)
     for (const [index, window] of this.windows.entries()) window.copyFrom(other.windows[index]!)
+    this.#asleep.set(other.#asleep)
     this.now = other.now
     this.lastTs = other.lastTs
     this.time = other.time
@@ -110,7 +117,7 @@ export class Fold implements Facts {
     this.findDue()
   }
 
-  /** Feeds the row's numbers to the cells, then judges the rules that look at any of them. */
+  /** Feeds the row's numbers to the cells, then judges the rules to which any of them is news. */
   #judge(data: Float64Array, at: number): void {
     const { columns, calls, rules } = this.#plan
     let isRated = false
@@ -120,17 +127,30 @@ export class Fold implements Facts {
       if (Number.isNaN(value)) continue
       const column = columns[index]!
       if (column.credibility !== null) {
-        calls.add(column.doubters)
-        if (!this.#believes(column, value)) continue
+        const { reported } = column
+        const doubted = reported >= 0 ? this.cells[reported + 1] : NaN
+        const isBelieved = this.#believes(column, value)
+        if (reported >= 0) this.#call(column.doubters, doubted !== this.cells[reported + 1])
+        if (!isBelieved) continue
       }
-      this.#feed(column, value)
-      isRated ||= column.isRated
-      calls.add(column.rules)
+      const isNews = this.#feed(column, value)
+      isRated ||= column.isRated && isNews
+      this.#call(column.rules, isNews)
     }
     if (isRated) this.#rate()
     for (let index = 0; index < calls.size; index++) {
       const rule = calls.queue[index]!
       this.#advance(rules[rule]!, rule, true)
+    }
+  }
+
+  /** Rules look at a number that came: to those asleep it matters only when it is another than before. */
+  #call(indices: readonly number[], isNews: boolean): void {
+    const { calls, rules } = this.#plan
+    for (let at = 0; at < indices.length; at++) {
+      const index = indices[at]!
+      if (isNews || this.#asleep[index] === 0) calls.add(index)
+      else this.cells[rules[index]!.cell + CELL.evidence] = this.now
     }
   }
 
@@ -144,10 +164,19 @@ export class Fold implements Facts {
     return isBelieved
   }
 
-  #feed({ plain, heard, run, windows }: PlanColumn, value: number): void {
+  /** Whether any number that conditions read is another than before. */
+  #feed({ plain, heard, patience, run, windows }: PlanColumn, value: number): boolean {
     const { cells, now } = this
-    if (plain >= 0) cells[plain] = value
-    if (heard >= 0) cells[heard] = now
+    let isNews = run >= 0
+    if (plain >= 0) {
+      isNews ||= cells[plain] !== value
+      cells[plain] = value
+    }
+    if (heard >= 0) {
+      // As long as nobody's silence has passed, nobody has noticed any.
+      isNews ||= !(now - cells[heard]! < patience)
+      cells[heard] = now
+    }
     if (run >= 0) {
       if (cells[run + 1] !== value) {
         cells[run + 1] = value
@@ -159,8 +188,11 @@ export class Fold implements Facts {
       const { window, signal } = windows[index]!
       const over = this.windows[window]!
       over.push(now, value)
-      cells[signal] = over.value
+      const { value: made } = over
+      isNews ||= cells[signal] !== made
+      cells[signal] = made
     }
+    return isNews
   }
 
   /** GB 3838-2002, single factor: the worst of the factors that are known. */
@@ -208,6 +240,7 @@ export class Fold implements Facts {
       this.#retreat(rule, index, level, byReading)
     }
     this.#setDue(rule)
+    this.#asleep[index] = cells[at + CELL.phase] === PHASE.idle && this.now >= rule.from ? 1 : 0
   }
 
   /** The highest severity that holds, or -1. */

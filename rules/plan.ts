@@ -3,7 +3,7 @@ import type { AreaGeometry } from '../gateway/model/area.ts'
 import { durationMs } from '../gateway/model/duration.ts'
 import type { Kinds } from '../gateway/model/kind.ts'
 import { ANY_KIND, type Rule } from '../gateway/model/rule.ts'
-import type { Column } from './column.ts'
+import type { Column, Joins } from './column.ts'
 import { looksAtOthers } from './conditions.ts'
 import { instantOf } from './effective.ts'
 import { compile, type CompiledCondition } from './evaluate.ts'
@@ -77,11 +77,13 @@ export interface PlanColumn extends Readonly<Omit<Feed, 'column'>> {
   /** Known by it in saved states. */
   readonly key: string
   readonly read: Column['read']
-  readonly takesLeast: boolean
+  readonly joins: Joins
   /** Rules that look at what is believed of it. */
   readonly rules: readonly number[]
   /** Rules that look at all of it. */
   readonly doubters: readonly number[]
+  /** The shortest silence that any rule waits for, ms. */
+  readonly patience: number
 }
 
 /** Everything that the readings of one kind are judged by, compiled. */
@@ -121,13 +123,10 @@ export class Calls {
     if (this.#round === 0) this.#rounds.fill(0)
   }
 
-  add(rules: readonly number[]): void {
-    for (let index = 0; index < rules.length; index++) {
-      const rule = rules[index]!
-      if (this.#rounds[rule] === this.#round) continue
-      this.#rounds[rule] = this.#round
-      this.queue[this.size++] = rule
-    }
+  add(rule: number): void {
+    if (this.#rounds[rule] === this.#round) return
+    this.#rounds[rule] = this.#round
+    this.queue[this.size++] = rule
   }
 }
 
@@ -177,13 +176,19 @@ function planKind(kind: string, rules: readonly Rule[], { kinds, areas }: World)
       const parts = [...levels, clear].filter((part) => part !== null)
       return parts.some((part) => columnsOf(part).includes(column)) ? [index] : []
     })
-  const columns = feeds.map(({ column: { read, takesLeast }, ...feed }, index): PlanColumn => ({
+  const columns = feeds.map(({ column: { read, joins = 'greatest' }, ...feed }, index): PlanColumn => ({
     ...feed,
     key: layout.keyOf(index),
     read,
-    takesLeast: takesLeast === true,
+    joins,
     rules: concerned((part) => part.columns, index),
     doubters: concerned((part) => part.doubts, index),
+    patience: compiled
+      .flatMap(({ levels, clear }) => [...levels, clear].flatMap((part) => part?.absents ?? []))
+      .reduce(
+        (least, { signal, silence }) => (signal === feed.heard ? Math.min(least, silence) : least),
+        Infinity,
+      ),
   }))
   return {
     kind,

@@ -1,3 +1,5 @@
+import type { Joins } from './column.ts'
+
 /** Numbers of a row before its columns: time, and 1 when it was stale on arrival. */
 export const ROW_HEADER = 2
 
@@ -7,8 +9,14 @@ export const ROW_HEADER = 2
  */
 export type Put = 'appended' | 'inserted' | 'extended' | 'altered' | 'known'
 
+const JOIN: Readonly<Record<Joins, (a: number, b: number) => number>> = {
+  greatest: Math.max,
+  least: Math.min,
+  union: (a, b) => a | b,
+}
+
 interface TailColumn {
-  readonly takesLeast: boolean
+  readonly joins: Joins
 }
 
 /**
@@ -16,7 +24,7 @@ interface TailColumn {
  * `[ts, stale, column…]`, NaN where a reading says nothing (or nothing normal) of a column.
  *
  * Readings of one instant are one row. Where two of them give a column different values the greater stands (in some
- * columns the smaller): arbitrary, but the same whatever order they come in. A row is stale only as long as all its readings were.
+ * columns the smaller, or both): arbitrary, but the same whatever order they come in. A row is stale only as long as all its readings were.
  */
 export class Tail {
   readonly stride: number
@@ -74,12 +82,12 @@ export class Tail {
       const value = row[column]!
       const held = data[at + column]!
       const fills = Number.isNaN(held) && !Number.isNaN(value)
-      const stands = this.#columns[column - ROW_HEADER]!.takesLeast ? value < held : value > held
-      if (!fills && !stands) {
+      const joined = fills ? value : JOIN[this.#columns[column - ROW_HEADER]!.joins](held, value)
+      if (Number.isNaN(value) || joined === held) {
         row[column] = NaN
         continue
       }
-      data[at + column] = value
+      data[at + column] = joined
       if (!fills) put = 'altered'
       else if (put === 'known') put = 'extended'
     }
