@@ -130,7 +130,7 @@ describe('a failed job exits with 1 and says why in one line', () => {
 
 describe('rules check', () => {
   test('takes the built-in packs', async () => {
-    const packs = ['cooking-fume', 'river', 'water-level', 'drone'].map((name) =>
+    const packs = ['cooking-fume', 'river', 'flood', 'drone'].map((name) =>
       join(root, `rules/packs/${name}.yaml`),
     )
     const { code, out } = await run(['rules', 'check', '--json', ...packs])

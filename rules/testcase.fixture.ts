@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { xorshift128plus } from 'pure-rand/generator/xorshift128plus'
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { parse } from 'yaml'
+import type { AreaGeometry } from '../gateway/model/area.ts'
 import { durationMs } from '../gateway/model/duration.ts'
 import { loadKinds } from '../gateway/model/kinds.ts'
 import type { Flag, MetricValue, Position, Reading } from '../gateway/model/reading.ts'
@@ -13,7 +14,7 @@ import { checkRules } from './check.ts'
 import { advance, DeviceState, observe, refresh, type Finding } from './engine.ts'
 import { devicesBehind, Links } from './links.ts'
 import type { Attributes } from './local.ts'
-import { BUILT_IN_PACKS, loadRules, RuleError } from './pack.ts'
+import { BUILT_IN_PACKS, loadRules, readRules, RuleError } from './pack.ts'
 import { planLinkedRules, planRules, type Plan } from './plan.ts'
 import { restore, snapshotOf, type Snapshot } from './snapshot.ts'
 
@@ -25,8 +26,20 @@ const START = '2024-06-01T12:00:00+08:00'
 const kinds = loadKinds()
 const packs = loadRules(BUILT_IN_PACKS, kinds)
 
+/** What `rule.yaml` says when it holds no rules of its own. */
+interface Use {
+  /** Ids of rules of the built-in packs, or of `pack`. */
+  readonly use: readonly string[]
+  /** A file below `packs/` that is not loaded by default. */
+  readonly pack?: string
+  /** Areas of the district. */
+  readonly areas?: Readonly<Record<string, AreaGeometry>>
+}
+
 /** A line of `input.jsonl`: what a device sends, or a device with its kind and attributes. */
 interface Line {
+  /** What it is to show: that what is just below the limit, or flagged, raises nothing, and that the alarm ends. */
+  readonly phase?: 'below' | 'flagged' | 'over' | 'back'
   readonly device?: string
   readonly at?: string
   readonly ts?: number
@@ -86,34 +99,49 @@ export function caseNames(): string[] {
 export class TestCase {
   readonly rules: readonly Rule[]
   readonly expected: Expected
+  readonly #areas: ReadonlyMap<string, AreaGeometry>
   readonly #start: number
+  readonly #lines: readonly Line[]
   readonly #arrivals: readonly Arrival[]
   readonly #devices = new Map<string, { kind: string; attributes: Attributes }>()
 
   constructor(name: string) {
     const read = (file: string) => readFileSync(join(CASES, name, file), 'utf8')
-    this.rules = rulesOf(parse(read('rule.yaml')), name)
+    const content: unknown = parse(read('rule.yaml'))
+    this.rules = isUse(content) ? rulesNamed(content, name) : rulesOf(content, name)
+    this.#areas = new Map(isUse(content) ? Object.entries(content.areas ?? {}) : [])
     this.expected = JSON.parse(read('expected.json')) as Expected
     this.#start = Date.parse(this.expected.start ?? START)
-    const lines = read('input.jsonl')
+    this.#lines = read('input.jsonl')
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => JSON.parse(line) as Line)
-    for (const { device = DEFAULT_DEVICE, kind, attributes = {} } of lines) {
+    for (const { device = DEFAULT_DEVICE, kind, attributes = {} } of this.#lines) {
       const known = this.#devices.get(device)
       if (known === undefined || kind !== undefined) {
         this.#devices.set(device, { kind: kind ?? this.#kindOfRules(name), attributes })
       }
     }
-    this.#arrivals = lines.flatMap((line) => this.#arrivalsOf(line))
+    this.#arrivals = this.#lines.flatMap((line) => this.#arrivalsOf(line))
   }
 
   get readings(): number {
     return this.#arrivals.length
   }
 
+  /** First and last minute of the lines that show it; undefined when there are none. */
+  phase(wanted: NonNullable<Line['phase']>): { readonly from: number; readonly to: number } | undefined {
+    const lines = this.#lines.filter(({ phase }) => phase === wanted)
+    if (lines.length === 0) return undefined
+    const minute = (text: string) => offset(text) / 60_000
+    return {
+      from: Math.min(...lines.map(({ at }) => minute(at!))),
+      to: Math.max(...lines.map(({ at, to }) => minute(to ?? at!))),
+    }
+  }
+
   run({ restartAfter, ticks = false, doubled = false, shuffledBy }: Disturbance = {}): Outcome[] {
-    const run = new Run(this.rules, this.#devices)
+    const run = new Run(this.rules, this.#devices, this.#areas)
     const arrivals = shuffledBy === undefined ? this.#arrivals : this.#shuffled(shuffledBy)
     for (const [index, arrival] of arrivals.toSorted((a, b) => a.receivedAt - b.receivedAt).entries()) {
       if (index === restartAfter) run.restart()
@@ -184,8 +212,9 @@ class Run {
   constructor(
     rules: readonly Rule[],
     devices: ReadonlyMap<string, { kind: string; attributes: Attributes }>,
+    areas: ReadonlyMap<string, AreaGeometry>,
   ) {
-    const world = { kinds, areas: new Map() }
+    const world = { kinds, areas }
     this.#devices = devices
     for (const [device, { kind, attributes }] of devices) {
       this.#keep(device, device, planRules(rules, world).get(kind))
@@ -236,15 +265,20 @@ class Run {
   }
 }
 
-/** Rules as a rule file has them, or `use: [id…]` for those of the built-in packs. */
+function isUse(content: unknown): content is Use {
+  return typeof content === 'object' && content !== null && 'use' in content
+}
+
+function rulesNamed({ use, pack }: Use, name: string): readonly Rule[] {
+  const rules = pack === undefined ? packs : readRules([join(BUILT_IN_PACKS, pack)], kinds)
+  return use.map((id) => {
+    const found = rules.find((rule) => rule.id === id)
+    if (found === undefined) throw new Error(`${name}: no rule is called ${id}`)
+    return found
+  })
+}
+
 function rulesOf(content: unknown, name: string): readonly Rule[] {
-  if (typeof content === 'object' && content !== null && 'use' in content) {
-    return (content.use as string[]).map((id) => {
-      const found = packs.find((rule) => rule.id === id)
-      if (found === undefined) throw new Error(`${name}: no built-in rule is called ${id}`)
-      return found
-    })
-  }
   const { rules, problems } = checkRules([{ file: `${name}/rule.yaml`, content }], kinds)
   if (problems.length > 0) throw new RuleError(problems)
   return rules
