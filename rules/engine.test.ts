@@ -156,4 +156,29 @@ describe('a changed rule', () => {
     expect(findings(watched.state)).toMatchObject([{ state: 'firing', startedAt: START + 3 * MINUTE }])
     expect(watched.at(5, { x: 2.2 }).changes.at(-1)).toMatchObject({ state: 'cleared', rule: { version: 2 } })
   })
+
+  test('is judged at the next reading, though that says nothing new', () => {
+    const watched = new Watched(rule({ red: x({ above: 5 }) }))
+    watched.at(0, { x: 3 }).at(1, { x: 3 })
+    const plan = planRules([rule({ red: x({ above: 2 }) }, { version: 2 })]).get('k')!
+    watched.state = underNewRules(watched.state, plan)
+    expect(watched.at(2, { x: 3 }).alarms).toEqual([['r', 'red', 2, null]])
+  })
+})
+
+test('a rule judges the first reading in its force, though that says nothing new', () => {
+  const watched = new Watched(
+    rule({ red: x({ above: 2 }) }, { effective: { from: '2024-06-01T08:02:00+08:00' } }),
+  )
+  for (const minute of [0, 1, 2, 3]) watched.at(minute, { x: 3 })
+  expect(watched.alarms).toEqual([['r', 'red', 2, null]])
+})
+
+test('a metric that stays the same wakes a rule whose device was silent', () => {
+  const back = rule({ red: { all: [{ not: { absent: '10m' } }, x({ above: 2 })] } })
+  const watched = new Watched(back).at(0, { x: 3 }).tick(20).at(30, { x: 3 })
+  expect(watched.alarms).toEqual([
+    ['r', 'red', 0, 10],
+    ['r', 'red', 30, null],
+  ])
 })
