@@ -28,6 +28,8 @@ export class OwnGateway {
         GW_WS_PORT: '0',
         GW_HTTP_PORT: '0',
         GW_CLOCK: 'driven',
+        // Whoever takes orders of a run is of the run.
+        GW_DISPATCH_SIMULATED: 'true',
         GW_LOG_LEVEL: 'error',
       },
       stdio: ['ignore', 'pipe', 'inherit'],

@@ -11,6 +11,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   record: async () => (await import('./record.ts')).recordCommand(),
   replay: async () => (await import('./replay.ts')).replayCommand(),
   simulate: async () => (await import('./simulate.ts')).simulateCommand(),
+  crews: async () => (await import('./crews.ts')).crewsCommand(),
   load: async () => (await import('./load.ts')).loadCommand(),
   hj212: async () => (await import('./hj212.ts')).hj212Command(),
   journal: async () => (await import('./journal.ts')).journalCommand(),

@@ -1,6 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { builtInScenarios, scenarioFile } from '../simulators/built-in.ts'
+import { BAD, GOOD } from '../simulators/crews/conduct.ts'
+import { type CrewAccount, Crews } from '../simulators/crews/crews.ts'
 import { milliseconds } from '../simulators/duration.ts'
 import type { SimulationProgress } from '../simulators/progress.ts'
 import { readScenario, type Scenario } from '../simulators/scenario.ts'
@@ -25,6 +27,7 @@ interface Options extends TargetOptions {
   drive?: true
   ownGateway?: true
   via: 'mqtt' | 'http'
+  crews?: keyof typeof CONDUCT
   truth?: string
   score?: true
   json?: true
@@ -38,6 +41,7 @@ interface Gateway {
 }
 
 const ALL = 'all'
+const CONDUCT = { good: GOOD, bad: BAD } as const
 
 export function simulateCommand(): Command {
   return mqttOptions(new Command('simulate'))
@@ -60,6 +64,11 @@ export function simulateCommand(): Command {
       new Option('--via <wire>', 'http: readings of all devices in one request, many times cheaper')
         .choices(['mqtt', 'http'])
         .default('mqtt'),
+    )
+    .addOption(
+      new Option('--crews <conduct>', 'teams take up orders, travel, arrive and are closed').choices(
+        Object.keys(CONDUCT),
+      ),
     )
     .option('--secrets <file>', 'keep the secrets of devices here (mode 0600) for the next run')
     .option('--json', 'print the account as JSON')
@@ -138,12 +147,14 @@ async function play(
 ): Promise<SimulationProgress> {
   const length = lengthOf(scenario, options)
   const bar = new Progress(scenario.id)
+  const crews = options.crews && new Crews({ ...target, seed: options.seed, conduct: CONDUCT[options.crews] })
   const drives = options.drive === true || options.ownGateway === true
   const common = {
     ...target,
     scenario,
     seed: options.seed,
     via: options.via,
+    ...(crews && { onTime: async (now: number) => await crews.advance(now) }),
     secrets: new Secrets(options.secrets),
     signal,
     onProgress: ({ devices, connected, acknowledged, refused, elapsed, lastError }: SimulationProgress) => {
@@ -154,15 +165,22 @@ async function play(
   try {
     if (drives && length === undefined)
       throw new WrongUsage(`${scenario.id} does not say how long it lasts; give a --duration`)
+    await crews?.start()
     const progress =
       drives && length !== undefined
         ? await driveSimulation({ ...common, duration: length })
         : await runSimulation({ ...common, speed: options.speed, ...(length && { duration: length }) })
     if (options.truth !== undefined) writeTruth(options.truth, scenario, progress.epoch!)
+    if (crews) process.stderr.write(crewLine(crews.account))
     return progress
   } finally {
+    await crews?.stop()
     bar.stop()
   }
+}
+
+function crewLine({ orders, ignored, actions, refused, closed }: CrewAccount): string {
+  return `crews: ${orders} orders, ${ignored} ignored, ${actions} actions, ${refused} refused, ${closed} closed\n`
 }
 
 function lengthOf(scenario: Scenario, options: Options): number | undefined {

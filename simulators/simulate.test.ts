@@ -174,7 +174,7 @@ faults:
       mqttUrl,
       httpUrl,
       token,
-      onMoved: async (elapsed) => void moments.push(elapsed),
+      onTime: async (now) => void moments.push(now),
     })
     expect(result).toMatchObject({ refused: 0, forgotten: 0, lastError: null })
     expect(result.acknowledged).toBe(result.taken)

@@ -27,6 +27,8 @@ export interface SimulationOptions {
   readonly secrets?: Secrets
   /** Ends the run cleanly. */
   readonly signal?: AbortSignal
+  /** Called as time passes by the gateway's clock, epoch ms: for those who act in the run. */
+  readonly onTime?: (now: number) => Promise<void>
   /** At most twice a second. */
   readonly onProgress?: (progress: SimulationProgress) => void
 }
@@ -34,8 +36,6 @@ export interface SimulationOptions {
 /** A run that has a gateway's clock to itself, and so no speed. */
 export interface DrivenOptions extends Omit<SimulationOptions, 'speed'> {
   readonly duration: number
-  /** Called whenever the clock has been moved, with the moment of the run. */
-  readonly onMoved?: (elapsed: number) => Promise<void>
 }
 
 /** Wall time between two looks at who is due, ms. */
@@ -72,6 +72,7 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
         device.take(progress.elapsed)
         void device.send()
       }
+      await options.onTime?.(Date.now())
       reporting = reporting.filter((device) => device.next < length)
       tell()
       if (reporting.length === 0) break
@@ -93,7 +94,7 @@ export async function driveSimulation(options: DrivenOptions): Promise<Simulatio
     const moveTo = async (moment: number): Promise<void> => {
       progress.elapsed = moment
       await clock.moveTo(begins + moment)
-      await options.onMoved?.(moment)
+      await options.onTime?.(begins + moment)
       tell()
     }
     while (progress.elapsed < options.duration) {
