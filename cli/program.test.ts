@@ -138,6 +138,36 @@ describe('rules check', () => {
     expect(JSON.parse(out)).toMatchObject({ ok: true, problems: [] })
   })
 
+  test('knows the areas of the district that --config names', async () => {
+    const district = `id: small
+title: { en: Small, zh: 小 }
+centre: [120, 32]
+streets: [{ id: east, title: { en: East, zh: 东 }, centre: [120, 32], grids: 2 }]
+teams: [{ id: centre, level: district, title: { en: C, zh: C } }]
+areas:
+  - id: harbour
+    title: { en: Harbour, zh: 港 }
+    geometry: { type: Polygon, coordinates: [[[120, 32], [121, 32], [121, 33], [120, 32]]] }
+`
+    const config = file('gateway.yaml', `district: { file: ${file('district.yaml', district)} }`)
+    const rule = file(
+      'harbour.yaml',
+      `rules:
+  - id: in-harbour
+    version: 1
+    kind: drone
+    title: { en: In the harbour, zh: 在港 }
+    basis: test
+    severity: { red: { insideArea: harbour } }
+`,
+    )
+    const known = await run(['rules', 'check', rule, '--config', config])
+    expect(known).toMatchObject({ code: 0, out: '1 rule in 1 file, all right\n' })
+    const { code, err } = await run(['rules', 'check', rule])
+    expect(code).toBe(1)
+    expect(err).toContain('"harbour" is no area of this file or of the district')
+  })
+
   test('names the mistake', async () => {
     const { code, out } = await run(['rules', 'check', '--json', file('bad.yaml', 'rules: [{ id: x }]')])
     expect(code).toBe(1)

@@ -1,9 +1,10 @@
 import { Command } from 'commander'
-import { loadKinds } from '../gateway/model/kinds.ts'
-import { readRules, RuleError } from '../rules/pack.ts'
+import { loadConfig } from '../gateway/config.ts'
+import { RuleError } from '../rules/pack.ts'
 import { backTestCommand } from './backtest.ts'
 import { diffCommand } from './diff.ts'
 import { precisionCommand } from './precision.ts'
+import { rulesIn } from './rules-named.ts'
 import { suggestCommand } from './suggest.ts'
 
 export function rulesCommand(): Command {
@@ -18,8 +19,9 @@ export function rulesCommand(): Command {
 
 function checkCommand(): Command {
   return new Command('check')
-    .description('hold rule files against the rule language and the kinds; needs no gateway')
+    .description('hold rule files against the rule language, the kinds and the district; needs no gateway')
     .argument('<file...>', 'rule files (YAML)')
+    .option('--config <file>', 'gateway.yaml that names the district, whose areas rules may name')
     .option('--json', 'print the findings as JSON')
     .addHelpText(
       'after',
@@ -27,10 +29,13 @@ function checkCommand(): Command {
 Example:
   gridwhistle rules check rules/packs/*.yaml`,
     )
-    .action((files: string[], { json }: { json?: true }) => {
+    .action((files: string[], { json, config }: { json?: true; config?: string }) => {
       try {
-        const rules = readRules(files, loadKinds()).map(({ id, version }) => ({ id, version }))
-        const summary = `${rules.length} rules in ${files.length} files, all right`
+        const rules = rulesIn(files, loadConfig(config, process.env)).map(({ id, version }) => ({
+          id,
+          version,
+        }))
+        const summary = `${counted(rules.length, 'rule')} in ${counted(files.length, 'file')}, all right`
         process.stdout.write(
           `${json === true ? JSON.stringify({ ok: true, rules, problems: [] }) : summary}\n`,
         )
@@ -42,4 +47,8 @@ Example:
         throw error
       }
     })
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
 }

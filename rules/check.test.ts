@@ -118,6 +118,9 @@ describe('a leaf that makes no sense is one line', () => {
       red({ of: 'u', hours: '10:00-11:00' }),
       'severity.red.of: unknown key; expected one of',
     ],
+    ['no leaf at all', red({ all: [] }), 'severity.red.all: is empty; expected at least one'],
+    ['no title', { title: { en: 'x', zh: '' } }, 'title.zh: is empty; expected at least one'],
+    ['blanks in a name', { id: 'my rule' }, 'id: "my rule" is not a name; expected up to 64 letters, digits'],
     ['half a comparison', red({ of: 'u', metric: 'fume' }), 'severity.red: expected exactly one of above'],
   ])('%s', (_, change, expected) => {
     expect(lines([rule(change)], { a: square })).toEqual([expect.stringContaining(expected)])
@@ -158,6 +161,26 @@ describe('a contradiction is one line', () => {
       'severity.blue: has no effect: a higher one holds whenever it does',
     ],
     [
+      'a limit that every value is over',
+      red(fume({ above: -1 })),
+      'severity.red: always holds, so it says nothing and its alarm never clears',
+    ],
+    [
+      'either way',
+      red({ any: [{ absent: '15m' }, { not: { absent: '15m' } }] }),
+      'severity.red: always holds, so it says nothing and its alarm never clears',
+    ],
+    [
+      'an arrival before the answer',
+      { dispatch: { from: 'red', category: 'c', respond: '30m', arrive: '20m', resolve: '4h' } },
+      'dispatch.arrive: 20m ends before respond (30m)',
+    ],
+    [
+      'an end before the arrival',
+      { dispatch: { from: 'red', category: 'c', respond: '10m', arrive: '1h', resolve: '59m' } },
+      'dispatch.resolve: 59m ends before arrive (1h)',
+    ],
+    [
       'a clear condition that contradicts itself',
       { clear: { when: { all: [fume({ above: 1 }), fume({ below: 1 })] } } },
       `clear.when: ${never}`,
@@ -182,6 +205,10 @@ describe('a contradiction is one line', () => {
     ['limits of different devices', red({ all: [fume({ above: 3 }), { of: 'u', ...fume({ below: 3 }) }] })],
     ['a ladder', { severity: { blue: fume({ above: 1 }), red: fume({ above: 1.1 }) } }],
     ['overlapping hysteresis', { clear: { when: fume({ below: 3 }) } }],
+    [
+      'deadlines at the same time',
+      { dispatch: { from: 'red', category: 'c', respond: '60m', arrive: '1h', resolve: '1h' } },
+    ],
     ['attributes', { severity: { blue: fume({ above: '$a' }), red: fume({ above: '$b' }) } }],
     ['the same unit in other letters', red(fume({ above: '2 mg/m3' }))],
     ['many leaves at once', red({ all: Array.from({ length: 64 }, (_, i) => fume({ above: i / 100 })) })],

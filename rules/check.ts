@@ -2,6 +2,7 @@ import { Ajv } from 'ajv'
 import { Type } from 'typebox'
 import { SEVERITIES } from '../gateway/model/alarm.ts'
 import { areaFault, type AreaGeometry } from '../gateway/model/area.ts'
+import { durationMs } from '../gateway/model/duration.ts'
 import type { Kinds, Metric } from '../gateway/model/kind.ts'
 import {
   ANY_KIND,
@@ -185,7 +186,28 @@ function checkTimes(rule: Rule): Found[] {
     const message = `"${rule.dispatch.from}" is never reached; expected ${SEVERITIES[highest]} or lower`
     found.push({ path: 'dispatch.from', message })
   }
+  found.push(...checkDeadlines(rule.dispatch))
   return found
+}
+
+/** All three run from the moment the case is queued (contract §4): who has to arrive by 12:10 cannot answer at 12:20. */
+function checkDeadlines(dispatch: Rule['dispatch']): Found[] {
+  if (dispatch === undefined) return []
+  return (
+    [
+      ['arrive', 'respond'],
+      ['resolve', 'arrive'],
+    ] as const
+  ).flatMap(([key, before]) =>
+    durationMs(dispatch[key]) >= durationMs(dispatch[before])
+      ? []
+      : [
+          {
+            path: `dispatch.${key}`,
+            message: `${dispatch[key]} ends before ${before} (${dispatch[before]})`,
+          },
+        ],
+  )
 }
 
 /** Severities that are never an alarm's, and an alarm that never ends. */
@@ -203,6 +225,8 @@ function checkSense(rule: Rule, ranges: Ranges): Found[] {
     const higher = levels.slice(index + 1)
     if (!together(yes(condition))) {
       found.push({ path, message: 'can never hold: its parts contradict each other' })
+    } else if (!together(no(condition))) {
+      found.push({ path, message: 'always holds, so it says nothing and its alarm never clears' })
     } else if (!together(yes(condition), ...higher.map((other) => no(other.condition)))) {
       const covering = higher.find((other) => !together(yes(condition), no(other.condition)))
       const which = covering?.level ?? 'a higher one'

@@ -1,6 +1,7 @@
 import type { ErrorObject } from 'ajv'
 import { SEVERITIES } from '../gateway/model/alarm.ts'
 import { DURATION_PATTERN } from '../gateway/model/duration.ts'
+import { IDENTIFIER_PATTERN } from '../gateway/model/identifier.ts'
 import {
   ATTRIBUTE_PATTERN,
   COMPARISONS,
@@ -61,6 +62,8 @@ const EXPECTED: Readonly<Record<string, string>> = {
     'is no threshold; expected a number, a number with its unit such as 2.0 mg/m³, or an attribute such as $fume_limit',
   [HOURS_PATTERN]: 'are no hours; expected such as 10:30-22:00, or an attribute such as $business_hours',
   [ATTRIBUTE_PATTERN]: 'is no attribute; expected one such as $fume_limit',
+  [IDENTIFIER_PATTERN]:
+    'is not a name; expected up to 64 letters, digits and _ . - that begin with a letter or digit',
 }
 
 function expectation(error: ErrorObject): string {
@@ -83,6 +86,9 @@ function expectation(error: ErrorObject): string {
       return `${value} ${EXPECTED[String(error.schema)] ?? `is not a name; expected letters, digits and ${String(error.schema)}`}`
     case 'uniqueItems':
       return 'names one of them twice'
+    case 'minItems':
+    case 'minLength':
+      return 'is empty; expected at least one'
     case 'minProperties':
       return `expected at least one of ${listed(SEVERITIES)}`
     default:

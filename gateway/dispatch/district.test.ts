@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
+import { BUILT_IN_PACKS, loadRules } from '../../rules/pack.ts'
 import { ConfigError } from '../config.ts'
+import { loadKinds } from '../model/kinds.ts'
 import { loadDistrict } from './district.ts'
 import { startLevel, teamFor } from './routing.ts'
 
@@ -31,7 +33,20 @@ test('in the built-in district a case of every street goes from a crew to the st
     const way = (['grid', 'street', 'district'] as const).map((level) => teamFor(district, place, level).id)
     expect(way).toEqual([`${street}-crew`, `${street}-team`, 'fume-team'])
   }
-  expect(startLevel(district, 'drone')).toBe('district')
+})
+
+test('the built-in district says where each category of the packs starts, and knows no other', () => {
+  const rules = [BUILT_IN_PACKS, join(BUILT_IN_PACKS, 'alternatives')].flatMap((dir) =>
+    loadRules(dir, loadKinds()),
+  )
+  const categories = new Set(rules.flatMap(({ dispatch }) => dispatch?.category ?? []))
+  const district = loadDistrict()
+  expect(Object.keys(district.starts ?? {}).sort()).toEqual([...categories].sort())
+  const named = district.teams.flatMap(({ categories = [] }) => categories)
+  expect(named.filter((category) => !categories.has(category))).toEqual([])
+  // What burns, explodes or poisons is not for somebody on foot; a device that is out of order is.
+  expect(['fire', 'gas', 'hazmat'].map((category) => startLevel(district, category))).not.toContain('grid')
+  expect(startLevel(district, 'device')).toBe('grid')
 })
 
 const minimal = `

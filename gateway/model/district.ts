@@ -54,7 +54,7 @@ export const DistrictSchema = Type.Object(
     streets: Type.Array(StreetSchema, { minItems: 1 }),
     teams: Type.Array(TeamSchema, { minItems: 1 }),
     areas: Type.Optional(Type.Array(AreaSchema, { maxItems: 1000 })),
-    /** Categories that no grid crew can deal with, and the level at which they start. */
+    /** The level at which a category starts; the grid when absent. */
     starts: Type.Optional(Type.Record(Type.String({ maxLength: 64 }), LevelSchema)),
   },
   { additionalProperties: false },
