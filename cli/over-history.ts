@@ -41,6 +41,7 @@ export async function overHistory(
   const now = Date.now()
   const { to = now, from = to - WEEK, devices, config } = stretch
   if (from >= to) throw new WrongUsage('--from must be before --to')
+  const asked = devices?.join(', ')
   const progress = new Progress('judging')
   const signal = stopSignal()
   try {
@@ -52,6 +53,9 @@ export async function overHistory(
         const request = { rules, from, to, ...(devices !== undefined && { devices }), manning }
         answers.push(await backTest(request, sources, tell, signal))
       }
+      // A name that is mistyped would read as "no alarms at all".
+      if (asked !== undefined && answers.every((answer) => answer.devices === 0))
+        throw new WrongUsage(`--devices: nothing that these rules look at is stored of ${asked}`)
       return answers
     })
   } finally {

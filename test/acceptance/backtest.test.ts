@@ -172,6 +172,12 @@ describe.for(stores)('%s', (type) => {
       different: [],
     })
 
+    const mistyped = await gridwhistle(['rules', 'backtest', rulesFile, '--devices', 'nobody'], {
+      env: gateway.environment,
+    })
+    expect(mistyped).toMatchObject({ code: 2, out: '' })
+    expect(mistyped.err).toContain('nothing that these rules look at is stored of nobody')
+
     // Over HTTP by the rules in force; and without the gateway too.
     const span = { from: now - 4 * HOUR, to: now + HOUR }
     const asked = await gateway.api<Answer>('POST', '/api/v1/rules/backtest', span)
