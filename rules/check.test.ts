@@ -54,6 +54,18 @@ describe('a leaf that makes no sense is one line', () => {
       { ...river, ...red({ metric: 'ph', inside: ['6 pH', 9] }) },
       'severity.red.inside: "6 pH" is in another unit; expected a number without unit',
     ],
+    ['no number', red(fume({ above: NaN })), 'severity.red.above: null is no threshold; expected a number'],
+    ['no end', red(fume({ rate: '1h', above: Infinity })), 'severity.red.above: null is no threshold'],
+    [
+      'a name that every object has',
+      red({ metric: 'constructor', above: 2 }),
+      'severity.red.metric: "constructor" is no metric of cooking_fume',
+    ],
+    [
+      'that name of another device',
+      red({ of: 'u', metric: 'constructor', flag: ['M'] }),
+      'severity.red.metric: "constructor" is no metric of any kind',
+    ],
     ['text', red(fume({ above: 'much' })), 'severity.red.above: "much" is no threshold; expected a number'],
     ['a bad attribute', red(fume({ above: '$2' })), 'severity.red.above: "$2" is no threshold'],
     ['two windows', red(fume({ mean: '1m', max: '1m', above: 2 })), 'severity.red.max: stands beside mean'],
@@ -216,12 +228,65 @@ describe('a contradiction is one line', () => {
     expect(lines([rule(change)])).toEqual([])
   })
 
+  test('all rules of a check share the patience with which contradictions are sought', () => {
+    const either = (n: number) => ({
+      any: Array.from({ length: 6 }, (_, i) => fume({ mean: `${n}m`, above: i })),
+    })
+    const parts = [...Array.from({ length: 12 }, (_, n) => either(n + 1)), fume({ above: 5 })]
+    const hard = red({ all: [...parts, fume({ below: 1 })] })
+    const rules = Array.from({ length: 200 }, (_, n) => rule({ id: `r${n}`, ...hard }))
+    expect(lines(rules)).toEqual([])
+  })
+
   test('more alternatives than can be tried are taken to be possible', () => {
     const either = (n: number) => ({
       any: Array.from({ length: 64 }, (_, i) => fume({ mean: `${n + i}m`, above: 1 })),
     })
     const all = { all: Array.from({ length: 64 }, (_, n) => either(n + 1)) }
     expect(lines([rule({ severity: { yellow: all, red: { not: all } } })])).toEqual([])
+  })
+})
+
+describe('what nobody would write is refused, in one line and at once', () => {
+  const dispatch = { from: 'red', category: 'c', respond: '10m', arrive: '20m', resolve: '4h' }
+  test.each<[string, object, string]>([
+    ['a version that no table can hold', { version: 1e300 }, 'version: 1e+300 is not valid; must be <='],
+    [
+      'a deadline beyond all calendars',
+      { dispatch: { ...dispatch, resolve: '999999999d' } },
+      'dispatch.resolve: "999999999d" is out of reach; expected 1ms to 366d',
+    ],
+    ['no time at all', { dispatch: { ...dispatch, respond: '0s' } }, 'dispatch.respond: "0s" is out of'],
+    [
+      'a title that writes lines of its own',
+      { title: { en: 'x\nlevel: error', zh: '\u001b[2J' } },
+      'title.en: "x\\nlevel: error" is not one line of text',
+    ],
+    ['a category with an escape', { dispatch: { ...dispatch, category: '\u001b[2J' } }, 'dispatch.category'],
+    ['a kind of two lines', { kind: 'a\nb' }, 'kind: "a b" is no kind'],
+    ['an id of two lines', { id: 'a\r\nf: rule b' }, 'f: rule a  f: rule b: id: '],
+    ['an id without end', { id: 'a'.repeat(60_000), version: 0 }, `f: rule ${'a'.repeat(64)}: id: `],
+  ])('%s', (_, change, expected) => {
+    const [line, ...more] = lines([rule(change)])
+    expect(line).toContain(expected)
+    expect([line, ...more].filter((one) => /[\p{Cc}]/u.test(one!) || one!.length > 500)).toEqual([])
+  })
+
+  test('of thousands of points that are none, or of keys, only the first mistake is looked for', () => {
+    const ring = Array.from({ length: 15_000 }, (_, i) => ['x', i])
+    const keys = Object.fromEntries(Array.from({ length: 50_000 }, (_, i) => [`k${i}`, 1]))
+    const area = { type: 'Polygon', coordinates: [ring] }
+    expect(lines([rule({ areas: { a: area } })])).toHaveLength(1)
+    expect(lines([rule({})], { a: area })).toHaveLength(1)
+    expect(lines([rule(red(keys))]).length).toBeLessThan(5)
+  })
+
+  test('after hundreds of mistakes each further rule has one line', () => {
+    const wrong = Array.from({ length: 600 }, (_, i) => ({ id: `r${i}` }))
+    const told = Map.groupBy(lines(wrong), (line) => line.split(': ')[1])
+    expect(told.size).toBe(600)
+    expect(told.get('rule r0')!.length).toBeGreaterThan(1)
+    expect(told.get('rule r599')).toHaveLength(1)
   })
 })
 

@@ -18,7 +18,7 @@ import { instantOf } from './effective.ts'
 import { explain, listed, type Found } from './explain.ts'
 import { checkLeaf, checkLength, type Vocabulary } from './leaf-check.ts'
 import { attributeOf } from './limit.ts'
-import { canHold, rangeOf, type Goal, type Ranges } from './reach.ts'
+import { canHold, rangeOf, type Goal, type Patience, type Ranges } from './reach.ts'
 
 /** One mistake: where it is, and what was expected. */
 export interface Problem extends Found {
@@ -35,14 +35,37 @@ export interface RuleText {
 
 type Areas = ReadonlyMap<string, AreaGeometry>
 
+/** Of what a rule is called by; a longer id is wrong anyway. */
+const LONGEST_NAME = 64
+
+/** After a case was queued. */
+const LATEST_DEADLINE = '366d'
+
 /** Nesting beyond this is nobody's rule; it also bounds the schema's recursion. */
 const DEEPEST = 16
 
-const ajv = new Ajv({ allErrors: true, verbose: true, strict: false })
-const validate = ajv.compile<Rule>(RuleSchema)
-const validateAreas = ajv.compile<{ areas: Record<string, AreaGeometry> }>(
-  Type.Object({ areas: AreasSchema }),
-)
+/**
+ * Steps to be taken in search of contradictions, in all rules of a check together: less than 100 ms. The built-in rules
+ * take one in thirty of them; what is built to take more is taken to be sensible.
+ */
+const PATIENCE = 25_000
+
+/** Holds a value against a schema: looks for all mistakes, or for the first. */
+function validators(schema: object) {
+  const [all, first] = [true, false].map((allErrors) =>
+    new Ajv({ allErrors, verbose: true, strict: false, strictNumbers: true }).compile(schema),
+  )
+  return { all: all!, first: first! }
+}
+const ruleValidators = validators(RuleSchema)
+const areaValidators = validators(Type.Object({ areas: AreasSchema }))
+
+/**
+ * Of a value of more parts than this only the first mistake is told, and so it is after so many mistakes: to look
+ * for all in a map of thousands of points would take seconds.
+ */
+const MANY_PARTS = 2_000
+const MANY_MISTAKES = 200
 
 /**
  * Holds rule files against the schema, the kinds, the areas (the district's, and those of the file itself) and good
@@ -56,12 +79,19 @@ export function checkRules(
   const rules: Rule[] = []
   const problems: Problem[] = []
   const seen = new Map<string, string>()
+  const patience = { steps: PATIENCE }
   for (const { file, content } of texts) {
     const read = readFile(content)
     problems.push(...read.found.map((found) => ({ file, rule: null, ...found })))
     for (const [index, entry] of read.rules.entries()) {
       const name = nameOf(entry, index)
-      const found = checkRule(entry, kinds, new Map([...districtAreas, ...read.areas]))
+      const found = checkRule(
+        entry,
+        kinds,
+        new Map([...districtAreas, ...read.areas]),
+        patience,
+        problems.length,
+      )
       const other = seen.get(name)
       if (other !== undefined)
         found.push({ path: 'id', message: `is used in ${other} too; expected another` })
@@ -84,17 +114,32 @@ function readFile(content: unknown): {
     return { rules: [], areas: new Map(), found: [{ path: '', message }] }
   }
   const entries = rules.map((rule: unknown) => rule ?? {})
-  const named = { areas }
-  if (!validateAreas(named)) {
-    // Their names are known all the same: one mistake is one line.
-    const names = isMapping(areas) ? Object.entries(areas as Record<string, AreaGeometry>) : []
-    return { rules: entries, areas: new Map(names), found: explain(validateAreas.errors ?? []) }
-  }
+  // Where they are wrong their names are known all the same: one mistake is one line.
+  const named = isMapping(areas) ? (areas as Record<string, AreaGeometry>) : {}
+  const found = mistakesIn({ areas }, areaValidators, 0)
   return {
     rules: entries,
-    areas: new Map(Object.entries(named.areas)),
-    found: checkAreas(named.areas),
+    areas: new Map(Object.entries(named)),
+    found: found.length > 0 ? found : checkAreas(named),
   }
+}
+
+/** `known`: mistakes that were found before. */
+function mistakesIn(value: unknown, { all, first }: ReturnType<typeof validators>, known: number): Found[] {
+  if (first(value)) return []
+  if (known > MANY_MISTAKES || hasManyParts(value)) return explain(first.errors ?? [])
+  all(value)
+  return explain(all.errors ?? [])
+}
+
+function hasManyParts(value: unknown): boolean {
+  const parts: unknown[] = [value]
+  for (let at = 0; at < parts.length; at++) {
+    const part = parts[at]
+    if (typeof part !== 'object' || part === null) continue
+    for (const inner of Object.values(part)) if (parts.push(inner) > MANY_PARTS) return true
+  }
+  return false
 }
 
 function isMapping(value: unknown): value is Record<string, unknown> {
@@ -123,19 +168,21 @@ function withAreas(rule: Rule, areas: Areas): Rule {
 
 function nameOf(entry: unknown, index: number): string {
   const id = (entry as { id?: unknown }).id
-  return typeof id === 'string' ? id : `#${index + 1}`
+  return typeof id === 'string' ? id.slice(0, LONGEST_NAME) : `#${index + 1}`
 }
 
-function checkRule(entry: unknown, kinds: Kinds, areas: Areas): Found[] {
-  if (isTooDeep(entry)) return [{ path: '', message: `is nested deeper than ${DEEPEST} conditions` }]
-  if (!validate(entry)) return explain(validate.errors ?? [])
+function checkRule(draft: unknown, kinds: Kinds, areas: Areas, patience: Patience, known: number): Found[] {
+  if (isTooDeep(draft)) return [{ path: '', message: `is nested deeper than ${DEEPEST} conditions` }]
+  const mistakes = mistakesIn(draft, ruleValidators, known)
+  if (mistakes.length > 0) return mistakes
+  const entry = draft as Rule
   if (entry.kind !== ANY_KIND && !kinds.has(entry.kind)) {
     const expected = listed([...kinds.keys(), `${ANY_KIND} for all`])
     return [{ path: 'kind', message: `"${entry.kind}" is no kind; expected one of ${expected}` }]
   }
   const vocabulary = { kinds, areas: new Set([...areas.keys(), ...Object.keys(entry.areas ?? {})]) }
   const found = [...checkTimes(entry), ...checkAreas(entry.areas), ...checkLeaves(entry, vocabulary)]
-  return found.length > 0 ? found : checkSense(entry, rangesOf(entry.kind, kinds))
+  return found.length > 0 ? found : checkSense(entry, rangesOf(entry.kind, kinds), patience)
 }
 
 function isTooDeep(entry: unknown): boolean {
@@ -181,6 +228,10 @@ function checkTimes(rule: Rule): Found[] {
   ] as const) {
     if (text !== undefined) found.push(...checkLength(path, text, 0))
   }
+  for (const key of ['respond', 'arrive', 'resolve'] as const) {
+    if (rule.dispatch !== undefined)
+      found.push(...checkLength(`dispatch.${key}`, rule.dispatch[key], 1, LATEST_DEADLINE))
+  }
   const highest = SEVERITIES.findLastIndex((level) => rule.severity[level] !== undefined)
   if (rule.dispatch !== undefined && SEVERITIES.indexOf(rule.dispatch.from) > highest) {
     const message = `"${rule.dispatch.from}" is never reached; expected ${SEVERITIES[highest]} or lower`
@@ -211,12 +262,12 @@ function checkDeadlines(dispatch: Rule['dispatch']): Found[] {
 }
 
 /** Severities that are never an alarm's, and an alarm that never ends. */
-function checkSense(rule: Rule, ranges: Ranges): Found[] {
+function checkSense(rule: Rule, ranges: Ranges, patience: Patience): Found[] {
   const levels = SEVERITIES.flatMap((level) => {
     const condition = rule.severity[level]
     return condition === undefined ? [] : [{ level, condition }]
   })
-  const together = (...goals: Goal[]): boolean => canHold(goals, ranges)
+  const together = (...goals: Goal[]): boolean => canHold(goals, ranges, patience)
   const yes = (condition: Condition): Goal => ({ condition, negated: false })
   const no = (condition: Condition): Goal => ({ condition, negated: true })
   const found: Found[] = []

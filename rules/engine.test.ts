@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { findings } from './engine.ts'
+import { findings, nextDue } from './engine.ts'
 import { planRules } from './plan.ts'
 import { underNewRules } from './snapshot.ts'
-import { MINUTE, rule, START, Watched, x } from './watched.fixture.ts'
+import { MINUTE, rule, START, Watched, WORLD, x } from './watched.fixture.ts'
 
 describe('`for`', () => {
   const slow = rule({ red: x({ above: 2 }) }, { for: '3m' })
@@ -181,4 +181,46 @@ test('a metric that stays the same wakes a rule whose device was silent', () => 
     ['r', 'red', 0, 10],
     ['r', 'red', 30, null],
   ])
+})
+
+describe('a device whose clock was at 1970', () => {
+  const offline = rule({ red: { all: [{ absent: '15m' }, { hours: '10:00-22:00' }] } }, { id: 'offline' })
+  const closed = rule({ red: { all: [x({ above: 2 }), { hours: '10:00-22:00' }] } }, { id: 'closed' })
+  const DAY = 24 * 60
+
+  test('has a month of silence behind it, not fifty years', () => {
+    const watched = new Watched(offline, closed)
+    watched.at(-20_000 * DAY, { x: 1 }).at(0, { x: 1 })
+    const { settled } = watched
+    expect(settled.length).toBeGreaterThan(25)
+    expect(settled.length).toBeLessThan(40)
+    expect(settled.filter(({ state }) => state === 'firing')).toEqual([])
+    // Its timers run again as those of any other.
+    const before = settled.length
+    expect(watched.tick(3 * DAY).settled.length).toBe(before + 3)
+  })
+
+  test('is asked for no timer before it speaks again', () => {
+    const watched = new Watched(offline, closed).at(0, { x: 1 }).tick(100 * DAY)
+    expect(nextDue(watched.state)).toBe(Infinity)
+    expect(nextDue(watched.state, START + 200 * DAY * MINUTE)).toBe(Infinity)
+    watched.at(100 * DAY, { y: true })
+    expect(nextDue(watched.state)).toBeLessThan(START + 101 * DAY * MINUTE)
+  })
+
+  test('an alarm that the long silence left open is judged by the next reading, whatever that is about', () => {
+    // 2024-06-01 08:00 in China; the month ends at 12:00.
+    const watched = new Watched(closed).at(4 * 60, { x: 3 }).tick(100 * DAY)
+    expect(watched.alarms.at(-1)).toEqual(['closed', 'red', 31 * DAY + 2 * 60, null])
+    // 04:00 in China.
+    expect(watched.at(100 * DAY + 20 * 60, { y: true }).alarms.at(-1)![3]).toBe(100 * DAY + 20 * 60)
+  })
+})
+
+test('a rule that is the first to ask for the class of a water knows it from readings that stay as they are', () => {
+  const metric = rule({ red: { metric: 'nh3n', above: 9 } }, { id: 'metric' })
+  const rated = rule({ red: { worseThan: 'III' } }, { id: 'rated' })
+  const water = Watched.of([metric]).at(0, { nh3n: 1.2 })
+  water.state = underNewRules(water.state, planRules([metric, rated], WORLD).get('k')!)
+  expect(water.at(1, { nh3n: 1.2 }).alarms).toEqual([['rated', 'red', 1, null]])
 })

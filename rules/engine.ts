@@ -144,10 +144,12 @@ export function runClocks(state: DeviceState, clock: number, absentClock: number
  * not count before `absentFrom`.
  */
 export function nextDue({ head, plan, lag }: DeviceState, absentFrom: number = -Infinity): number {
+  if (head.due > head.timersEnd) return Infinity
   if (head.due + lag >= absentFrom) return head.due + lag
   let next = Infinity
   for (const { cell, absents } of plan.rules) {
     const due = head.cells[cell + CELL.due]! + lag
+    if (due > head.timersEnd + lag) continue
     next = Math.min(next, absents.length > 0 ? Math.max(due, absentFrom) : due)
   }
   return next

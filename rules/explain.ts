@@ -8,6 +8,7 @@ import {
   CONDITION_KEYS,
   HOURS_PATTERN,
   LIMIT_PATTERN,
+  LINE_PATTERN,
 } from '../gateway/model/rule.ts'
 
 /** Where a mistake is, and what was expected. */
@@ -61,6 +62,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   [LIMIT_PATTERN]:
     'is no threshold; expected a number, a number with its unit such as 2.0 mg/m³, or an attribute such as $fume_limit',
   [HOURS_PATTERN]: 'are no hours; expected such as 10:30-22:00, or an attribute such as $business_hours',
+  [LINE_PATTERN]: 'is not one line of text; expected one without line breaks and control characters',
   [ATTRIBUTE_PATTERN]: 'is no attribute; expected one such as $fume_limit',
   [IDENTIFIER_PATTERN]:
     'is not a name; expected up to 64 letters, digits and _ . - that begin with a letter or digit',

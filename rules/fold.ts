@@ -17,6 +17,12 @@ import { newWindow, type Window } from './window.ts'
  */
 export const PHASE = { idle: 0, pending: 1, firing: 2, clearing: 3 } as const
 
+/**
+ * Timers run on through silence for so long after the newest reading: a month of days on which a device was offline
+ * is told, and fifty years are not, when its clock was at 1970 once. Those that are due later wait for its next reading.
+ */
+const LONGEST_SILENCE_MS = 31 * 86_400_000
+
 /** An alarm that began and ended within what was folded. */
 export interface ClosedAlarm {
   /** Index into the plan's rules. */
@@ -83,12 +89,19 @@ export class Fold implements Facts {
   step(data: Float64Array, at: number): void {
     const ts = data[at]!
     if (this.due <= ts) this.runTimers(ts, ts)
+    const isBack = ts > this.timersEnd
     this.now = ts
     this.time = ts
     this.lastTs = ts
     this.stale = data[at + 1] === 1
     this.stirred = false
     this.#judge(data, at)
+    if (isBack) this.#judgeOverdue()
+  }
+
+  /** Event time beyond which no timer runs until the next reading comes. */
+  get timersEnd(): number {
+    return this.lastTs + LONGEST_SILENCE_MS
   }
 
   /** Takes a further part of the newest row: a row with nothing but columns that it did not have before. */
@@ -99,12 +112,14 @@ export class Fold implements Facts {
   /** Runs the timers due up to `until`, those of rules with `absent` up to `absentUntil`. */
   runTimers(until: number, absentUntil: number): void {
     const { rules } = this.#plan
+    const end = Math.min(until, this.timersEnd)
+    const absentEnd = Math.min(absentUntil, this.timersEnd)
     for (;;) {
       let due = Infinity
       let next = -1
       for (const [index, rule] of rules.entries()) {
         const time = this.cells[rule.cell + CELL.due]!
-        if (time < due && time <= (rule.absents.length > 0 ? absentUntil : until)) {
+        if (time < due && time <= (rule.absents.length > 0 ? absentEnd : end)) {
           due = time
           next = index
         }
@@ -113,6 +128,14 @@ export class Fold implements Facts {
       this.now = due
       if (due > this.time) this.time = due
       this.#advance(rules[next]!, next, false)
+    }
+    this.findDue()
+  }
+
+  /** Rules whose timers have been due since the silence grew too long for them, and which this reading did not concern. */
+  #judgeOverdue(): void {
+    for (const [index, rule] of this.#plan.rules.entries()) {
+      if (this.cells[rule.cell + CELL.due]! <= this.now) this.#advance(rule, index, false)
     }
     this.findDue()
   }
@@ -137,7 +160,7 @@ export class Fold implements Facts {
       isRated ||= column.isRated && isNews
       this.#call(column.rules, isNews)
     }
-    if (isRated) this.#rate()
+    if (isRated) this.rate()
     for (let index = 0; index < calls.size; index++) {
       const rule = calls.queue[index]!
       this.#advance(rules[rule]!, rule, true)
@@ -196,7 +219,7 @@ export class Fold implements Facts {
   }
 
   /** GB 3838-2002, single factor: the worst of the factors that are known. */
-  #rate(): void {
+  rate(): void {
     for (const { signal, factors } of this.#plan.ratings) {
       let worst = 0
       for (const { factor, signal } of factors) {

@@ -17,9 +17,6 @@ import { attributeOf, isSameUnit, limitOf } from './limit.ts'
 import { intervalOf, isEmpty, rangeOf } from './reach.ts'
 import { factorsOf } from './surface-water.ts'
 
-/** Windows beyond this are a matter for the historian. */
-const LONGEST_MS = 7 * 86_400_000
-
 /** What the rules of a file may speak of. */
 export interface Vocabulary {
   readonly kinds: Kinds
@@ -36,10 +33,11 @@ export function checkLeaf(leaf: Leaf, path: string, kind: string, vocabulary: Vo
   return new LeafCheck(leaf as DeviceLeaf, path, kind, vocabulary).found()
 }
 
-export function checkLength(path: string, text: string, least: number): Found[] {
+/** Windows beyond seven days are a matter for the historian. */
+export function checkLength(path: string, text: string, least: number, most = '7d'): Found[] {
   const length = durationMs(text)
-  if (length >= least && length <= LONGEST_MS) return []
-  return [{ path, message: `"${text}" is out of reach; expected ${least === 0 ? '0s' : '1ms'} to 7d` }]
+  if (length >= least && length <= durationMs(most)) return []
+  return [{ path, message: `"${text}" is out of reach; expected ${least === 0 ? '0s' : '1ms'} to ${most}` }]
 }
 
 function checkHours({ hours }: CalendarLeaf, path: string): Found[] {
@@ -88,8 +86,11 @@ class LeafCheck {
 
   #metricNamed(name: string): Metric | undefined {
     if (name === DELAY_METRIC) return DELAY
-    const own = this.#vocabulary.kinds.get(this.#kind)?.metrics[name]
-    return own ?? this.#kinds.find(({ metrics }) => metrics[name] !== undefined)?.metrics[name]
+    const own = this.#vocabulary.kinds.get(this.#kind)
+    // Of its own: `constructor` is a name that a metric may not have, and that every object has.
+    return [...(own === undefined ? [] : [own]), ...this.#kinds].find(({ metrics }) =>
+      Object.hasOwn(metrics, name),
+    )?.metrics[name]
   }
 
   #metric(name: string): Found[] {

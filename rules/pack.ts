@@ -25,9 +25,9 @@ export class RuleError extends Error {
 }
 
 export function problemLine({ file, rule, path, message }: Problem): string {
-  return [file, ...(rule === null ? [] : [`rule ${rule}`]), ...(path === '' ? [] : [path]), message].join(
-    ': ',
-  )
+  const parts = [file, ...(rule === null ? [] : [`rule ${rule}`]), ...(path === '' ? [] : [path]), message]
+  // Names and keys are the writer's: one mistake is one line, whatever they are.
+  return parts.join(': ').replaceAll(/[\p{Cc}\u2028\u2029]/gu, ' ')
 }
 
 /** All rules of a folder's YAML files, checked; throws {@link RuleError}. */

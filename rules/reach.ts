@@ -34,16 +34,17 @@ export interface Goal {
 /** Numbers that have to lie in intervals, all of them, by name. */
 type Demand = readonly (readonly [name: string, interval: Interval])[]
 
-/** Conditions that take longer than this many steps are taken to be possible. */
-const STEP_LIMIT = 20_000
+/** How many steps may still be taken; what is left over when it has run out is taken to be possible. */
+export interface Patience {
+  steps: number
+}
 
 /** Range of a metric by its name, as seen by the kind that a rule is about. */
 export type Ranges = (leaf: Threshold) => Interval
 
-export function canHold(goals: readonly Goal[], ranges: Ranges): boolean {
-  let steps = 0
+export function canHold(goals: readonly Goal[], ranges: Ranges, patience: Patience): boolean {
   const search = ([goal, ...rest]: readonly Goal[], box: ReadonlyMap<string, Interval>): boolean => {
-    if (goal === undefined || ++steps > STEP_LIMIT) return true
+    if (goal === undefined || --patience.steps < 0) return true
     const { condition, negated } = goal
     if ('not' in condition) return search([{ condition: condition.not, negated: !negated }, ...rest], box)
     for (const key of ['all', 'any'] as const) {

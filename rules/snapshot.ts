@@ -139,6 +139,8 @@ function restoreFold(snapshot: FoldSnapshot, fold: Fold, plan: Plan): void {
   fold.time = unpack(snapshot.time)
   fold.stale = snapshot.stale
   hear(fold, plan)
+  // Of factors that are known, for a rule that is the first to ask for their class.
+  fold.rate()
   fold.findDue()
 }
 

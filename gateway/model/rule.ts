@@ -12,6 +12,9 @@ import { FLAGS } from './reading.ts'
  */
 const strict = { additionalProperties: false } as const
 const Duration = Type.String({ pattern: DURATION_PATTERN })
+/** Of one line: it goes into logs, tables and messages. */
+export const LINE_PATTERN = '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$'
+const Line = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: LINE_PATTERN })
 const MetricName = Type.String({ pattern: '^[a-z][a-z0-9_]{0,63}$' })
 
 /** An attribute of the device (`$fume_limit`). */
@@ -166,18 +169,12 @@ export const AreasSchema = Type.Record(Type.String({ pattern: IDENTIFIER_PATTERN
 export const RuleSchema = Type.Object(
   {
     id: Type.String({ pattern: IDENTIFIER_PATTERN }),
-    version: Type.Integer({ minimum: 1 }),
+    version: Type.Integer({ minimum: 1, maximum: 1_000_000_000 }),
     /** `*`: devices of every kind. */
     kind: Type.String({ minLength: 1, maxLength: 64 }),
-    title: Type.Object(
-      {
-        en: Type.String({ minLength: 1, maxLength: 200 }),
-        zh: Type.String({ minLength: 1, maxLength: 200 }),
-      },
-      strict,
-    ),
+    title: Type.Object({ en: Line(200), zh: Line(200) }, strict),
     /** Clause that the limit comes from. */
-    basis: Type.String({ minLength: 1, maxLength: 500 }),
+    basis: Line(500),
     /** Days (`2001-01-01`, Asia/Shanghai) or instants with offset, of event time: `from` included, `to` not. */
     effective: Type.Optional(
       Type.Object({ from: Type.Optional(Type.String()), to: Type.Optional(Type.String()) }, strict),
@@ -204,7 +201,7 @@ export const RuleSchema = Type.Object(
       Type.Object(
         {
           from: Severity,
-          category: Type.String({ minLength: 1, maxLength: 64 }),
+          category: Line(64),
           respond: Duration,
           arrive: Duration,
           resolve: Duration,

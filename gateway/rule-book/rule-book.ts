@@ -79,7 +79,7 @@ export class RuleBook {
   load(): void {
     for (const change of this.#changes.latest()) this.#latest.set(change.id, change)
     const rules = this.#inForce(this.#latest)
-    for (const problem of this.#check([...rules.values()], [])) {
+    for (const problem of this.#check('rules', [...rules.values()])) {
       this.#parts.log.error({ problem: problemLine(problem) }, 'a stored rule is not valid and left out')
       rules.delete(problem.rule!)
     }
@@ -165,9 +165,7 @@ export class RuleBook {
   #put(action: 'create' | 'change', draft: unknown, by: Author): Rule {
     const newest = this.#newestVersion(idOf(draft))
     const rule = isMapping(draft) ? { ...draft, version: draft['version'] ?? newest + 1 } : draft
-    const id = idOf(rule)
-    const others = this.rules().filter((known) => known.id !== id)
-    const problems = this.#check(others, [rule])
+    const problems = this.#check('body', [rule])
     if (problems.length > 0) throw badRule(problems)
     const checked = rule as Rule
     // So that a version always means the same text, wherever an alarm names it.
@@ -211,12 +209,9 @@ export class RuleBook {
     return rules
   }
 
-  #check(others: readonly Rule[], drafts: readonly unknown[]): readonly Problem[] {
-    const texts = [
-      { file: 'rules', content: { rules: others } },
-      { file: 'body', content: { rules: drafts } },
-    ].filter(({ content }) => content.rules.length > 0)
-    return checkRules(texts, this.#parts.kinds, this.#parts.areas).problems
+  #check(file: string, rules: readonly unknown[]): readonly Problem[] {
+    if (rules.length === 0) return []
+    return checkRules([{ file, content: { rules } }], this.#parts.kinds, this.#parts.areas).problems
   }
 }
 
