@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { decode as decodeBytes, precisionOf, type Precision } from './codec.ts'
+import { decode as decodeBytes } from './codec.ts'
+import { precisionOf, type Precision } from './time.ts'
 
 const cases = fileURLToPath(new URL('./testcases', import.meta.url))
 
@@ -67,6 +68,35 @@ test('a line between two others is read the same, whatever surrounds it', () => 
     }),
     { numRuns: 2_000 },
   )
+})
+
+test('however much room a line takes as JSON, nothing of it is lost', () => {
+  const name = fc.string({
+    unit: fc.constantFrom('\x01', '\u2028', '\\=', '"', 'a'),
+    minLength: 1,
+    maxLength: 300,
+  })
+  const value = fc.constantFrom('1', '1e20', 'T', '"a\nb"', '"\x01"', '"\n\n\n"')
+  const fields = fc.array(fc.tuple(name, value), { minLength: 1, maxLength: 6 })
+  fc.assert(
+    fc.property(fields, (fields) => {
+      const line = fields.map(([key, value]) => `${key}=${value}`).join(',')
+      const { batches, bad } = decode(`m,device=d ${line} 7`, 'ms')
+      expect(bad).toEqual([])
+      const [{ metrics }] = batches[0]!.readings as [{ metrics: Record<string, unknown> }]
+      const named = fields.map(([key]) => key.replaceAll('\\=', '='))
+      expect(new Set(Object.keys(metrics))).toEqual(new Set(named))
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+test.each([
+  ['no number', `${'1'.repeat(1 << 20)}x`],
+  ['a number with an exponent that is none', `${'1'.repeat(1 << 20)}e`],
+  ['an integer too long', `${'1'.repeat(1 << 20)}i`],
+])('a megabyte of digits that is %s is looked at once', (_name, value) => {
+  expect(decode(`m,device=d v=${value}`, 'ns').bad).toHaveLength(1)
 })
 
 test.each([

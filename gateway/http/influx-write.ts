@@ -2,13 +2,8 @@ import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { Type } from 'typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import {
-  decode,
-  lineCount,
-  precisionOf,
-  type BadLine,
-  type Decoded,
-} from '../../adapters/line-protocol/codec.ts'
+import { decode, lineCount, type BadLine, type Decoded } from '../../adapters/line-protocol/codec.ts'
+import { precisionOf } from '../../adapters/line-protocol/time.ts'
 import { MESSAGE_LIMIT, RAW_LIMIT, type Refusal, type RefusalCode } from '../model/reading.ts'
 import { PUBLIC, SOURCES, type Access } from './access.ts'
 import type { Caller } from './auth.ts'

@@ -1,0 +1,18 @@
+/** Bytes that mean something in line protocol, or in JSON. */
+export const TAB = 0x09
+export const NEWLINE = 0x0a
+export const RETURN = 0x0d
+export const SPACE = 0x20
+export const QUOTE = 0x22
+export const HASH = 0x23
+export const COMMA = 0x2c
+export const MINUS = 0x2d
+export const POINT = 0x2e
+export const ZERO = 0x30
+export const NINE = 0x39
+export const EQUALS = 0x3d
+export const OPENING_BRACKET = 0x5b
+export const BACKSLASH = 0x5c
+export const CLOSING_BRACKET = 0x5d
+export const EXPONENT = 0x65
+export const CLOSING_BRACE = 0x7d
