@@ -90,7 +90,8 @@ export class Connection {
   /** Closes it when nothing right has come for too long, or a frame takes too long to be whole. */
   sweep(now: number, { connectMs, idleMs }: { readonly connectMs: number; readonly idleMs: number }): void {
     const silent = now - this.heardAt
-    const isHung = this.#unfinishedSince > 0 && now - this.#unfinishedSince > FRAME_MS
+    const isHung =
+      !this.#socket.isPaused() && this.#unfinishedSince > 0 && now - this.#unfinishedSince > FRAME_MS
     if (isHung || silent > (this.isKnown ? idleMs : connectMs)) this.destroy()
   }
 
@@ -152,7 +153,12 @@ export class Connection {
   #regulate(): void {
     const isShut = this.#isHeld || this.#isDraining || this.#isStopped || this.#inFlight >= IN_FLIGHT
     if (isShut === this.#socket.isPaused()) return
-    if (isShut) this.#socket.pause()
-    else this.#socket.resume()
+    if (isShut) {
+      this.#socket.pause()
+      return
+    }
+    // That the frame was not read on was not its sender's doing.
+    if (this.#unfinishedSince > 0) this.#unfinishedSince = performance.now()
+    this.#socket.resume()
   }
 }

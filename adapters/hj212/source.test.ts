@@ -456,16 +456,31 @@ describe('bounds', () => {
 
   test('when there are too many, those who have said nothing right make room, and others do not', async () => {
     await rigged({ maxConnections: 2 })
+    rig.register('fume-2', { mn: 'DM000002' })
     const [known, silent] = [rig.monitor(), rig.monitor()]
     known.send(OVER)
     await known.next()
     const third = rig.monitor()
     await silent.closed()
-    third.send(OVER)
+    third.send(upload({ mn: 'DM000002', at: NOON, cp: 'a34041-Rtd=1.2' }).frame)
     await third.next()
     const fourth = rig.monitor()
     await fourth.closed()
     expect([known.isClosed, third.isClosed]).toEqual([false, false])
+  })
+
+  test('a crowd of unknown senders locks no device out', async () => {
+    await rigged({ maxConnections: 2 })
+    const crowd = [rig.monitor(), rig.monitor()]
+    for (const [i, stranger] of crowd.entries()) {
+      stranger.send(upload({ mn: `STRANGER-${i}`, at: NOON, cp: 'a34041-Rtd=1.2' }).frame)
+      await stranger.next()
+    }
+    const device = rig.monitor()
+    device.send(OVER)
+    expect(await device.next()).toMatchObject({ cn: '9014' })
+    await crowd[0]!.closed()
+    expect(crowd[1]!.isClosed).toBe(false)
   })
 
   test('a sender over its rate waits and loses nothing', async () => {

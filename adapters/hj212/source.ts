@@ -218,8 +218,9 @@ export class Hj212Source implements Part, CommandCarrier {
 
   #welcome(socket: Socket): void {
     if (this.#connections.size >= this.#options.maxConnections) {
-      // Whoever has not said anything right yet makes room, so that a crowd of silent ones locks nobody out.
-      const idler = [...this.#connections].find(({ isKnown }) => !isKnown)
+      // Whoever has said nothing right makes room, then whoever speaks for no device: no crowd locks a device out.
+      const all = [...this.#connections]
+      const idler = all.find(({ isKnown }) => !isKnown) ?? all.find(({ devices }) => devices.size === 0)
       this.#turnedAway++
       if (idler === undefined) {
         socket.destroy()

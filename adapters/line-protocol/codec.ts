@@ -61,6 +61,9 @@ function withoutReturns(input: Buffer): Buffer {
   return Buffer.from(input.toString('utf8').replaceAll('\r\n', '\n'))
 }
 
+/** Field keys that are remembered: those that come again, and not a megabyte of others. */
+const KEYS = 1000
+
 const METRICS = Buffer.from('{"metrics":{')
 const TRUE = Buffer.from('true')
 const FALSE = Buffer.from('false')
@@ -215,7 +218,7 @@ class Decoder {
       let key = this.#keys.get(written)
       if (key === undefined) {
         key = keyOf(input.subarray(start, at + 1))
-        this.#keys.set(written, key)
+        if (this.#keys.size < KEYS) this.#keys.set(written, key)
       }
       return key
     }

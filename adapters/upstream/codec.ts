@@ -42,3 +42,17 @@ export class TopicPattern {
 }
 
 const DEVICE = '{device}'
+
+/**
+ * Whether each reading of the payload says when it was. What is no JSON counts as well: it is for the intake to judge.
+ */
+export function saysWhen(payload: Uint8Array): boolean {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(Buffer.from(payload).toString())
+  } catch {
+    return true
+  }
+  const readings: unknown[] = Array.isArray(parsed) ? parsed : [parsed]
+  return readings.every((reading) => typeof reading !== 'object' || reading === null || 'ts' in reading)
+}

@@ -191,6 +191,37 @@ describe.skipIf(!hasMosquitto)('a client of a real Mosquitto', () => {
     for (const disk of disks) expect(disk.messages.length).toBeGreaterThan(10)
   })
 
+  test.each([5, '3.1.1'] as const)(
+    'a retained reading is taken with its own time, and never with that of our connection (version %s)',
+    async (version) => {
+      const timed = '{"ts":1718000000123,"metrics":{"fume":1}}'
+      for (const [device, text] of [
+        ['fume-1', timed],
+        ['fume-2', '[{"metrics":{"fume":2}}]'],
+      ] as const)
+        await publisher.publishAsync(`t${number}/${device}/readings`, text, { qos: 1, retain: true })
+      const disk = new Disk()
+      await connected(await start(disk, { version }))
+      await vi.waitFor(() => expect(disk.refusals).toHaveLength(1))
+      expect(disk.refusals[0]).toMatchObject({ device: 'fume-2', code: 'bad_reading' })
+      // Published while we are there it is a message like any other.
+      await publisher.publishAsync(`t${number}/fume-3/readings`, '{"metrics":{}}', { qos: 1, retain: true })
+      await vi.waitFor(() => expect(disk.texts).toEqual([timed, '{"metrics":{}}']))
+    },
+  )
+
+  test('version 5: retained messages do not come again at every connection', async () => {
+    const disk = new Disk()
+    await publisher.publishAsync(`t${number}/fume-1/readings`, '{"ts":1}', { qos: 1, retain: true })
+    const first = await start(disk)
+    await connected(first)
+    await vi.waitFor(() => expect(disk.texts).toEqual(['{"ts":1}']))
+    await first.stop()
+    await connected(await start(disk))
+    await publish('last')
+    await vi.waitFor(() => expect(disk.texts).toEqual(['{"ts":1}', 'last']))
+  })
+
   test('a topic that the session still has from before goes to the quarantine', async () => {
     const disk = new Disk()
     const old = await start(disk)

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt'
 import type { Clock } from '../../gateway/model/clock.ts'
 import type { Health, Intake, Part } from '../../gateway/model/pipeline.ts'
-import { RAW_LIMIT, type Refusal } from '../../gateway/model/reading.ts'
-import type { TopicPattern } from './codec.ts'
+import { RAW_LIMIT, type Refusal, type RefusalCode } from '../../gateway/model/reading.ts'
+import { saysWhen, type TopicPattern } from './codec.ts'
 
 export interface UpstreamOptions {
   /** mqtt:// or mqtts:// */
@@ -46,6 +46,8 @@ const FIRST_PAUSE = 500
 const LONGEST_PAUSE = 15_000
 /** A stop waits this long for what has come in, ms. */
 const DRAIN_TIMEOUT = 3000
+/** And this long for the broker to close, ms. */
+const PARTING_TIMEOUT = 1000
 
 /** A message that waits for its acknowledgement; without an id it needs none. */
 interface Pending {
@@ -95,8 +97,22 @@ export class Upstream implements Part {
     const client = this.#client
     if (client === undefined) return
     await this.#drain()
-    // Without a DISCONNECT: there is no will, and what was not acknowledged comes again.
+    if (client.connected) await this.#partFrom(client)
     await client.endAsync(true)
+  }
+
+  /**
+   * Ends our side of the connection and waits until the broker ends its own, so that it has read our last
+   * acknowledgements before our next life takes the session over: else it sends those messages again. Without a
+   * DISCONNECT: there is no will, and what was not acknowledged is to come again.
+   */
+  async #partFrom(client: MqttClient): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    client.once('close', () => resolve())
+    const timer = setTimeout(resolve, PARTING_TIMEOUT)
+    client.stream.end()
+    await promise
+    clearTimeout(timer)
   }
 
   health(): Health {
@@ -147,7 +163,7 @@ export class Upstream implements Part {
     const { topics, share } = this.#options
     const filters = topics.map(({ filter }) => (share === undefined ? filter : `$share/${share}/${filter}`))
     try {
-      const granted = await client.subscribeAsync(filters, { qos: 1 })
+      const granted = await client.subscribeAsync(filters, { qos: 1, rh: ONLY_NEW })
       const refused = granted.filter(({ qos }) => qos > 2)
       if (refused.length > 0) throw new Error(`${refused[0]!.topic} may not be subscribed to`)
     } catch (error) {
@@ -191,14 +207,14 @@ export class Upstream implements Part {
     }
     this.#pending.push(pending)
     this.#pendingBytes += pending.bytes
-    void this.#hand(client, packet.topic, payload, pending)
+    void this.#hand(client, packet, payload, pending)
     if (!this.#isFull()) next(LATER)
     else this.#resume = () => next(LATER)
   }
 
-  async #hand(client: MqttClient, topic: string, payload: Buffer, pending: Pending): Promise<void> {
+  async #hand(client: MqttClient, packet: IPublishPacket, payload: Buffer, pending: Pending): Promise<void> {
     try {
-      await this.#accept(topic, payload)
+      await this.#accept(packet, payload)
     } catch (error) {
       this.#giveUp(client, describe(error as Error))
       return
@@ -207,22 +223,31 @@ export class Upstream implements Part {
     if (this.#client === client) this.#acknowledge(client)
   }
 
-  async #accept(topic: string, payload: Buffer): Promise<void> {
-    const receivedAt = this.#parts.clock.now()
+  async #accept({ topic, retain }: IPublishPacket, payload: Buffer): Promise<void> {
     for (const pattern of this.#options.topics) {
       const device = pattern.deviceOf(topic)
       if (device === undefined) continue
-      await this.#parts.intake.accept({ device, payload, receivedAt })
+      // The broker's copy of an earlier message: with the time of our connection it would pass for a new value.
+      if (retain && !saysWhen(payload)) {
+        await this.#refuse(device, 'bad_reading', 'ts: missing, and the message was retained', payload)
+        return
+      }
+      await this.#parts.intake.accept({ device, payload, receivedAt: this.#parts.clock.now() })
       return
     }
     // Of a subscription that an earlier configuration left in the session.
-    await this.#parts.refuse({
-      device: null,
-      code: 'unknown_topic',
-      message: `unknown topic ${JSON.stringify(topic.slice(0, 256))} from ${this.#options.url}`,
+    const where = `${JSON.stringify(topic.slice(0, 256))} from ${this.#options.url}`
+    await this.#refuse(null, 'unknown_topic', `unknown topic ${where}`, payload)
+  }
+
+  #refuse(device: string | null, code: RefusalCode, message: string, payload: Buffer): Promise<void> {
+    return this.#parts.refuse({
+      device: device?.slice(0, NAME_LIMIT) ?? null,
+      code,
+      message,
       raw: payload.subarray(0, RAW_LIMIT),
       rawSize: payload.length,
-      receivedAt,
+      receivedAt: this.#parts.clock.now(),
     })
   }
 
@@ -260,6 +285,10 @@ export class Upstream implements Part {
   }
 }
 
+/** Longest id (contract §2); a longer name is nobody's. */
+const NAME_LIMIT = 64
+/** Retained messages come with a subscription that is new, and not at every connection [MQTT5-3.8.3.1]. */
+const ONLY_NEW = 1
 const LATER = new Error('acknowledged later')
 
 /** System errors of several addresses come as one with an empty message. */
