@@ -19,10 +19,10 @@ afterEach(() => {
 })
 
 interface Heard {
-  connection: Connection
+  readonly connection: Connection
   frames: number
   /** Resolves with the next chunk that has been taken in. */
-  chunk(): Promise<unknown>
+  readonly chunk: () => Promise<unknown>
 }
 
 async function connected(framesPerSecond = 1000): Promise<Heard> {
