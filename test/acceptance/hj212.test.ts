@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { frame } from '../../adapters/hj212/codec.ts'
 import { Monitor, upload } from '../../adapters/hj212/monitor.fixture.ts'
 import { gridwhistle } from '../command.ts'
 import { ledgerOf, pointsOf, register } from '../device.ts'
@@ -51,20 +52,27 @@ test('a frame that is acknowledged is stored, a frame that comes again is stored
 })
 
 test('hourly means of a river station are its readings, and are judged', async () => {
-  await bound('river-1', '320613000000000000000101', { profile: 'water' }, 'river_station')
+  const mn = '320613000000000000000101'
+  const protocols = { hj212: { mn, profile: 'water' } }
+  await register(gateway, { id: 'river-1', kind: 'river_station', attributes: { target: 'III' }, protocols })
+  // The next hour is no better, so it has lasted.
+  const later = CLASS_IV.slice(6, -4)
+    .replace('QN=2024060109', 'QN=2024060110')
+    .replace('DataTime=2024060108', 'DataTime=2024060109')
   await monitored(async (monitor) => {
-    monitor.send(CLASS_IV)
-    expect(await monitor.next()).toMatchObject({ cn: '9014' })
+    for (const sent of [CLASS_IV, frame(Buffer.from(later), 'annex-a').toString('latin1').trimEnd()]) {
+      monitor.send(sent)
+      expect(await monitor.next()).toMatchObject({ cn: '9014' })
+    }
   })
-  expect(await points('river-1', 'nh3n', 1)).toEqual([[Date.UTC(2024, 5, 1), 1.16]])
+  expect((await points('river-1', 'nh3n', 2))[0]).toEqual([Date.UTC(2024, 5, 1), 1.16])
   const alarm = await eventually('the alarm', async () => {
-    const { items } = await gateway.api<{ items: object[] }>('GET', '/api/v1/alarms?device=river-1')
-    return items[0]
+    const { items } = await gateway.api<{ items: { rule: string }[] }>('GET', '/api/v1/alarms?device=river-1')
+    return items.find(({ rule }) => rule === 'river-worse-than-target')
   })
   expect(alarm).toMatchObject({
-    rule: 'river-class-iii',
     severity: 'yellow',
-    startedAt: Date.UTC(2024, 5, 1),
+    startedAt: Date.UTC(2024, 5, 1, 0, 5),
   })
 })
 

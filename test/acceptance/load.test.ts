@@ -16,7 +16,8 @@ test.each([
   ['MQTT at QoS 0', ['--rate', '500', '--qos', '0']],
   ['MQTT at QoS 2', ['--rate', '500', '--qos', '2']],
   ['HJ 212, a 9014 for each frame', ['--rate', '500', '--protocol', 'hj212']],
-  ['HTTP', ['--rate', '500', '--batch', '2', '--protocol', 'http']],
+  // Requests of one device that are under way together may overtake each other: only one at a time has an order.
+  ['HTTP, closed loop', ['--batch', '2', '--protocol', 'http']],
 ])('%s', async (name, args) => {
   const { mqtt, http, hj212 } = gateway.ports
   const prefix = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
