@@ -46,9 +46,9 @@ const DEEPEST = 16
 
 /**
  * Steps to be taken in search of contradictions, in all rules of a check together: less than 100 ms. The built-in rules
- * take one in thirty of them; what is built to take more is taken to be sensible.
+ * take one in twenty of them; what is built to take more is taken to be sensible.
  */
-const PATIENCE = 25_000
+const PATIENCE = 15_000
 
 /** Holds a value against a schema: looks for all mistakes, or for the first. */
 function validators(schema: object) {

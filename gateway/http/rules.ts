@@ -11,6 +11,7 @@ import type { HttpParts } from './parts.ts'
 import { Problem } from './problem.ts'
 import type { Api } from './route.ts'
 import { Nullable } from './shapes.ts'
+import { Turns } from './turns.ts'
 
 /** Bytes of a rule: far more than anybody writes by hand. */
 const RULE_LIMIT = 64 * 1024
@@ -81,6 +82,9 @@ const Story = Type.Object({
 export function rules(api: Api, { ruleBook, kinds, district }: HttpParts): void {
   const areas = areasOf(district)
   const tags = ['judging']
+  // To check a rule, and to go over to it, takes tens of milliseconds.
+  const turns = new Turns()
+  const inTurn = { preHandler: () => turns.take() }
   api.get(
     '/api/v1/rules',
     {
@@ -136,6 +140,7 @@ export function rules(api: Api, { ruleBook, kinds, district }: HttpParts): void 
   api.post(
     '/api/v1/rules',
     {
+      ...inTurn,
       config: { access: DISTRICT },
       bodyLimit: RULE_LIMIT,
       schema: {
@@ -158,6 +163,7 @@ export function rules(api: Api, { ruleBook, kinds, district }: HttpParts): void 
   api.put(
     '/api/v1/rules/:id',
     {
+      ...inTurn,
       config: { access: DISTRICT },
       bodyLimit: RULE_LIMIT,
       schema: {
@@ -181,6 +187,7 @@ export function rules(api: Api, { ruleBook, kinds, district }: HttpParts): void 
   api.delete(
     '/api/v1/rules/:id',
     {
+      ...inTurn,
       config: { access: DISTRICT },
       schema: {
         tags,
@@ -203,6 +210,7 @@ export function rules(api: Api, { ruleBook, kinds, district }: HttpParts): void 
   api.post(
     '/api/v1/rules/:id/reset',
     {
+      ...inTurn,
       config: { access: DISTRICT },
       schema: {
         tags,
@@ -221,6 +229,7 @@ export function rules(api: Api, { ruleBook, kinds, district }: HttpParts): void 
   api.post(
     '/api/v1/rules/check',
     {
+      ...inTurn,
       config: { access: DISTRICT },
       schema: {
         tags,
