@@ -22,8 +22,11 @@ export class DevicesPanel {
   #empty = el('div', { class: 'empty' })
   element = el('section', { class: 'panel devices-panel', 'aria-labelledby': 'devices-title' })
 
-  /** @param {import('./live.js').Live} live */
-  constructor(live) {
+  /**
+   * @param {import('./live.js').Live} live
+   * @param {Node | false} tool beside the search
+   */
+  constructor(live, tool) {
     this.#live = live
     const w = words()
     const redraw = () => this.draw()
@@ -35,7 +38,7 @@ export class DevicesPanel {
         {},
         el('h2', { id: 'devices-title' }, w.devices),
         this.#count,
-        el('div', { class: 'tools' }, this.#kind, this.#find),
+        el('div', { class: 'tools' }, tool, this.#kind, this.#find),
       ),
       el(
         'div',

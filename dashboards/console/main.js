@@ -8,6 +8,7 @@ import { LedgerPanel } from './ledger.js'
 import { Live } from './live.js'
 import { signIn, signInPage } from './sign-in.js'
 import { clockTime, longDay } from './time.js'
+import { UnknownSenders } from './unknown-senders.js'
 import { locale, switchLanguage, titleOf, words } from './words.js'
 
 /** @type {Live | null} */
@@ -55,7 +56,8 @@ function showLive(user) {
     )
   const cases = new CasesPanel(mayDo, act)
   const alarms = new AlarmsPanel()
-  const devices = new DevicesPanel(state)
+  const unknown = user.role === 'admin' ? new UnknownSenders(state) : null
+  const devices = new DevicesPanel(state, unknown?.element ?? false)
   const ledger = new LedgerPanel()
   const head = header(user)
   let linked = /^#\/cases\/(.+)$/.exec(location.hash)?.[1]
@@ -83,6 +85,7 @@ function showLive(user) {
     cases.tick(state)
     alarms.tick()
     devices.tick()
+    unknown?.tick()
   }, 1000)
   head.tick()
   state.start()

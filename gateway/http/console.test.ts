@@ -129,6 +129,33 @@ describe('the live page', () => {
     expect(await page.locator('.case button').count()).toBe(0)
   })
 
+  test('an unknown HJ 212 sender becomes a device in two clicks, for admins alone', async () => {
+    const mn = '320613000000000000000001'
+    const seen = { firstSeen: Date.now(), lastSeen: Date.now(), frames: 3, address: '10.0.0.7', st: '31' }
+    const suggestion = { kind: 'cooking_fume', profile: 'standard', crc: 'modbus' } as const
+    site.strangers = [
+      { mn, trouble: 'unknown_mn', ...seen, factors: [EVIL], suggestion },
+      { mn: 'other', trouble: 'wrong_pw', ...seen, factors: [], suggestion },
+    ]
+    const page = await open(`/#token=${ADMIN_TOKEN}`)
+    await page.locator('.unknown-senders').click()
+    expect(await page.locator('dialog tbody tr').count()).toBe(1)
+    await page.locator('dialog .primary').click()
+    await page.click('dialog button[type=submit]')
+    await page.locator('tr', { hasText: 'cooking-fume-00000001' }).waitFor()
+    expect(site.parts.devices.get('cooking-fume-00000001')).toMatchObject({
+      kind: 'cooking_fume',
+      protocols: { hj212: { mn, profile: 'standard', crc: 'modbus' } },
+    })
+    await context.close()
+
+    const viewer = await open()
+    await signIn(viewer, await site.person('qian', 'viewer'), 'qian')
+    await viewer.locator('.connection.live').waitFor()
+    expect(await viewer.locator('.unknown-senders').count()).toBe(0)
+    site.strangers = []
+  })
+
   test('a wrong secret is told, and nothing is shown', async () => {
     const page = await open()
     await page.fill('#secret', 'wrong')

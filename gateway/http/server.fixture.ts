@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
+import type { Stranger } from '../../adapters/hj212/strangers.ts'
 import { BackTests } from '../backtest/back-tests.ts'
 import { Alarms } from '../dispatch/alarms.ts'
 import { Cases } from '../dispatch/cases.ts'
@@ -71,6 +72,7 @@ export class Site {
   readonly cases: Cases
   readonly ruleBook: RuleBook
   readonly parts: HttpParts
+  strangers: readonly Stranger[] = []
   server: HttpServer
   readonly #database: Database
   readonly #quarantine: { reader?: QuarantineReader } = {}
@@ -183,7 +185,7 @@ export class Site {
       maxMessageBytes: 1 << 20,
       messagesPerSecond: 1000,
       carriers: [],
-      strangers: () => [],
+      strangers: () => this.strangers,
       connections: () => 0,
       lag: () => ({ historian: this.recorder.lag() }),
       health: {
