@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import {
   AttributeIds,
   DataChangeFilter,
@@ -21,6 +22,7 @@ import {
 import type { Health } from '../../gateway/model/pipeline.ts'
 import type { Sample } from './codec.ts'
 import type { Pki } from './pki.ts'
+import { engineeringOf, NODES_AT_ONCE } from './engineering.ts'
 import type { Engineering } from './units.ts'
 
 /** Where to connect, and how; devices with the same share one connection. */
@@ -76,8 +78,6 @@ const ANSWER_TIMEOUT = 5000
 /** Pause before the next attempt, ms: values are to come again within 15 s of a server's return. */
 const FIRST_PAUSE = 500
 const LONGEST_PAUSE = 5000
-/** Nodes in one request; servers have limits of their own, commonly above this. */
-const NODES_AT_ONCE = 100
 
 /**
  * A value that has not changed is a measurement too: without it a steady river would look like a dead station. Not
@@ -147,7 +147,8 @@ export class Link {
         this.#log.warn({ endpoint: this.#endpoint.url, reason }, 'no OPC UA connection')
       this.#state = { ready: false, detail: `not connected: ${reason}` }
       const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(failures++, 8))
-      await this.#sleep(pause * (0.5 + Math.random() / 2))
+      // A stop ends it early.
+      await wait(pause * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {})
     }
   }
 
@@ -157,10 +158,11 @@ export class Link {
     const isSecure = securityMode !== 'None'
     const certificate = isSecure ? await this.#trustedCertificate() : undefined
     const client = this.#client(isSecure, certificate)
+    const over = new AbortController()
     try {
       await this.#inTime(client.connect(url), 'connecting')
       const session = await this.#inTime(client.createSession(this.#identity()), 'signing in')
-      const lost = this.#loss(client, session)
+      const lost = this.#loss(client, session, over.signal)
       const count = await this.#inTime(this.#subscribe(session, lost.end), 'subscribing', 30_000)
       onReady()
       const as = username === undefined ? '' : ` as ${username}`
@@ -168,6 +170,7 @@ export class Link {
       this.#log.info({ endpoint: url, nodes: count }, 'connected to an OPC UA server')
       return await lost.reason
     } finally {
+      over.abort()
       await this.#close(client)
     }
   }
@@ -229,6 +232,7 @@ export class Link {
   #loss(
     client: OPCUAClient,
     session: ClientSession,
+    over: AbortSignal,
   ): { reason: Promise<string>; end: (reason: string) => void } {
     const { promise, resolve } = Promise.withResolvers<string>()
     client.on('connection_lost', () => resolve('the connection was lost'))
@@ -236,7 +240,7 @@ export class Link {
     client.on('abort', () => resolve('the connection was aborted'))
     session.on('session_closed', () => resolve('the session was closed'))
     session.on('keepalive_failure', () => resolve('the server does not answer'))
-    this.#stopping.signal.addEventListener('abort', () => resolve('stopping'), { once: true })
+    this.#stopping.signal.addEventListener('abort', () => resolve('stopping'), { signal: over })
     return { reason: promise, end: resolve }
   }
 
@@ -361,61 +365,6 @@ export class Link {
       clearTimeout(timer)
     }
   }
-
-  async #sleep(ms: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, ms)
-    this.#stopping.signal.addEventListener('abort', () => resolve(), { once: true })
-    await promise
-    clearTimeout(timer)
-  }
-}
-
-/** EngineeringUnits and EURange of each node, as far as they are there [OPC 10000-8 §5.3.2]. */
-async function engineeringOf(session: ClientSession, nodeIds: readonly string[]): Promise<Engineering[]> {
-  const all: Engineering[] = []
-  for (let from = 0; from < nodeIds.length; from += NODES_AT_ONCE) {
-    const part = nodeIds.slice(from, from + NODES_AT_ONCE)
-    const paths = part.flatMap((nodeId) => [
-      makeBrowsePath(nodeId, '.EngineeringUnits'),
-      makeBrowsePath(nodeId, '.EURange'),
-    ])
-    const found = await session.translateBrowsePath(paths)
-    const targets = found.map(({ targets }) => targets?.[0]?.targetId)
-    const present = targets.filter((target) => target !== undefined)
-    const values =
-      present.length === 0
-        ? []
-        : await session.read(present.map((nodeId) => ({ nodeId, attributeId: AttributeIds.Value })))
-    let next = 0
-    const read = targets.map((target) => (target === undefined ? undefined : values[next++]!))
-    for (let i = 0; i < part.length; i++) all.push(engineering(read[2 * i], read[2 * i + 1]))
-  }
-  return all
-}
-
-interface EuInformation {
-  readonly namespaceUri?: string | null
-  readonly unitId: number
-  readonly displayName?: { readonly text?: string | null } | null
-}
-
-function engineering(units: DataValue | undefined, range: DataValue | undefined): Engineering {
-  const eu = goodValue(units) as EuInformation | undefined
-  const bounds = goodValue(range) as { readonly low: number; readonly high: number } | undefined
-  return {
-    ...(eu !== undefined && {
-      unit: { namespace: eu.namespaceUri ?? '', id: eu.unitId, text: eu.displayName?.text ?? '' },
-    }),
-    // A range of nothing is a server that has not been told.
-    ...(bounds !== undefined &&
-      bounds.low < bounds.high && { range: { low: bounds.low, high: bounds.high } }),
-  }
-}
-
-function goodValue(value: DataValue | undefined): unknown {
-  if (value === undefined || !value.statusCode.isGood()) return undefined
-  return (value.value.value as unknown) ?? undefined
 }
 
 function sampleOf(metric: string, data: DataValue, range: Engineering['range']): Sample {

@@ -90,7 +90,7 @@ export class UnknownSenders {
       el(
         'th',
         { scope: 'row' },
-        el('span', { class: 'clip', title: factors.join(' ') }, mn),
+        el('span', { title: factors.join(' ') }, mn),
         el('small', {}, suggestion.kind === null ? w.noKind : titleOf(kind?.title, suggestion.kind)),
       ),
       el('td', {}, address, el('small', {}, `${w.frames(frames)} · ${age(gatewayNow() - lastSeen)}`)),
