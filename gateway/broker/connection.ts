@@ -131,21 +131,29 @@ export class Connection {
       this.#resume()
       return
     }
+    const settled = () => {
+      clearTimeout(frozen)
+      stream.off('drain', drained)
+      stream.off('close', settled)
+    }
+    const drained = () => {
+      settled()
+      this.#resume()
+    }
     const frozen = setTimeout(
       () => stream.destroy(new Error('leaves its acknowledgements unread')),
       this.#drainTimeout,
     )
-    const resume = () => {
-      clearTimeout(frozen)
-      this.#resume()
-    }
-    stream.once('drain', resume)
-    stream.once('close', () => clearTimeout(frozen))
+    stream.on('drain', drained)
+    stream.on('close', settled)
   }
 
   #resume(): void {
     this.#taking = false
-    if (this.#remainder !== null || this.stream.readableLength > 0) this.stream.emit('readable')
+    const { stream } = this
+    if (this.#remainder !== null || stream.readableLength > 0) stream.emit('readable')
+    // Its end may have come meanwhile, and a stream says so only to who asks.
+    else stream.read(0)
   }
 
   #admit(chunk: Buffer): Buffer | null {

@@ -212,3 +212,37 @@ test('who leaves his acknowledgements unread is read no further, and dropped aft
   expect(await dropped).toMatchObject([{ message: 'leaves its acknowledgements unread' }])
   expect(Buffer.concat(forAedes)).toEqual(CONNECT)
 })
+
+test.each<[string, Buffer[], Buffer]>([
+  ['nothing more', [publish(1, 'a')], CONNECT],
+  [
+    'a DISCONNECT',
+    [publish(1, 'a'), generate({ cmd: 'disconnect' })],
+    Buffer.concat([CONNECT, generate({ cmd: 'disconnect' })]),
+  ],
+])(
+  'who ends while readings are under way, with %s behind them, is answered and then ended',
+  async (_, packets, heard) => {
+    const taken = Promise.withResolvers<void>()
+    const { connection, feed, forAedes, written } = rig(() => taken.promise)
+    feed(CONNECT)
+    await settle()
+    connection.peer = new Peer({ type: 'device', device: 'kitchen-1' }, new Allowance(1e9, 0))
+    connection.isOpen = true
+    let ended = false
+    connection.stream.on('end', () => (ended = true))
+    feed(Buffer.concat(packets))
+    await settle()
+    connection.stream.end()
+    await settle()
+    expect(ended).toBe(false)
+    taken.resolve()
+    await settle()
+    expect(Buffer.concat(written)).toEqual(pubacks([{ id: 1, payload: Buffer.alloc(0) }]))
+    expect(Buffer.concat(forAedes)).toEqual(heard)
+    // aedes reads on when it has dealt with what it got.
+    connection.stream.read()
+    await settle()
+    expect(ended).toBe(true)
+  },
+)
