@@ -10,11 +10,8 @@ import { BackTests } from './backtest/back-tests.ts'
 import { MqttBroker } from './broker/broker.ts'
 import { ConfigError, type Config } from './config.ts'
 import { ActionInbox } from './dispatch/action-inbox.ts'
-import { Alarms } from './dispatch/alarms.ts'
-import { Cases } from './dispatch/cases.ts'
+import { Dispatch } from './dispatch/dispatch.ts'
 import { areasOf, loadDistrict } from './dispatch/district.ts'
-import { Precisions } from './dispatch/precision.ts'
-import { Queue } from './dispatch/queue.ts'
 import { streetsOf } from './dispatch/routing.ts'
 import { historianConsumer } from './historian/historian.ts'
 import { Recorder } from './historian/recorder.ts'
@@ -179,21 +176,17 @@ export class Gateway {
     const quarantine = new QuarantineReader(journalFile)
     this.#started.push(() => quarantine.close())
 
-    const alarms = new Alarms(database)
-    const cases = new Cases(database)
-    const recorder = new Recorder({ journal, journalFile, config: config.historian, dataDir, alarms, log })
-    await this.#run(recorder)
-
-    const queue = new Queue({
+    const dispatch = new Dispatch({
       database,
-      alarms,
-      cases,
       district,
       devices,
       clock,
       log,
       callsForSimulated: config.dispatch.simulated,
     })
+    const { alarms, cases, queue } = dispatch
+    const recorder = new Recorder({ journal, journalFile, config: config.historian, dataDir, alarms, log })
+    await this.#run(recorder)
     queue.onAlarm(() => recorder.notifyAlarms())
     const ruleBook = new RuleBook({
       database,
@@ -284,13 +277,13 @@ export class Gateway {
             },
           )
     const inbox = new ActionInbox(queue, broker, log)
-    queue.publishThrough(broker)
+    dispatch.publishThrough(broker)
 
     // The judge catches up with the journal and the queue says what the last run left unsaid, before new
     // readings come: a crew must not see a case after the alarm that has cleared it.
     await this.#run(judge)
     await this.#run(broker)
-    await this.#run(queue)
+    await this.#run(dispatch)
     if (hj212 !== undefined) await this.#run(hj212)
 
     const pkiDir = join(dataDir, 'pki', 'opcua')
@@ -321,7 +314,7 @@ export class Gateway {
       judge,
       alarms,
       cases,
-      precisions: new Precisions(database),
+      precisions: dispatch.precisions,
       queue,
       publisher: broker,
       maxMessageBytes: config.mqtt.maxPacketBytes,

@@ -104,7 +104,7 @@ class Shift {
     const place = { category: dispatch.category, street: alarm.street, grid: alarm.grid }
     const team = teamFor(this.#district, place, startLevel(this.#district, dispatch.category)).id
     const record: OpenCase = {
-      id: caseId(alarm, family),
+      id: caseId(family, alarm.startedAt, alarm.id),
       family,
       category: dispatch.category,
       title: caseTitle(rule, alarm.site),

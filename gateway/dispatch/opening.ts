@@ -31,9 +31,9 @@ export function caseTitle(rule: Rule, site: string): string {
   return `${rule.title.zh} ${rule.title.en} · ${site}`.slice(0, TITLE_LIMIT).toWellFormed()
 }
 
-/** Readable, and the same whenever the same history is replayed. */
-export function caseId(alarm: Finding, family: string): string {
-  const date = DateTime.fromMillis(alarm.startedAt, { zone: CHINA }).toISODate({ format: 'basic' })
-  const hash = createHash('sha256').update(alarm.id).digest('hex').slice(0, 8)
+/** Readable, and the same whenever the same history is replayed: the date of `happenedAt` and a hash of `seed`. */
+export function caseId(family: string, happenedAt: number, seed: string): string {
+  const date = DateTime.fromMillis(happenedAt, { zone: CHINA }).toISODate({ format: 'basic' })
+  const hash = createHash('sha256').update(seed).digest('hex').slice(0, 8)
   return `${date}-${family}-${hash}`
 }

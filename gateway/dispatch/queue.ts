@@ -12,6 +12,7 @@ import type { User } from '../model/user.ts'
 import type { Database } from '../registry/database.ts'
 import type { ActionOutcome, ActionRequest } from './actions.ts'
 import type { Alarms } from './alarms.ts'
+import type { CaseChange, Occasion } from './case-change.ts'
 import type { CaseRecord } from './case-record.ts'
 import type { Cases } from './cases.ts'
 import { deadlineColour, nextColour } from './clocks.ts'
@@ -52,6 +53,7 @@ export interface QueueParts {
 export class Queue implements AlarmBook, Part {
   readonly #parts: QueueParts
   readonly #orders: Orders
+  readonly #changeListeners: ((change: CaseChange) => void)[] = []
   readonly #caseListeners: ((found: Case) => void)[] = []
   readonly #alarmListeners: ((alarm: Alarm) => void)[] = []
   /** Version of each case that the last commit is to tell. */
@@ -88,6 +90,14 @@ export class Queue implements AlarmBook, Part {
   health(): Health {
     if (this.#trouble !== null) return { ready: false, detail: this.#trouble }
     return { ready: this.#running, detail: this.#running ? 'watching deadlines' : 'stopped' }
+  }
+
+  /**
+   * Called inside the transaction of each change, for what must be on disk together with it; what it throws takes
+   * the change back. Telling others is for after the commit ({@link Database.afterCommit}).
+   */
+  onChange(listener: (change: CaseChange) => void): void {
+    this.#changeListeners.push(listener)
   }
 
   /** Called after each commit with the case as it now is. */
@@ -132,32 +142,79 @@ export class Queue implements AlarmBook, Part {
       }
     }
     if (own !== undefined && alarm.state !== 'firing' && alarm.state !== before?.state) {
-      if (this.#hasRoom(own)) this.#save(own, this.#notes(own, `alarm_${alarm.state}`, alarm, now))
+      if (this.#hasRoom(own)) this.#save(own, own, this.#notes(own, `alarm_${alarm.state}`, alarm, now))
     }
     return own?.id ?? null
   }
 
   #open(alarm: Finding, rule: Rule, dispatch: Dispatch, family: string, now: number): string {
-    const { cases, district, devices } = this.#parts
-    const place = { category: dispatch.category, street: alarm.street, grid: alarm.grid }
-    const team = teamFor(district, place, startLevel(district, dispatch.category))
+    const position = this.#parts.devices.get(alarm.device)?.position as Position | undefined
+    const id = this.#openFor(
+      {
+        family,
+        site: alarm.site,
+        street: alarm.street,
+        grid: alarm.grid,
+        category: dispatch.category,
+        title: caseTitle(rule, alarm.site),
+        position: position ?? null,
+        severity: alarm.severity,
+        simulated: alarm.simulated === true,
+        respondMs: durationMs(dispatch.respond),
+        arriveMs: durationMs(dispatch.arrive),
+        resolveMs: durationMs(dispatch.resolve),
+        happenedAt: alarm.startedAt,
+        seed: alarm.id,
+        entry: noted(now, 'opened', { note: alarm.id }),
+      },
+      now,
+    )
+    this.#parts.cases.link(id, alarm.id)
+    return id
+  }
+
+  /**
+   * Opens a case for what no rule has seen (a person's report, a register), or writes it into the open case of
+   * the same family and site; joins the caller's transaction, if there is one.
+   */
+  open(occasion: Occasion): { readonly id: string; readonly joined: boolean } {
+    const { database, cases, clock } = this.#parts
+    return database.transaction(() => {
+      const now = clock.now()
+      const open = cases.openFor(occasion.family, occasion.site)
+      if (open === undefined) return { id: this.#openFor(occasion, now), joined: false }
+      const severity = rank(occasion.severity) > rank(open.severity) ? occasion.severity : open.severity
+      this.#save(open, { ...open, severity, simulated: open.simulated && occasion.simulated }, [
+        occasion.entry,
+      ])
+      return { id: open.id, joined: true }
+    })
+  }
+
+  /** Writes what the gateway found into a case's timeline; joins the caller's transaction. False when there is no such case. */
+  annotate(caseId: string, entry: TimelineEntry): boolean {
+    const { database, cases } = this.#parts
+    return database.transaction(() => {
+      const record = cases.record(caseId)
+      if (record === undefined) return false
+      this.#save(record, record, [entry])
+      return true
+    })
+  }
+
+  #openFor(occasion: Occasion, now: number): string {
+    const { cases, district } = this.#parts
+    const { happenedAt, seed, entry, ...known } = occasion
+    const team = teamFor(district, known, startLevel(district, known.category))
     const record: CaseRecord = {
-      id: this.#newId(alarm, family),
-      family,
-      site: alarm.site,
-      ...place,
-      title: caseTitle(rule, alarm.site),
-      position: (devices.get(alarm.device)?.position as Position | undefined) ?? null,
-      severity: alarm.severity,
+      ...known,
+      id: this.#newId(caseId(known.family, happenedAt, seed)),
       state: 'dispatched',
       suspendedFrom: null,
       level: team.level,
       team: team.id,
       crew: null,
       queuedAt: now,
-      respondMs: durationMs(dispatch.respond),
-      arriveMs: durationMs(dispatch.arrive),
-      resolveMs: durationMs(dispatch.resolve),
       suspendedAt: null,
       suspendedMs: 0,
       respondedAt: null,
@@ -165,18 +222,16 @@ export class Queue implements AlarmBook, Part {
       deadlineColour: 'none',
       supervised: false,
       closeCode: null,
-      simulated: alarm.simulated === true,
       version: 1,
     }
-    cases.insert(record, [noted(now, 'opened', { note: alarm.id }), noted(now, 'assign', { team: team.id })])
-    cases.link(record.id, alarm.id)
-    this.#afterSave(record)
+    const entries = [entry, noted(now, 'assign', { team: team.id })]
+    cases.insert(record, entries)
+    this.#afterSave({ before: null, after: record, entries })
     return record.id
   }
 
-  /** Numbered when the alarm had a case before. */
-  #newId(alarm: Finding, family: string): string {
-    const id = caseId(alarm, family)
+  /** Numbered when what opens it had a case before. */
+  #newId(id: string): string {
     for (let number = 1; ; number++) {
       const candidate = number === 1 ? id : `${id}-${number}`
       if (this.#parts.cases.record(candidate) === undefined) return candidate
@@ -193,7 +248,7 @@ export class Queue implements AlarmBook, Part {
       const action = joins || !worse ? 'alarm_joined' : 'severity_raised'
       const entries = this.#notes(record, action, alarm, now)
       const severity = worse ? alarm.severity : record.severity
-      this.#save({ ...record, severity, simulated: record.simulated && !becomesReal }, entries)
+      this.#save(record, { ...record, severity, simulated: record.simulated && !becomesReal }, entries)
     }
     return record.id
   }
@@ -230,7 +285,7 @@ export class Queue implements AlarmBook, Part {
       const now = clock.now()
       const step = takeStep({ record, request, user, district, now }, next)
       if ('type' in step) return step
-      this.#save(withFreshColour(step.record, now), [step.entry])
+      this.#save(record, withFreshColour(step.record, now), [step.entry])
       if (actionId !== undefined) cases.countAction(caseId, user.name, actionId, action)
       return { type: 'ok', case: cases.get(caseId)! }
     })
@@ -255,7 +310,7 @@ export class Queue implements AlarmBook, Part {
           entries.push(noted(now, `deadline_${next.colour}`, moved))
           next = nextColour(current, next.colour)
         }
-        this.#save(current, entries)
+        this.#save(record, current, entries)
       }
     })
   }
@@ -289,16 +344,18 @@ export class Queue implements AlarmBook, Part {
     }
   }
 
-  #save(record: CaseRecord, entries: readonly TimelineEntry[]): void {
-    const saved = { ...record, version: record.version + 1 }
-    this.#parts.cases.save(saved, entries)
-    this.#afterSave(saved)
+  #save(before: CaseRecord, wanted: CaseRecord, entries: readonly TimelineEntry[]): void {
+    const after = { ...wanted, version: before.version + 1 }
+    this.#parts.cases.save(after, entries)
+    this.#afterSave({ before, after, entries })
   }
 
-  #afterSave(record: CaseRecord): void {
-    this.#orders.note(record)
-    this.#untold.set(record.id, record.version)
-    this.#parts.database.afterCommit(() => this.#tellCase(record))
+  #afterSave(change: CaseChange): void {
+    const { after } = change
+    this.#orders.note(after)
+    for (const listener of this.#changeListeners) listener(change)
+    this.#untold.set(after.id, after.version)
+    this.#parts.database.afterCommit(() => this.#tellCase(after))
   }
 
   /** After the commit nothing may throw: the caller's transaction is done and cannot be taken back. */

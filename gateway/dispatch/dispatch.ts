@@ -1,0 +1,49 @@
+import type { Log } from '../log.ts'
+import type { Clock } from '../model/clock.ts'
+import type { DeviceDirectory } from '../model/device.ts'
+import type { District } from '../model/district.ts'
+import type { Part, Retainer } from '../model/pipeline.ts'
+import type { Database } from '../registry/database.ts'
+import { Alarms } from './alarms.ts'
+import { Cases } from './cases.ts'
+import { Precisions } from './precision.ts'
+import { Queue } from './queue.ts'
+
+export interface DispatchOptions {
+  readonly database: Database
+  readonly district: District
+  readonly devices: DeviceDirectory
+  readonly clock: Clock
+  readonly log: Log
+  /** Whether a case of nothing but simulated alarms calls a crew: a demo, a rehearsal, a load. */
+  readonly callsForSimulated: boolean
+}
+
+/** Everything between an alarm and the people who answer for it: only wiring. */
+export class Dispatch implements Part {
+  readonly alarms: Alarms
+  readonly cases: Cases
+  readonly queue: Queue
+  readonly precisions: Precisions
+
+  constructor(options: DispatchOptions) {
+    const { database } = options
+    this.alarms = new Alarms(database)
+    this.cases = new Cases(database)
+    this.queue = new Queue({ ...options, alarms: this.alarms, cases: this.cases })
+    this.precisions = new Precisions(database)
+  }
+
+  /** Where announcements go. Before `start()`. */
+  publishThrough(publisher: Retainer): void {
+    this.queue.publishThrough(publisher)
+  }
+
+  async start(): Promise<void> {
+    await this.queue.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.queue.stop()
+  }
+}
