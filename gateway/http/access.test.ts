@@ -71,6 +71,7 @@ const ALLOWED: Record<string, readonly (Role | 'device')[]> = {
   'POST /api/v1/cases/:id/actions': ['admin', 'district', 'street', 'team'],
   'GET /api/v1/district': EVERYONE,
   'GET /api/v1/kinds': EVERYONE,
+  'GET /api/v1/terms': EVERYONE,
   'GET /api/v1/events': EVERYONE,
   'GET /api/v1/session': EVERYONE,
   'DELETE /api/v1/session': EVERYONE,

@@ -1,9 +1,13 @@
+import { Type } from 'typebox'
 import { DistrictSchema } from '../model/district.ts'
 import { KindSchema } from '../model/kind.ts'
+import { TERMS } from '../dispatch/terms.ts'
 import { READERS } from './access.ts'
 import { Page } from './paging.ts'
 import type { HttpParts } from './parts.ts'
 import type { Api } from './route.ts'
+
+const TermShape = Type.Object({ zh: Type.String(), en: Type.String() })
 
 /** What a page needs to name things: streets and teams, kinds with their metrics, units and titles. */
 export function district(api: Api, { district, kinds }: HttpParts): void {
@@ -14,6 +18,18 @@ export function district(api: Api, { district, kinds }: HttpParts): void {
       schema: { tags: ['cases'], summary: 'Streets and teams', response: { 200: DistrictSchema } },
     },
     () => district,
+  )
+  api.get(
+    '/api/v1/terms',
+    {
+      config: { access: READERS },
+      schema: {
+        tags: ['cases'],
+        summary: "What the words of a case's life are called, in Chinese and English",
+        response: { 200: Type.Record(Type.String(), Type.Record(Type.String(), TermShape)) },
+      },
+    },
+    () => TERMS,
   )
   api.get(
     '/api/v1/kinds',
