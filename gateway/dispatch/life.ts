@@ -116,6 +116,7 @@ function entryFor({ record: before, request, user, now }: Wish, after: CaseRecor
     position,
     files: request.files ?? [],
     ...(request.action === 'assign' || after.team !== before.team ? { team: after.team } : {}),
+    ...(request.action === 'accept' && after.crew !== null ? { crew: after.crew } : {}),
     ...(away > ON_SITE_LIMIT ? { offSite: Math.round(away) } : {}),
     ...(request.action === 'extend' ? { until: request.until! } : {}),
     ...(request.action === 'close' ? { code: request.code! } : {}),

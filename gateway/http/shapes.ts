@@ -68,6 +68,7 @@ export const CaseShape = Type.Unsafe<Case>(
         position: Nullable(PositionSchema),
         files: Type.Array(Type.String()),
         team: Type.Optional(Type.String({ description: 'the case went to it' })),
+        crew: Type.Optional(Type.String({ description: 'took it on with this `accept`' })),
         offSite: Type.Optional(Type.Number({ description: 'metres from the site, when too far' })),
         until: Type.Optional(Time('the deadline that an `extend` set')),
         code: Type.Optional(Type.Enum(CLOSE_CODES)),

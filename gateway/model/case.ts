@@ -48,6 +48,8 @@ export interface TimelineEntry {
   readonly files: readonly string[]
   /** The team that the case went to with this entry. */
   readonly team?: string
+  /** The team that took it on with this `accept`; whose user the actor is may change later. */
+  readonly crew?: string
   /** Metres from the site, where `position` is too far from it to be believed (contract §4). */
   readonly offSite?: number
   /** The deadline that an `extend` set, epoch milliseconds. */
