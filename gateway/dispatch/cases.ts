@@ -1,4 +1,5 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
+import { CHAIN_START, chainHash, keepable, type ChainedEntry } from '../evidence/chain.ts'
 import type { Severity } from '../model/alarm.ts'
 import type { Action, Case, CaseState, TimelineEntry } from '../model/case.ts'
 import type { Database } from '../registry/database.ts'
@@ -77,6 +78,8 @@ export class Cases {
   readonly #insert: StatementSync
   readonly #update: StatementSync
   readonly #addEntry: StatementSync
+  readonly #last: StatementSync
+  readonly #chain: StatementSync
   readonly #timeline: StatementSync
   readonly #entries: StatementSync
   readonly #alarms: StatementSync
@@ -90,6 +93,7 @@ export class Cases {
   constructor(database: Database, consoleUrl = '') {
     database.migrate('cases-1', TABLES)
     database.migrate('cases-2', 'ALTER TABLE cases ADD COLUMN simulated INTEGER NOT NULL DEFAULT 0')
+    database.migrate('cases-3', 'ALTER TABLE case_timeline ADD COLUMN hash TEXT')
     const sql = database.sql
     this.#database = database
     this.#consoleUrl = consoleUrl
@@ -108,8 +112,13 @@ export class Cases {
         version = ? WHERE id = ?`,
     )
     this.#addEntry = sql.prepare(
-      `INSERT INTO case_timeline (case_id, number, entry)
-        SELECT ?1, coalesce(max(number), 0) + 1, ?2 FROM case_timeline WHERE case_id = ?1`,
+      'INSERT INTO case_timeline (case_id, number, entry, hash) VALUES (?, ?, ?, ?)',
+    )
+    this.#last = sql.prepare(
+      'SELECT number, hash FROM case_timeline WHERE case_id = ? ORDER BY number DESC LIMIT 1',
+    )
+    this.#chain = sql.prepare(
+      'SELECT number, entry, hash FROM case_timeline WHERE case_id = ? ORDER BY number',
     )
     this.#timeline = sql.prepare('SELECT entry FROM case_timeline WHERE case_id = ? ORDER BY number')
     this.#entries = sql.prepare(
@@ -234,8 +243,58 @@ export class Cases {
     this.#addAction.run(caseId, actor, actionId, action)
   }
 
+  /**
+   * Adds what the gateway keeps for the file alone, such as the readings that it froze: the case itself is as it was,
+   * so no version counts it and nobody is told.
+   */
+  note(caseId: string, entries: readonly TimelineEntry[]): void {
+    this.#database.transaction(() => this.#append(caseId, entries))
+  }
+
+  /** The timeline with the hashes that chain it. */
+  chain(caseId: string): readonly ChainedEntry[] {
+    this.#seal(caseId)
+    return this.#chain.all(caseId).map(({ number, entry, hash }) => ({
+      number: number as number,
+      entry: JSON.parse(entry as string) as TimelineEntry,
+      hash: hash as string,
+    }))
+  }
+
   #append(caseId: string, entries: readonly TimelineEntry[]): void {
-    for (const entry of entries) this.#addEntry.run(caseId, JSON.stringify(entry))
+    let { number, hash } = this.#lastLink(caseId)
+    for (const added of entries) {
+      const { entry, text } = keepable(added)
+      number++
+      hash = chainHash(caseId, number, hash, entry)
+      this.#addEntry.run(caseId, number, text, hash)
+    }
+  }
+
+  #lastLink(caseId: string): { number: number; hash: string } {
+    const last = this.#last.get(caseId) as { number: number; hash: string | null } | undefined
+    if (last === undefined) return { number: 0, hash: CHAIN_START }
+    return { number: last.number, hash: last.hash ?? this.#seal(caseId) }
+  }
+
+  /** Chains entries that were written before there was a chain; answers the hash of the last one. */
+  #seal(caseId: string): string {
+    return this.#database.transaction(() => {
+      let previous = CHAIN_START
+      for (const row of this.#chain.all(caseId)) {
+        const number = row['number'] as number
+        const known = row['hash'] as string | null
+        const hash =
+          known ?? chainHash(caseId, number, previous, JSON.parse(row['entry'] as string) as TimelineEntry)
+        if (known === null) {
+          this.#database.sql
+            .prepare('UPDATE case_timeline SET hash = ? WHERE case_id = ? AND number = ?')
+            .run(hash, caseId, number)
+        }
+        previous = hash
+      }
+      return previous
+    })
   }
 
   #view(record: CaseRecord): Case {

@@ -58,6 +58,7 @@ export class Queue implements AlarmBook, Part {
   readonly #alarmListeners: ((alarm: Alarm) => void)[] = []
   /** Version of each case that the last commit is to tell. */
   readonly #untold = new Map<string, number>()
+  #isOfCase: (caseId: string, file: string) => boolean = () => true
   #timer: NodeJS.Timeout | undefined
   #running = false
   /** Why deadlines cannot be watched; null when they are. */
@@ -98,6 +99,11 @@ export class Queue implements AlarmBook, Part {
    */
   onChange(listener: (change: CaseChange) => void): void {
     this.#changeListeners.push(listener)
+  }
+
+  /** Actions may name evidence files; without this any name passes. Before `start()`. */
+  checkFiles(isOfCase: (caseId: string, file: string) => boolean): void {
+    this.#isOfCase = isOfCase
   }
 
   /** Called after each commit with the case as it now is. */
@@ -282,6 +288,9 @@ export class Queue implements AlarmBook, Part {
       if (next === undefined) return conflict(record, user, `cannot ${action} a case that is ${record.state}`)
       if (expectedVersion !== undefined && expectedVersion !== record.version)
         return conflict(record, user, `the case is at version ${record.version} by now`)
+      const stranger = request.files?.find((file) => !this.#isOfCase(caseId, file))
+      if (stranger !== undefined)
+        return invalid('files', `${stranger} is no evidence of this case; upload it first`)
       const now = clock.now()
       const step = takeStep({ record, request, user, district, now }, next)
       if ('type' in step) return step
