@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../gateway/config.ts'
-import { areasOf, loadDistrict } from '../gateway/dispatch/district.ts'
+import { areasOf, loadDistrict } from '../gateway/district/district.ts'
 import { loadKinds } from '../gateway/model/kinds.ts'
 import type { Rule } from '../gateway/model/rule.ts'
 import { RulePicture } from '../gateway/rule-book/rule-picture.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { loadDistrict } from '../dispatch/district.ts'
+import { loadDistrict } from '../district/district.ts'
 import type { Severity } from '../model/alarm.ts'
 import type { Rule } from '../model/rule.ts'
 import type { LoggedAlarm } from './alarm-log.ts'

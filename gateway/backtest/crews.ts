@@ -3,7 +3,7 @@ import type { District } from '../model/district.ts'
 import { durationMs } from '../model/duration.ts'
 import { deadlines, type ClockName } from '../dispatch/clocks.ts'
 import { caseId, caseTitle, familyOf, rank, type Dispatch } from '../dispatch/opening.ts'
-import { startLevel, teamFor } from '../dispatch/routing.ts'
+import { startLevel, teamFor } from '../district/routing.ts'
 import { Schedule } from '../judge/schedule.ts'
 import type { LoggedAlarm } from './alarm-log.ts'
 

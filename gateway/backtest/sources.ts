@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Config } from '../config.ts'
-import { areasOf, loadDistrict } from '../dispatch/district.ts'
+import { areasOf, loadDistrict } from '../district/district.ts'
 import { openHistory } from '../historian/history.ts'
 import { durationMs } from '../model/duration.ts'
 import { loadKinds } from '../model/kinds.ts'

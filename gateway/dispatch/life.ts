@@ -6,7 +6,7 @@ import type { ActionRequest } from './actions.ts'
 import type { CaseRecord } from './case-record.ts'
 import { deadlines, extended, resumed, runningClock, suspended } from './clocks.ts'
 import { distanceMetres } from './distance.ts'
-import { levelAbove, servesStreet, teamFor, teamOf } from './routing.ts'
+import { levelAbove, servesStreet, teamFor, teamOf } from '../district/routing.ts'
 
 /** A position further from the site than this, in metres, is kept and flagged (contract §4). */
 const ON_SITE_LIMIT = 300
@@ -59,6 +59,8 @@ const NEEDS: Readonly<Partial<Record<Action, (wish: Wish) => Invalid | null>>> =
     if (request.team === undefined) return null
     const team = teamOf(district, request.team)
     if (team === undefined) return invalid('team', 'is not a team of the district')
+    if (team.level === 'department')
+      return invalid('team', 'is a department, which is called by a whistle and assigned nothing')
     return servesStreet(team, record.street) ? null : invalid('team', `does not serve ${record.street}`)
   },
 }
@@ -87,7 +89,8 @@ const EFFECTS: Readonly<Record<Action, (wish: Wish) => CaseRecord>> = {
 }
 
 function sentTo(record: CaseRecord, team: string, district: District): CaseRecord {
-  return { ...record, team, crew: null, level: teamOf(district, team)?.level ?? record.level }
+  const level = teamOf(district, team)?.level ?? record.level
+  return { ...record, team, crew: null, level: level === 'department' ? record.level : level }
 }
 
 /** The team of the next level answers for it from now on; at the top, the district's goes on. */

@@ -20,7 +20,7 @@ import { escalate, noted, takeStep } from './life.ts'
 import { caseId, caseTitle, familyOf, isForDispatch, rank, type Dispatch, type Finding } from './opening.ts'
 import { Orders } from './orders.ts'
 import { isInScope, mayDo } from './rights.ts'
-import { startLevel, teamFor } from './routing.ts'
+import { startLevel, teamFor } from '../district/routing.ts'
 import { allowedIn, isOpen, nextState } from './transitions.ts'
 
 /** However far the next deadline is, look again after this, ms: the wall clock may have jumped. */

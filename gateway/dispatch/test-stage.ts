@@ -11,7 +11,7 @@ import type { Role, User } from '../model/user.ts'
 import { Database } from '../registry/database.ts'
 import { Alarms } from './alarms.ts'
 import { Cases } from './cases.ts'
-import { loadDistrict } from './district.ts'
+import { loadDistrict } from '../district/district.ts'
 import { Queue } from './queue.ts'
 
 /** For the tests of this folder: a queue on a real database file, a clock to turn and a publisher that takes notes. */

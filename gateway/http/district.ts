@@ -17,7 +17,8 @@ export function district(api: Api, { district, kinds }: HttpParts): void {
       config: { access: READERS },
       schema: { tags: ['cases'], summary: 'Streets and teams', response: { 200: DistrictSchema } },
     },
-    () => district,
+    // Rosters are personal data, and sites are many.
+    () => ({ ...district, sites: [], teams: district.teams.map((team) => without(team, 'roster')) }),
   )
   api.get(
     '/api/v1/terms',
@@ -43,4 +44,8 @@ export function district(api: Api, { district, kinds }: HttpParts): void {
     },
     () => ({ items: [...kinds.values()] }),
   )
+}
+
+function without<T extends object, K extends keyof T>(whole: T, key: K): Omit<T, K> {
+  return Object.fromEntries(Object.entries(whole).filter(([name]) => name !== key)) as Omit<T, K>
 }

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { areasOf } from '../dispatch/district.ts'
+import { areasOf } from '../district/district.ts'
 import { checkRules, type Problem as Mistake } from '../../rules/check.ts'
 import { parseRuleText } from '../../rules/rule-text.ts'
 import type { Rule } from '../model/rule.ts'

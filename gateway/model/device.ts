@@ -11,6 +11,14 @@ export const PositionSchema = Type.Array(Type.Number(), {
   description: 'WGS-84 [longitude, latitude, altitude?]',
 })
 
+/** What rules and people need to know of a device or of its site. */
+export const AttributesSchema = Type.Record(
+  Type.String({ pattern: '^[A-Za-z][A-Za-z0-9_]{0,63}$' }),
+  Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 256 })]),
+  { additionalProperties: false, maxProperties: 64 },
+)
+export type Attributes = Static<typeof AttributesSchema>
+
 /** A device as it is registered (contract §5, `/devices`). */
 export const DeviceSchema = Type.Object(
   {
@@ -21,13 +29,7 @@ export const DeviceSchema = Type.Object(
     grid: Identifier,
     position: Type.Optional(PositionSchema),
     /** What rules and people need to know of it: a rule's `$fume_limit` is the attribute `fume_limit`. */
-    attributes: Type.Optional(
-      Type.Record(
-        Type.String({ pattern: '^[A-Za-z][A-Za-z0-9_]{0,63}$' }),
-        Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 256 })]),
-        { additionalProperties: false, maxProperties: 64 },
-      ),
-    ),
+    attributes: Type.Optional(AttributesSchema),
     /** Other wires bound to the device, by protocol; checked by the adapter that owns the protocol. */
     protocols: Type.Optional(Type.Record(Type.String({ maxLength: 32 }), Type.Unknown())),
   },

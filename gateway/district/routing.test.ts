@@ -20,7 +20,7 @@ const district: District = {
     { id: 'centre', level: 'district', title },
     { id: 'divers', level: 'district', title, categories: ['river'] },
   ],
-  starts: { drone: 'district', river: 'street' },
+  categories: { drone: { title, starts: 'district' }, river: { title, starts: 'street' }, waste: { title } },
 }
 
 describe('category × grid → crew → street → district', () => {
@@ -43,6 +43,7 @@ describe('category × grid → crew → street → district', () => {
 
 test('a category starts at the grid unless the file says otherwise', () => {
   expect(startLevel(district, 'fume')).toBe('grid')
+  expect(startLevel(district, 'waste')).toBe('grid')
   expect(startLevel(district, 'river')).toBe('street')
   expect(startLevel(district, 'drone')).toBe('district')
   expect(startLevel(district, 'toString')).toBe('grid')

@@ -41,7 +41,7 @@ test('the built-in district says where each category of the packs starts, and kn
   )
   const categories = new Set(rules.flatMap(({ dispatch }) => dispatch?.category ?? []))
   const district = loadDistrict()
-  expect(Object.keys(district.starts ?? {}).sort()).toEqual([...categories].sort())
+  expect(Object.keys(district.categories ?? {}).sort()).toEqual([...categories].sort())
   const named = district.teams.flatMap(({ categories = [] }) => categories)
   expect(named.filter((category) => !categories.has(category))).toEqual([])
   // What burns, explodes or poisons is not for somebody on foot; a device that is out of order is.

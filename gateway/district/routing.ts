@@ -1,4 +1,11 @@
-import { LEVELS, type District, type Level, type Team } from '../model/district.ts'
+import {
+  LEVELS,
+  type Category,
+  type District,
+  type LadderTeam,
+  type Level,
+  type Team,
+} from '../model/district.ts'
 
 /** Where a case happened and what it is about: all that routing looks at. */
 export interface Place {
@@ -9,7 +16,12 @@ export interface Place {
 
 /** The level at which cases of a category start: `grid` unless the district file says otherwise. */
 export function startLevel(district: District, category: string): Level {
-  return Object.hasOwn(district.starts ?? {}, category) ? district.starts![category]! : 'grid'
+  return categoryOf(district, category)?.starts ?? 'grid'
+}
+
+/** What the district file says of a category, if anything. */
+export function categoryOf({ categories = {} }: District, category: string): Category | undefined {
+  return Object.hasOwn(categories, category) ? categories[category] : undefined
 }
 
 /** One level up; the district is the top. */
@@ -22,9 +34,11 @@ export function levelAbove(level: Level): Level {
  * At one level a team that names the category comes before one that takes everything, then the file's order
  * decides. Always finds one: `loadDistrict` demands a district team that takes everything everywhere.
  */
-export function teamFor(district: District, place: Place, from: Level): Team {
+export function teamFor(district: District, place: Place, from: Level): LadderTeam {
   for (const level of LEVELS.slice(LEVELS.indexOf(from))) {
-    const able = district.teams.filter((team) => team.level === level && serves(team, place))
+    const able = district.teams.filter(
+      (team): team is LadderTeam => team.level === level && serves(team, place),
+    )
     const team = able.find((team) => team.categories !== undefined) ?? able[0]
     if (team !== undefined) return team
   }
