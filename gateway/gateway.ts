@@ -151,6 +151,10 @@ export class Gateway {
     const commands = new Commands(database, audit, clock)
     for (const repository of [secrets, devices, users, audit, commands]) repository.load()
     this.#started.push(() => devices.stop())
+    // Logs lie elsewhere: there it outlasts whoever writes the file anew.
+    const auditHead = () => log.info({ audit: audit.head() ?? null }, 'head of the audit')
+    auditHead()
+    this.#started.push(auditHead)
     if (isTooShort(config.admin.token))
       log.warn('admin.token is so short that it can be guessed, and it opens everything; set a longer one')
     const signIn = new RegistrySignIn({
@@ -188,6 +192,11 @@ export class Gateway {
     const recorder = new Recorder({ journal, journalFile, config: config.historian, dataDir, alarms, log })
     await this.#run(recorder)
     queue.onAlarm(() => recorder.notifyAlarms())
+    queue.onChange(({ after, entries }) => {
+      // What people wrote stays in the timeline, where it ends with the case.
+      for (const { actor, action } of entries)
+        if (actor !== 'gateway') audit.note(actor, `case.${action}`, after.id, after.state)
+    })
     const ruleBook = new RuleBook({
       database,
       audit,
@@ -244,7 +253,7 @@ export class Gateway {
       streetsOf: (team: string) => streetsOf(district, team),
       refuse,
       onStatus: (device, online, at) => devices.setPresence(device, online, at),
-      onTeamAction: (user, payload) => inbox.take(user, payload),
+      onTeamAction: (user, payload, address) => audit.from(address, () => inbox.take(user, payload)),
       onCommandResult: (device, command, payload) => commands.answered(device, command, payload),
       clock,
       log,

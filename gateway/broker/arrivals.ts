@@ -13,7 +13,7 @@ export interface Receivers {
   readonly intake: Intake
   /** Into the quarantine, for what never reached the intake. */
   refuse(refusal: Refusal): Promise<void>
-  onTeamAction(user: User, payload: Uint8Array): Promise<void>
+  onTeamAction(user: User, payload: Uint8Array, address: string): Promise<void>
   /** False when the device was sent no such command. */
   onCommandResult(device: string, command: string, payload: Uint8Array): boolean
 }
@@ -98,7 +98,7 @@ export class Arrivals {
   ): void {
     this.#pending++
     connection.pending++
-    this.take(principal, topic, payload)
+    this.take(principal, topic, payload, connection.address)
       .finally(() => {
         this.#pending--
         connection.pending--
@@ -106,12 +106,12 @@ export class Arrivals {
       .then(() => callback(null), callback)
   }
 
-  async take(principal: Principal, topic: string, payload: Buffer): Promise<void> {
+  async take(principal: Principal, topic: string, payload: Buffer, address = ''): Promise<void> {
     const target = destination(principal, topic)
     if (target.to === 'forbidden') {
       throw new Error(`not allowed to publish on ${JSON.stringify(topic.slice(0, 128))}`)
     }
-    if (principal.type === 'user') return this.#receivers.onTeamAction(principal.user, payload)
+    if (principal.type === 'user') return this.#receivers.onTeamAction(principal.user, payload, address)
     const { device } = principal
     const { to } = target
     switch (to) {

@@ -43,6 +43,7 @@ const ALLOWED: Record<string, readonly (Role | 'device')[]> = {
   'POST /api/v1/users': ['admin'],
   'POST /api/v1/users/:name/secret': ['admin'],
   'DELETE /api/v1/users/:name': ['admin'],
+  'GET /api/v1/audit': ['admin'],
   'POST /api/v1/readings': ['admin', 'device'],
   'POST /write': ['admin', 'device'],
   'POST /api/v2/write': ['admin', 'device'],

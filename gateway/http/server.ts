@@ -5,6 +5,7 @@ import rateLimit from '@fastify/rate-limit'
 import fastify, { LogController } from 'fastify'
 import type { Part } from '../model/pipeline.ts'
 import { alarms } from './alarms.ts'
+import { auditLog, noteOrigins } from './audit.ts'
 import { denyByDefault, type Authority } from './auth.ts'
 import { backTest } from './backtest.ts'
 import { cases } from './cases.ts'
@@ -135,6 +136,7 @@ export class HttpServer implements Part {
       timeWindow: 1000,
       errorResponseBuilder: () => new Problem('too_many_requests'),
     })
+    noteOrigins(app, parts)
     denyByDefault(app, authority, this.routes)
     app.addHook('onRequest', (request, reply, done) => {
       // Answers hold what only the caller may see, secrets too.
@@ -170,6 +172,7 @@ export class HttpServer implements Part {
     drivenClock(app, parts)
     sessions(app, parts, sessionStore)
     users(app, parts)
+    auditLog(app, parts)
     events(app, parts, this.#stream, sessionStore)
     await serveConsole(app)
     return app
