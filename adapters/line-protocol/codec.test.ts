@@ -11,7 +11,12 @@ function decode(text: string, precision: Precision, limits = { readings: 1000, b
   const { batches, bad } = decodeBytes(Buffer.from(text), precision, limits)
   return {
     batches: batches.map(({ kind, device, messages }) => {
-      const readings = messages.flatMap((message) => JSON.parse(Buffer.from(message).toString()) as unknown[])
+      const readings = messages.flatMap(({ json, readings }) => {
+        const parsed = JSON.parse(Buffer.from(json).toString()) as unknown[]
+        // Whatever the text: what comes along with the bytes is what they say.
+        if (readings !== undefined) expect(readings).toStrictEqual(parsed)
+        return parsed
+      })
       return { kind, device, readings }
     }),
     bad,
@@ -52,6 +57,40 @@ test('whatever comes, every line that says something is a reading or a bad line'
     }),
     { numRuns: 100_000 },
   )
+})
+
+test('numbers, booleans and times that come along with the bytes are what the bytes say, to the last bit', () => {
+  const decimal = fc
+    .tuple(fc.constantFrom('', '-'), fc.nat(), fc.option(fc.stringMatching(/^\d{1,18}$/)))
+    .map(([sign, whole, fraction]) => `${sign}${whole}${fraction === null ? '' : `.${fraction}`}`)
+  const value = fc.oneof(
+    decimal,
+    fc.double({ noNaN: true, noDefaultInfinity: true }).map(String),
+    fc.constantFrom('-0', '-0.0', '0.1', 'true', 'false', 't', '5i', '1.', '.5', '00', '1e3', '"x"'),
+  )
+  const key = fc.constantFrom('a', 'b', 'c', 'a_flag', 'lon', 'lat', '__proto__', '1', 'constructor')
+  const line = fc.tuple(
+    fc.array(fc.tuple(key, value), { minLength: 1, maxLength: 4 }),
+    fc.option(fc.nat({ max: 2 ** 51 })),
+  )
+  fc.assert(
+    fc.property(fc.array(line, { minLength: 1, maxLength: 6 }), precisions, (lines, precision) => {
+      const text = lines.map(
+        ([fields, time]) => `m,device=d ${fields.map((field) => field.join('=')).join(',')} ${time ?? ''}`,
+      )
+      decode(text.join('\n'), precision)
+    }),
+    { numRuns: 20_000 },
+  )
+  const { batches } = decodeBytes(Buffer.from('m v=1.5,b=true 7\nm v=2,b=false 8\nm b=true 9\n'), 'ms', {
+    readings: 1000,
+    bytes: 1 << 20,
+  })
+  expect(batches[0]!.messages[0]!.readings).toEqual([
+    { metrics: { v: 1.5, b: true }, ts: 7 },
+    { metrics: { v: 2, b: false }, ts: 8 },
+    { metrics: { b: true }, ts: 9 },
+  ])
 })
 
 test('a line between two others is read the same, whatever surrounds it', () => {
@@ -137,12 +176,12 @@ test('messages hold no more than they may, and together everything in order', ()
         const input = Buffer.from(values.map((value) => `m v=${value} 7`).join('\n'))
         const { messages } = decodeBytes(input, 'ms', limits).batches[0]!
         const read = messages.map(
-          (message) => JSON.parse(Buffer.from(message).toString()) as { metrics: { v: number } }[],
+          (message) => JSON.parse(Buffer.from(message.json).toString()) as { metrics: { v: number } }[],
         )
         expect(read.flat().map((reading) => reading.metrics.v)).toEqual(values)
         for (const [i, message] of messages.entries()) {
           expect(read[i]!.length).toBeLessThanOrEqual(limits.readings)
-          if (read[i]!.length > 1) expect(message.length).toBeLessThanOrEqual(limits.bytes)
+          if (read[i]!.length > 1) expect(message.json.length).toBeLessThanOrEqual(limits.bytes)
         }
       },
     ),

@@ -9,14 +9,18 @@ export interface Key {
   readonly written: Buffer
   readonly json: Buffer
   readonly place: 'metric' | 'flag' | 'position'
+  /** Whether an object can be given it by assignment: `__proto__` means something else there. */
+  readonly isPlain: boolean
 }
 
 export function keyOf(written: Buffer): Key {
   const name = unescapeName(written.toString('utf8', 0, written.length - 1))
   const json = Buffer.from(`${JSON.stringify(name)}:`)
-  if (name === 'lon' || name === 'lat' || name === 'alt') return { name, written, json, place: 'position' }
+  const isPlain = name !== '__proto__'
+  if (name === 'lon' || name === 'lat' || name === 'alt')
+    return { name, written, json, place: 'position', isPlain }
   const place = name.length > FLAG.length && name.endsWith(FLAG) ? 'flag' : 'metric'
-  return { name, written, json, place }
+  return { name, written, json, place, isPlain }
 }
 
 /** What of a line does not belong to its metrics: JSON texts. */

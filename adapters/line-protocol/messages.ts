@@ -6,8 +6,14 @@ export interface Batch {
   readonly kind: string
   /** Undefined when the lines have no such tag. */
   readonly device: string | undefined
-  /** Each a JSON array of readings. */
-  readonly messages: readonly Uint8Array[]
+  readonly messages: readonly Message[]
+}
+
+export interface Message {
+  /** A JSON array of readings. */
+  readonly json: Uint8Array
+  /** What `JSON.parse` would make of it, where that came along with the bytes; undefined where it did not. */
+  readonly readings: readonly unknown[] | undefined
 }
 
 /** What one message may hold; a single longer reading is a message all the same. */
@@ -22,12 +28,20 @@ export interface Group {
   readonly device: string | undefined
   readonly starts: number[]
   readonly ends: number[]
+  /** The same readings as values; undefined where one has to be parsed. */
+  readonly readings: unknown[]
   /** Keys of the line before, since the next one has most probably the same. */
   readonly keys: Key[]
+  /** Metrics of a line with just these keys: copies of it share its shape. Undefined when a key has changed. */
+  template: Readonly<Record<string, number | boolean>> | undefined
 }
 
-export function messagesOf({ starts, ends }: Group, output: Buffer, limits: MessageLimits): Buffer[] {
-  const messages: Buffer[] = []
+export function messagesOf(
+  { starts, ends, readings }: Group,
+  output: Buffer,
+  limits: MessageLimits,
+): Message[] {
+  const messages: Message[] = []
   for (let first = 0; first < starts.length;) {
     // Brackets, and a comma for each reading but one.
     let bytes = 1
@@ -40,14 +54,15 @@ export function messagesOf({ starts, ends }: Group, output: Buffer, limits: Mess
       next - first < limits.readings &&
       bytes + ends[next]! - starts[next]! < limits.bytes
     )
-    const message = Buffer.allocUnsafe(bytes)
+    const json = Buffer.allocUnsafe(bytes)
     let size = 0
     for (let i = first; i < next; i++) {
-      message[size++] = i === first ? OPENING_BRACKET : COMMA
-      size += output.copy(message, size, starts[i], ends[i])
+      json[size++] = i === first ? OPENING_BRACKET : COMMA
+      size += output.copy(json, size, starts[i], ends[i])
     }
-    message[size] = CLOSING_BRACKET
-    messages.push(message)
+    json[size] = CLOSING_BRACKET
+    const decoded = readings.slice(first, next)
+    messages.push({ json, readings: decoded.includes(undefined) ? undefined : decoded })
     first = next
   }
   return messages

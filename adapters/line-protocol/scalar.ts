@@ -9,6 +9,36 @@ const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
   ...['f', 'F', 'false', 'False', 'FALSE'].map((word) => [word, false] as const),
 ])
 
+/** Digits that a double holds exactly, all of them together; and the powers of ten that it does. */
+const EXACT_DIGITS = 15
+const POWERS = Array.from({ length: EXACT_DIGITS + 1 }, (_, exponent) => 10 ** exponent)
+
+/**
+ * A number as RFC 8259 §6 writes it, without an exponent; NaN when it is not one, or has so many digits that reading it
+ * is for `JSON.parse`. Digits as a whole number, divided by a power of ten: both are exact, so the quotient is the
+ * double that is nearest, as it has to be.
+ */
+export function plainNumber(input: Buffer, start: number, end: number): number {
+  let at = start
+  const isNegative = input[at] === MINUS
+  if (isNegative) at++
+  const first = at
+  let digits = 0
+  let point = -1
+  for (; at < end; at++) {
+    const byte = input[at]!
+    if (byte >= ZERO && byte <= NINE) digits = digits * 10 + (byte - ZERO)
+    else if (byte === POINT && point < 0) point = at
+    else return NaN
+  }
+  const whole = (point < 0 ? end : point) - first
+  const fraction = point < 0 ? 0 : end - point - 1
+  if (whole === 0 || (point >= 0 && fraction === 0)) return NaN
+  if ((whole > 1 && input[first] === ZERO) || whole + fraction > EXACT_DIGITS) return NaN
+  const value = digits / POWERS[fraction]!
+  return isNegative ? -value : value
+}
+
 /** RFC 8259 §6; what is not can still be a number of line protocol. */
 export function isJsonNumber(input: Buffer, start: number, end: number): boolean {
   let at = input[start] === MINUS ? start + 1 : start
