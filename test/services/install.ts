@@ -13,6 +13,7 @@ const packages: Record<string, string> = {
   'victoria-metrics': '/usr/bin/victoria-metrics',
   chromium: '/usr/bin/chromium',
   openssl: '/usr/bin/openssl',
+  iproute2: '/usr/sbin/ip',
 }
 
 const missing = () => Object.keys(packages).filter((name) => !existsSync(packages[name]!))
