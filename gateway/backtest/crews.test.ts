@@ -118,3 +118,24 @@ test('load: cases that came in each hour, and how many were open at once', () =>
     { team, hour: T + 3 * HOUR, cases: 1, open: 1 },
   ])
 })
+
+test('two teams that could both be sent share the work, the same way each time', () => {
+  const title = { en: 'Crew', zh: '组' }
+  const two = {
+    ...district,
+    teams: [
+      { id: 'first', level: 'grid' as const, title },
+      { id: 'second', level: 'grid' as const, title },
+      ...district.teams.filter(({ level }) => level === 'district'),
+    ],
+  }
+  const alarms = ['a', 'b', 'c', 'd'].map((site, index) => alarm(site, index))
+  const teams = () => foresee(alarms, two, manning).map(({ team }) => team)
+  expect(teams()).toEqual(['first', 'second', 'first', 'second'])
+  // The first is done by then.
+  expect(foresee([alarm('a', 0), alarm('b', 40)], two, manning).map(({ team }) => team)).toEqual([
+    'first',
+    'first',
+  ])
+  expect(teams()).toEqual(teams())
+})

@@ -45,10 +45,11 @@ export interface ForeseenCase {
 
 /**
  * What the queue and the crews would have done with the alarms: one open case per rule family and site, sent
- * to the team that the district names, taken by its next free crew, the worst and then the oldest first.
+ * to the team that the district names for that moment, by its rosters and by what each team has to do, and taken by
+ * its next free crew, the worst and then the oldest first.
  *
- * Is: an estimate of load. Is not: a forecast. Every crew takes the same time for everything, works day and
- * night, and is closed with its case at once; the first team keeps its case (live, a case that waits goes up a
+ * Is: an estimate of load. Is not: a forecast. Every crew takes the same time for everything; a team's
+ * crews work day and night, whoever its roster names, and is closed with its case at once; the first team keeps its case (live, a case that waits goes up a
  * level); cases that were open before the stretch, and people's own reports, are not counted; simulated devices
  * count like any other.
  */
@@ -102,7 +103,9 @@ class Shift {
     }
     const dispatch = rule.dispatch!
     const place = { category: dispatch.category, street: alarm.street, grid: alarm.grid }
-    const team = teamFor(this.#district, place, startLevel(this.#district, dispatch.category)).id
+    const start = startLevel(this.#district, dispatch.category)
+    const load = (id: string): number => this.#teams.get(id)?.open ?? 0
+    const team = teamFor(this.#district, place, start, calledAt, load).id
     const record: OpenCase = {
       id: caseId(family, alarm.startedAt, alarm.id),
       family,
@@ -122,6 +125,7 @@ class Shift {
     }
     this.#cases.push(record)
     this.#open.set(key, record)
+    this.#teamOf(team).open++
     this.#teamOf(team).waits(record)
     this.#send(team, calledAt)
   }
@@ -132,6 +136,7 @@ class Shift {
       const { family, site, team } = end.what
       this.#open.delete(keyOf(family, site))
       this.#teamOf(team).free++
+      this.#teamOf(team).open--
       this.#send(team, end.time)
     }
   }
@@ -160,6 +165,8 @@ class Shift {
 /** A team's free crews and the cases that wait for one. */
 class Team {
   free: number
+  /** Cases that wait for it or are worked on. */
+  open = 0
   /** By severity, each from the oldest on; a case that got worse stands in two of them. */
   readonly #waiting: OpenCase[][] = [[], [], [], []]
 

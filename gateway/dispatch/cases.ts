@@ -61,6 +61,12 @@ const TABLES = `
   ) STRICT, WITHOUT ROWID;
 `
 
+/** Somebody has yet to do something about it; who has taken it on works on it, whoever answers for it by now. */
+const AT_WORK = `state IN ('queued', 'dispatched', 'accepted', 'on_site')`
+const WORK_INDEX = `CREATE INDEX cases_at_work ON cases (coalesce(crew, team), state) WHERE ${AT_WORK}`
+/** Nobody counts further, for counting takes a microsecond a case: a team with more has more than it can do. */
+const WORK_COUNTED = 1000
+
 const COLUMNS = `id, family, site, street, grid, category, title, position, severity, state,
   suspended_from AS suspendedFrom, level, team, crew, queued_at AS queuedAt,
   respond_ms AS respondMs, arrive_ms AS arriveMs, resolve_ms AS resolveMs,
@@ -86,6 +92,7 @@ export class Cases {
   readonly #link: StatementSync
   readonly #due: StatementSync
   readonly #nextDue: StatementSync
+  readonly #work: StatementSync
   readonly #action: StatementSync
   readonly #addAction: StatementSync
 
@@ -94,6 +101,7 @@ export class Cases {
     database.migrate('cases-1', TABLES)
     database.migrate('cases-2', 'ALTER TABLE cases ADD COLUMN simulated INTEGER NOT NULL DEFAULT 0')
     database.migrate('cases-3', 'ALTER TABLE case_timeline ADD COLUMN hash TEXT')
+    database.migrate('cases-at-work-1', WORK_INDEX)
     const sql = database.sql
     this.#database = database
     this.#consoleUrl = consoleUrl
@@ -131,6 +139,10 @@ export class Cases {
     )
     this.#nextDue = sql.prepare(
       'SELECT min(next_colour_at) AS at FROM cases WHERE next_colour_at IS NOT NULL',
+    )
+    this.#work = sql.prepare(
+      `SELECT count(*) AS count FROM
+        (SELECT 1 FROM cases WHERE coalesce(crew, team) = ? AND ${AT_WORK} LIMIT ${WORK_COUNTED})`,
     )
     this.#action = sql.prepare(
       'SELECT action FROM case_actions WHERE case_id = ? AND actor = ? AND action_id = ?',
@@ -232,6 +244,11 @@ export class Cases {
   /** When the next deadline colour of any case is due; null when no clock runs. */
   nextDue(): number | null {
     return this.#nextDue.get()!['at'] as number | null
+  }
+
+  /** Cases that a team has to work on; of more than 1,000 the first thousand. */
+  workOf(team: string): number {
+    return (this.#work.get(team) as { count: number }).count
   }
 
   /** The action that the actor has sent before under this id, if any. */

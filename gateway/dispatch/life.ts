@@ -6,7 +6,7 @@ import type { ActionRequest } from './actions.ts'
 import type { CaseRecord } from './case-record.ts'
 import { deadlines, extended, resumed, runningClock, suspended } from './clocks.ts'
 import { distanceMetres } from './distance.ts'
-import { levelAbove, servesStreet, teamFor, teamOf } from '../district/routing.ts'
+import { levelAbove, servesStreet, teamOf, type Route } from '../district/routing.ts'
 
 /** A position further from the site than this, in metres, is kept and flagged (contract §4). */
 const ON_SITE_LIMIT = 300
@@ -27,6 +27,8 @@ interface Wish {
   readonly request: ActionRequest
   readonly user: User
   readonly district: District
+  /** Who is sent at a level, as things are now. */
+  readonly route: Route
   readonly now: number
 }
 
@@ -78,7 +80,7 @@ const EFFECTS: Readonly<Record<Action, (wish: Wish) => CaseRecord>> = {
   verify: ({ record }) => record,
   close: ({ record, request }) => ({ ...record, closeCode: request.code! }),
   // Who cannot do it hands it up: it waits there to be assigned, so it never lies with nobody.
-  return: ({ record, district }) => ({ ...oneLevelUp(record, district), crew: null }),
+  return: ({ record, route }) => ({ ...oneLevelUp(record, route), crew: null }),
   // Back to those who did it, wherever it has gone since.
   rework: ({ record, district }) => sentTo(record, record.crew ?? record.team, district),
   void: ({ record }) => record,
@@ -94,8 +96,8 @@ function sentTo(record: CaseRecord, team: string, district: District): CaseRecor
 }
 
 /** The team of the next level answers for it from now on; at the top, the district's goes on. */
-function oneLevelUp(record: CaseRecord, district: District): CaseRecord {
-  const team = teamFor(district, record, levelAbove(record.level))
+function oneLevelUp(record: CaseRecord, route: Route): CaseRecord {
+  const team = route(record, levelAbove(record.level))
   return { ...record, team: team.id, level: team.level }
 }
 
@@ -103,8 +105,8 @@ function oneLevelUp(record: CaseRecord, district: District): CaseRecord {
  * A deadline colour has come up: the case goes one level up (contract §4). Who accepted it stays on it as
  * `crew`; one that waits to be assigned is assigned by this.
  */
-export function escalate(record: CaseRecord, district: District): CaseRecord {
-  const up = record.level === 'district' ? record : oneLevelUp(record, district)
+export function escalate(record: CaseRecord, route: Route): CaseRecord {
+  const up = record.level === 'district' ? record : oneLevelUp(record, route)
   return up.state === 'queued' ? { ...up, state: 'dispatched' } : up
 }
 

@@ -20,7 +20,7 @@ import { escalate, noted, takeStep } from './life.ts'
 import { caseId, caseTitle, familyOf, isForDispatch, rank, type Dispatch, type Finding } from './opening.ts'
 import { Orders } from './orders.ts'
 import { isInScope, mayDo } from './rights.ts'
-import { startLevel, teamFor } from '../district/routing.ts'
+import { startLevel, teamFor, type Route } from '../district/routing.ts'
 import { allowedIn, isOpen, nextState } from './transitions.ts'
 
 /** However far the next deadline is, look again after this, ms: the wall clock may have jumped. */
@@ -211,7 +211,7 @@ export class Queue implements AlarmBook, Part {
   #openFor(occasion: Occasion, now: number): string {
     const { cases, district } = this.#parts
     const { happenedAt, seed, entry, ...known } = occasion
-    const team = teamFor(district, known, startLevel(district, known.category))
+    const team = this.#routeAt(now)(known, startLevel(district, known.category))
     const record: CaseRecord = {
       ...known,
       id: this.#newId(caseId(known.family, happenedAt, seed)),
@@ -234,6 +234,12 @@ export class Queue implements AlarmBook, Part {
     cases.insert(record, entries)
     this.#afterSave({ before: null, after: record, entries })
     return record.id
+  }
+
+  /** By who is on duty then and what they have to do. */
+  #routeAt(now: number): Route {
+    const { cases, district } = this.#parts
+    return (place, from) => teamFor(district, place, from, now, (team) => cases.workOf(team))
   }
 
   /** Numbered when what opens it had a case before. */
@@ -292,7 +298,7 @@ export class Queue implements AlarmBook, Part {
       if (stranger !== undefined)
         return invalid('files', `${stranger} is no evidence of this case; upload it first`)
       const now = clock.now()
-      const step = takeStep({ record, request, user, district, now }, next)
+      const step = takeStep({ record, request, user, district, route: this.#routeAt(now), now }, next)
       if ('type' in step) return step
       this.#save(record, withFreshColour(step.record, now), [step.entry])
       if (actionId !== undefined) cases.countAction(caseId, user.name, actionId, action)
@@ -305,8 +311,9 @@ export class Queue implements AlarmBook, Part {
    * at once after a long pause. Called by the timer, and harmless at any other time.
    */
   checkDeadlines(): void {
-    const { database, cases, district, clock } = this.#parts
+    const { database, cases, clock } = this.#parts
     const now = clock.now()
+    const route = this.#routeAt(now)
     database.transaction(() => {
       for (const record of cases.due(now, DUE_AT_ONCE)) {
         let current = record
@@ -314,7 +321,7 @@ export class Queue implements AlarmBook, Part {
         let next = nextColour(current, current.deadlineColour)
         while (next !== null && next.at <= now) {
           const before = current
-          current = { ...escalate(current, district), deadlineColour: next.colour }
+          current = { ...escalate(current, route), deadlineColour: next.colour }
           const moved = current.team === before.team ? {} : { team: current.team }
           entries.push(noted(now, `deadline_${next.colour}`, moved))
           next = nextColour(current, next.colour)

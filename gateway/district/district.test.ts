@@ -8,6 +8,7 @@ import { loadKinds } from '../model/kinds.ts'
 import { loadDistrict } from './district.ts'
 import { startLevel, teamFor } from './routing.ts'
 
+const NOON = Date.parse('2026-06-01T12:00:00+08:00')
 const folder = mkdtempSync(join(tmpdir(), 'gridwhistle-district-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -30,7 +31,9 @@ test('in the built-in district a case of every street goes from a crew to the st
   const district = loadDistrict()
   for (const { id: street } of district.streets) {
     const place = { category: 'cooking-fume', street, grid: `${street}-001` }
-    const way = (['grid', 'street', 'district'] as const).map((level) => teamFor(district, place, level).id)
+    const way = (['grid', 'street', 'district'] as const).map(
+      (level) => teamFor(district, place, level, NOON).id,
+    )
     expect(way).toEqual([`${street}-crew`, `${street}-team`, 'fume-team'])
   }
 })

@@ -6,6 +6,7 @@ import {
   type Level,
   type Team,
 } from '../model/district.ts'
+import { dutyStrength, localMinute } from './duty.ts'
 
 /** Where a case happened and what it is about: all that routing looks at. */
 export interface Place {
@@ -29,20 +30,59 @@ export function levelAbove(level: Level): Level {
   return LEVELS[Math.min(LEVELS.indexOf(level) + 1, LEVELS.length - 1)]!
 }
 
+/** Cases that a team has to work on now. */
+export type Load = (team: string) => number
+
+/** {@link teamFor} with everything but the case: what the queue routes by. */
+export type Route = (place: Place, from: Level) => LadderTeam
+
 /**
- * The team for a case at a level, or at the next one up that has any: category × grid → street → district.
- * At one level a team that names the category comes before one that takes everything, then the file's order
- * decides. Always finds one: `loadDistrict` demands a district team that takes everything everywhere.
+ * The team for a case at a level, or at the next one up that has any on duty: category × grid → street → district.
+ * At one level a team with somebody on duty `now` (epoch ms) comes before one without, one that names the category
+ * before one that takes everything, then the one with the fewest cases for each person on duty, then the file's
+ * order. When nobody is on duty up to the top, the district's answers for it all the same. Departments are never
+ * sent to: they are whistled for. Pure, and always finds one: `loadDistrict` demands a district team that takes
+ * everything everywhere.
  */
-export function teamFor(district: District, place: Place, from: Level): LadderTeam {
+export function teamFor(
+  district: District,
+  place: Place,
+  from: Level,
+  now: number,
+  load: Load = () => 0,
+): LadderTeam {
+  const at = localMinute(now)
+  let asleep: readonly LadderTeam[] = []
   for (const level of LEVELS.slice(LEVELS.indexOf(from))) {
     const able = district.teams.filter(
       (team): team is LadderTeam => team.level === level && serves(team, place),
     )
-    const team = able.find((team) => team.categories !== undefined) ?? able[0]
-    if (team !== undefined) return team
+    const strength = new Map(able.map((team) => [team, dutyStrength(team, district, at)]))
+    const awake = able.filter((team) => strength.get(team)! > 0)
+    if (awake.length > 0) return leastLoaded(named(awake), (team) => load(team.id) / strength.get(team)!)
+    if (able.length > 0) asleep = able
   }
-  throw new Error(`district ${district.id} has no team that takes every case`)
+  const team = named(asleep)[0]
+  if (team === undefined) throw new Error(`district ${district.id} has no team that takes every case`)
+  return team
+}
+
+/** Those that name their categories, if there are any. */
+function named(teams: readonly LadderTeam[]): readonly LadderTeam[] {
+  const specialists = teams.filter((team) => team.categories !== undefined)
+  return specialists.length > 0 ? specialists : teams
+}
+
+function leastLoaded(teams: readonly LadderTeam[], loadOf: (team: LadderTeam) => number): LadderTeam {
+  let [best] = teams as [LadderTeam]
+  // Most often there is no choice, and nothing is counted.
+  if (teams.length === 1) return best
+  let least = Infinity
+  for (const team of teams) {
+    const load = loadOf(team)
+    if (load < least) [best, least] = [team, load]
+  }
+  return best
 }
 
 export function serves(team: Team, place: Place): boolean {
