@@ -1,0 +1,302 @@
+import type { StatementSync } from 'node:sqlite'
+import type { Cases } from '../dispatch/cases.ts'
+import type { Queue } from '../dispatch/queue.ts'
+import { isOpen } from '../dispatch/transitions.ts'
+import type { Log } from '../log.ts'
+import type { TimelineEntry } from '../model/case.ts'
+import type { Clock } from '../model/clock.ts'
+import type { Part } from '../model/pipeline.ts'
+import type { Database } from '../registry/database.ts'
+import { claimedBy, MEDIA, mediaOf, type Claimed, type Media } from './media.ts'
+import { TooLong, Vault, type Received } from './vault.ts'
+
+/** What people send, and what the gateway freezes. */
+export type EvidenceKind = 'photo' | 'video' | 'readings' | 'frames' | 'context'
+
+/** A file of a case. */
+export interface EvidenceFile {
+  /** SHA-256 of its bytes: what an action names in `files`. */
+  readonly id: string
+  readonly kind: EvidenceKind
+  readonly media: string
+  /** Bytes. */
+  readonly size: number
+  /** The gateway's time; a file's own counts for nothing. */
+  readonly at: number
+  /** User name, or `gateway`. */
+  readonly by: string
+  readonly claimed: Claimed | null
+}
+
+export interface EvidenceLimits {
+  readonly photoBytes: number
+  readonly videoBytes: number
+  /** Files that people may add to one case. */
+  readonly filesPerCase: number
+  /** All files of all cases, bytes. People may fill nine tenths of it; the rest is for what the gateway freezes. */
+  readonly quotaBytes: number
+}
+
+export type RefusalReason = 'too_large' | 'bad_evidence' | 'too_many_files' | 'evidence_full' | 'case_closed' | 'overloaded'
+
+/** A file that is not taken; the message says why, and what would be. */
+export class EvidenceRefused extends Error {
+  override readonly name = 'EvidenceRefused'
+  readonly reason: RefusalReason
+
+  constructor(reason: RefusalReason, message: string) {
+    super(message)
+    this.reason = reason
+  }
+}
+
+/** A file that has come in and is what it should be; it waits to be attached to a case or discarded. */
+export interface Upload extends Received {
+  readonly media: Media
+  readonly claimed: Claimed | null
+}
+
+/** Uploads at once: each holds a file and a quarter of a megabyte. */
+const UPLOADS_AT_ONCE = 16
+const PEOPLES_SHARE = 0.9
+
+const TABLES = `
+  CREATE TABLE case_evidence (
+    case_id TEXT NOT NULL REFERENCES cases (id), sha256 TEXT NOT NULL,
+    kind TEXT NOT NULL, media TEXT NOT NULL, size INTEGER NOT NULL,
+    at INTEGER NOT NULL, by TEXT NOT NULL, claimed TEXT,
+    PRIMARY KEY (case_id, sha256)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX case_evidence_by_hash ON case_evidence (sha256);
+`
+
+export interface EvidenceParts {
+  readonly database: Database
+  readonly cases: Cases
+  readonly queue: Pick<Queue, 'annotate' | 'checkFiles'>
+  /** `dataDir/evidence`. */
+  readonly folder: string
+  readonly limits: EvidenceLimits
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Files of cases: what they are is in `registry.db`, their bytes are in the {@link Vault}. */
+export class Evidence implements Part {
+  readonly #parts: EvidenceParts
+  readonly #vault: Vault
+  readonly #add: StatementSync
+  readonly #of: StatementSync
+  readonly #one: StatementSync
+  readonly #named: StatementSync
+  /** All files, bytes; the same file in two cases counts once. */
+  #total = 0
+  #receiving = 0
+
+  constructor(parts: EvidenceParts) {
+    this.#parts = parts
+    this.#vault = new Vault(parts.folder)
+    parts.database.migrate('evidence-1', TABLES)
+    const { sql } = parts.database
+    this.#add = sql.prepare(
+      `INSERT OR IGNORE INTO case_evidence (case_id, sha256, kind, media, size, at, by, claimed)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    )
+    this.#of = sql.prepare('SELECT * FROM case_evidence WHERE case_id = ? ORDER BY at, sha256')
+    this.#one = sql.prepare('SELECT * FROM case_evidence WHERE case_id = ? AND sha256 = ?')
+    this.#named = sql.prepare('SELECT 1 FROM case_evidence WHERE sha256 = ? LIMIT 1')
+    parts.queue.checkFiles((caseId, file) => this.file(caseId, file)?.by !== 'gateway' && this.has(caseId, file))
+  }
+
+  async start(): Promise<void> {
+    const { swept } = await this.#vault.start((sha256) => this.#isNamed(sha256))
+    if (swept > 0) this.#parts.log.info({ files: swept }, 'evidence that no case had yet was given up')
+    const row = this.#parts.database.sql
+      .prepare('SELECT coalesce(sum(size), 0) AS total FROM (SELECT max(size) AS size FROM case_evidence GROUP BY sha256)')
+      .get()
+    this.#total = row!['total'] as number
+  }
+
+  async stop(): Promise<void> {}
+
+  /** In the order in which they came. */
+  files(caseId: string): readonly EvidenceFile[] {
+    return this.#of.all(caseId).map(fileOf)
+  }
+
+  file(caseId: string, id: string): EvidenceFile | undefined {
+    const row = this.#one.get(caseId, id)
+    return row === undefined ? undefined : fileOf(row)
+  }
+
+  has(caseId: string, id: string): boolean {
+    return this.#one.get(caseId, id) !== undefined
+  }
+
+  /** The bytes of a file, or a stretch of them, both ends inclusive. */
+  read(id: string, range?: { readonly start: number; readonly end: number }): ReturnType<Vault['read']> {
+    return this.#vault.read(id, range)
+  }
+
+  /** Why a person may add no file to the case now; to be asked before the bytes are read, and asked again after it. */
+  refusal(caseId: string): EvidenceRefused | null {
+    const record = this.#parts.cases.record(caseId)
+    if (record === undefined || !isOpen(record.state))
+      return new EvidenceRefused('case_closed', 'the case is closed; its file takes nothing more')
+    const { filesPerCase, quotaBytes } = this.#parts.limits
+    if (this.files(caseId).filter(({ by }) => by !== 'gateway').length >= filesPerCase)
+      return new EvidenceRefused('too_many_files', `a case takes ${filesPerCase} files (evidence.filesPerCase)`)
+    if (this.#total >= quotaBytes * PEOPLES_SHARE)
+      return new EvidenceRefused(
+        'evidence_full',
+        'the space for evidence is used up (evidence.quotaBytes); tell whoever runs the gateway',
+      )
+    return null
+  }
+
+  /**
+   * Takes in a file of a person: on disk and checked when it resolves, of no case yet. Rejects with
+   * {@link EvidenceRefused}; then nothing is left of it.
+   */
+  async receive(source: AsyncIterable<Uint8Array>): Promise<Upload> {
+    if (this.#receiving >= UPLOADS_AT_ONCE)
+      throw new EvidenceRefused('overloaded', `${UPLOADS_AT_ONCE} files are coming in; try again in a moment`)
+    const { photoBytes, videoBytes } = this.#parts.limits
+    this.#receiving++
+    try {
+      const received = await this.#vault.receive(source, (head) => (isIsoMedia(head) ? videoBytes : photoBytes))
+      const media = await mediaOf(received.path, received.size)
+      if (typeof media === 'object') {
+        await this.#vault.discard(received)
+        throw new EvidenceRefused('bad_evidence', media.fault)
+      }
+      return { ...received, media, claimed: await claimedBy(received.path, media) }
+    } catch (error) {
+      if (!(error instanceof TooLong)) throw error
+      throw new EvidenceRefused(
+        'too_large',
+        `at most ${photoBytes} bytes for a photo (evidence.photoBytes), ${videoBytes} for a video (evidence.videoBytes)`,
+      )
+    } finally {
+      this.#receiving--
+    }
+  }
+
+  /**
+   * Makes it a file of the case, with an entry `evidence_added` in the timeline, all of it on disk when it resolves.
+   * The same file twice is one. Rejects with {@link EvidenceRefused}, and the upload is gone.
+   */
+  async attach(
+    caseId: string,
+    by: string,
+    upload: Upload,
+  ): Promise<{ readonly file: EvidenceFile; readonly isNew: boolean }> {
+    const { sha256, size, media, claimed } = upload
+    const known = this.file(caseId, sha256)
+    if (known !== undefined) {
+      await this.#vault.discard(upload)
+      return { file: known, isNew: false }
+    }
+    const refusal = this.refusal(caseId)
+    if (refusal !== null) {
+      await this.#vault.discard(upload)
+      throw refusal
+    }
+    await this.#vault.keep(upload)
+    const { database, queue, clock } = this.#parts
+    return database.transaction(() => {
+      // Meanwhile another request may have brought the same, or closed the case.
+      const meanwhile = this.file(caseId, sha256)
+      if (meanwhile !== undefined) return { file: meanwhile, isNew: false }
+      const late = this.refusal(caseId)
+      if (late !== null) throw late
+      const file = { id: sha256, kind: MEDIA[media].kind, media, size, at: clock.now(), by, claimed }
+      this.#insert(caseId, file)
+      const entry: TimelineEntry = {
+        at: file.at,
+        actor: by,
+        action: 'evidence_added',
+        note: null,
+        position: null,
+        files: [sha256],
+      }
+      queue.annotate(caseId, entry)
+      return { file, isNew: true }
+    })
+  }
+
+  async discard(upload: Upload): Promise<void> {
+    await this.#vault.discard(upload)
+  }
+
+  /**
+   * Keeps what the gateway has frozen, with one entry in the timeline that names all of it. On disk when it resolves;
+   * false when there is no room.
+   */
+  async freeze(
+    caseId: string,
+    reason: string,
+    parts: readonly { readonly kind: EvidenceKind; readonly media: string; readonly bytes: AsyncIterable<Uint8Array> }[],
+  ): Promise<boolean> {
+    const { database, cases, clock, limits } = this.#parts
+    const kept: EvidenceFile[] = []
+    for (const { kind, media, bytes } of parts) {
+      const received = await this.#vault.receive(bytes, () => Infinity)
+      if (this.#total + received.size > limits.quotaBytes) {
+        await this.#vault.discard(received)
+        return false
+      }
+      await this.#vault.keep(received)
+      kept.push({
+        id: received.sha256,
+        kind,
+        media,
+        size: received.size,
+        at: clock.now(),
+        by: 'gateway',
+        claimed: null,
+      })
+    }
+    database.transaction(() => {
+      for (const file of kept) this.#insert(caseId, file)
+      cases.note(caseId, [
+        {
+          at: clock.now(),
+          actor: 'gateway',
+          action: 'evidence_frozen',
+          note: reason,
+          position: null,
+          files: kept.map(({ id }) => id),
+        },
+      ])
+    })
+    return true
+  }
+
+  #insert(caseId: string, file: EvidenceFile): void {
+    const { id, kind, media, size, at, by, claimed } = file
+    if (!this.#isNamed(id)) this.#parts.database.afterCommit(() => (this.#total += size))
+    this.#add.run(caseId, id, kind, media, size, at, by, claimed === null ? null : JSON.stringify(claimed))
+  }
+
+  #isNamed(sha256: string): boolean {
+    return this.#named.get(sha256) !== undefined
+  }
+}
+
+/** ISO/IEC 14496-12 §4.3: the first box is `ftyp`. */
+function isIsoMedia(head: Uint8Array): boolean {
+  return Buffer.from(head.buffer, head.byteOffset, head.byteLength).toString('latin1', 4, 8) === 'ftyp'
+}
+
+function fileOf(row: Record<string, unknown>): EvidenceFile {
+  return {
+    id: row['sha256'] as string,
+    kind: row['kind'] as EvidenceKind,
+    media: row['media'] as string,
+    size: row['size'] as number,
+    at: row['at'] as number,
+    by: row['by'] as string,
+    claimed: row['claimed'] === null ? null : (JSON.parse(row['claimed'] as string) as Claimed),
+  }
+}
