@@ -256,6 +256,34 @@ export const ConfigSchema = Type.Object(
       },
       'orders to teams',
     ),
+    evidence: Section(
+      {
+        photoBytes: Type.Integer({
+          minimum: 65_536,
+          maximum: 104_857_600,
+          default: 10_485_760,
+          description: 'largest photo (JPEG, PNG)',
+        }),
+        videoBytes: Type.Integer({
+          minimum: 65_536,
+          maximum: 1_073_741_824,
+          default: 52_428_800,
+          description: 'largest video (MP4)',
+        }),
+        filesPerCase: Type.Integer({
+          minimum: 1,
+          maximum: 1000,
+          default: 50,
+          description: 'photos and videos that people may add to one case',
+        }),
+        quotaBytes: Type.Integer({
+          minimum: 1_048_576,
+          default: 21_474_836_480,
+          description: 'all evidence files together; a tenth of it is kept for what the gateway freezes',
+        }),
+      },
+      'files of cases, in dataDir/evidence',
+    ),
     district: Section(
       {
         file: Type.Optional(

@@ -13,6 +13,7 @@ import { ActionInbox } from './dispatch/action-inbox.ts'
 import { Dispatch } from './dispatch/dispatch.ts'
 import { areasOf, loadDistrict } from './district/district.ts'
 import { streetsOf } from './district/routing.ts'
+import { Evidence } from './evidence/evidence.ts'
 import { historianConsumer } from './historian/historian.ts'
 import { Recorder } from './historian/recorder.ts'
 import { HttpServer } from './http/server.ts'
@@ -189,6 +190,16 @@ export class Gateway {
       callsForSimulated: config.dispatch.simulated,
     })
     const { alarms, cases, queue } = dispatch
+    const evidence = new Evidence({
+      database,
+      cases,
+      queue,
+      folder: join(dataDir, 'evidence'),
+      limits: config.evidence,
+      clock,
+      log,
+    })
+    await this.#run(evidence)
     const recorder = new Recorder({ journal, journalFile, config: config.historian, dataDir, alarms, log })
     await this.#run(recorder)
     queue.onAlarm(() => recorder.notifyAlarms())
@@ -325,6 +336,7 @@ export class Gateway {
       cases,
       precisions: dispatch.precisions,
       queue,
+      evidence,
       publisher: broker,
       maxMessageBytes: config.mqtt.maxPacketBytes,
       messagesPerSecond: config.mqtt.messagesPerSecond,

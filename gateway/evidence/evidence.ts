@@ -37,7 +37,8 @@ export interface EvidenceLimits {
   readonly quotaBytes: number
 }
 
-export type RefusalReason = 'too_large' | 'bad_evidence' | 'too_many_files' | 'evidence_full' | 'case_closed' | 'overloaded'
+export type RefusalReason =
+  'too_large' | 'bad_evidence' | 'too_many_files' | 'evidence_full' | 'case_closed' | 'overloaded'
 
 /** A file that is not taken; the message says why, and what would be. */
 export class EvidenceRefused extends Error {
@@ -105,19 +106,27 @@ export class Evidence implements Part {
     this.#of = sql.prepare('SELECT * FROM case_evidence WHERE case_id = ? ORDER BY at, sha256')
     this.#one = sql.prepare('SELECT * FROM case_evidence WHERE case_id = ? AND sha256 = ?')
     this.#named = sql.prepare('SELECT 1 FROM case_evidence WHERE sha256 = ? LIMIT 1')
-    parts.queue.checkFiles((caseId, file) => this.file(caseId, file)?.by !== 'gateway' && this.has(caseId, file))
+    parts.queue.checkFiles(
+      (caseId, file) => this.file(caseId, file)?.by !== 'gateway' && this.has(caseId, file),
+    )
   }
 
   async start(): Promise<void> {
     const { swept } = await this.#vault.start((sha256) => this.#isNamed(sha256))
     if (swept > 0) this.#parts.log.info({ files: swept }, 'evidence that no case had yet was given up')
     const row = this.#parts.database.sql
-      .prepare('SELECT coalesce(sum(size), 0) AS total FROM (SELECT max(size) AS size FROM case_evidence GROUP BY sha256)')
+      .prepare(
+        'SELECT coalesce(sum(size), 0) AS total FROM (SELECT max(size) AS size FROM case_evidence GROUP BY sha256)',
+      )
       .get()
     this.#total = row!['total'] as number
   }
 
   async stop(): Promise<void> {}
+
+  get limits(): EvidenceLimits {
+    return this.#parts.limits
+  }
 
   /** In the order in which they came. */
   files(caseId: string): readonly EvidenceFile[] {
@@ -138,20 +147,24 @@ export class Evidence implements Part {
     return this.#vault.read(id, range)
   }
 
-  /** Why a person may add no file to the case now; to be asked before the bytes are read, and asked again after it. */
+  /** Why a person may add nothing to the case now, be it new or not: to be asked before the bytes are read. */
   refusal(caseId: string): EvidenceRefused | null {
     const record = this.#parts.cases.record(caseId)
     if (record === undefined || !isOpen(record.state))
       return new EvidenceRefused('case_closed', 'the case is closed; its file takes nothing more')
-    const { filesPerCase, quotaBytes } = this.#parts.limits
-    if (this.files(caseId).filter(({ by }) => by !== 'gateway').length >= filesPerCase)
-      return new EvidenceRefused('too_many_files', `a case takes ${filesPerCase} files (evidence.filesPerCase)`)
-    if (this.#total >= quotaBytes * PEOPLES_SHARE)
+    if (this.#total >= this.limits.quotaBytes * PEOPLES_SHARE)
       return new EvidenceRefused(
         'evidence_full',
         'the space for evidence is used up (evidence.quotaBytes); tell whoever runs the gateway',
       )
     return null
+  }
+
+  #refusalOfNew(caseId: string): EvidenceRefused | null {
+    const { filesPerCase } = this.limits
+    const count = this.files(caseId).filter(({ by }) => by !== 'gateway').length
+    if (count < filesPerCase) return this.refusal(caseId)
+    return new EvidenceRefused('too_many_files', `a case takes ${filesPerCase} files (evidence.filesPerCase)`)
   }
 
   /**
@@ -164,7 +177,9 @@ export class Evidence implements Part {
     const { photoBytes, videoBytes } = this.#parts.limits
     this.#receiving++
     try {
-      const received = await this.#vault.receive(source, (head) => (isIsoMedia(head) ? videoBytes : photoBytes))
+      const received = await this.#vault.receive(source, (head) =>
+        isIsoMedia(head) ? videoBytes : photoBytes,
+      )
       const media = await mediaOf(received.path, received.size)
       if (typeof media === 'object') {
         await this.#vault.discard(received)
@@ -197,7 +212,7 @@ export class Evidence implements Part {
       await this.#vault.discard(upload)
       return { file: known, isNew: false }
     }
-    const refusal = this.refusal(caseId)
+    const refusal = this.#refusalOfNew(caseId)
     if (refusal !== null) {
       await this.#vault.discard(upload)
       throw refusal
@@ -208,7 +223,7 @@ export class Evidence implements Part {
       // Meanwhile another request may have brought the same, or closed the case.
       const meanwhile = this.file(caseId, sha256)
       if (meanwhile !== undefined) return { file: meanwhile, isNew: false }
-      const late = this.refusal(caseId)
+      const late = this.#refusalOfNew(caseId)
       if (late !== null) throw late
       const file = { id: sha256, kind: MEDIA[media].kind, media, size, at: clock.now(), by, claimed }
       this.#insert(caseId, file)
@@ -236,7 +251,11 @@ export class Evidence implements Part {
   async freeze(
     caseId: string,
     reason: string,
-    parts: readonly { readonly kind: EvidenceKind; readonly media: string; readonly bytes: AsyncIterable<Uint8Array> }[],
+    parts: readonly {
+      readonly kind: EvidenceKind
+      readonly media: string
+      readonly bytes: AsyncIterable<Uint8Array>
+    }[],
   ): Promise<boolean> {
     const { database, cases, clock, limits } = this.#parts
     const kept: EvidenceFile[] = []

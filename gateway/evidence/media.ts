@@ -52,8 +52,16 @@ export async function claimedBy(path: string, media: Media): Promise<Claimed | n
   try {
     const { size } = await file.stat()
     const head = await readAt(file, 0, Math.min(size, HEAD))
+    // oxlint-disable-next-line import/no-named-as-default-member -- Node sees no names in a CommonJS module like this
     const tags: unknown = await exifr.parse(head, {
-      pick: ['DateTimeOriginal', 'OffsetTimeOriginal', 'GPSLatitude', 'GPSLongitude', 'GPSLatitudeRef', 'GPSLongitudeRef'],
+      pick: [
+        'DateTimeOriginal',
+        'OffsetTimeOriginal',
+        'GPSLatitude',
+        'GPSLongitude',
+        'GPSLatitudeRef',
+        'GPSLongitudeRef',
+      ],
       reviveValues: false,
     })
     return claims(tags)
@@ -67,7 +75,12 @@ export async function claimedBy(path: string, media: Media): Promise<Claimed | n
 
 function claims(tags: unknown): Claimed | null {
   if (typeof tags !== 'object' || tags === null) return null
-  const { DateTimeOriginal: time, OffsetTimeOriginal: offset, latitude, longitude } = tags as Record<string, unknown>
+  const {
+    DateTimeOriginal: time,
+    OffsetTimeOriginal: offset,
+    latitude,
+    longitude,
+  } = tags as Record<string, unknown>
   const takenAt =
     typeof time === 'string' && /^[\d: -]{10,19}$/.test(time)
       ? time + (typeof offset === 'string' && /^[+-]\d\d:\d\d$/.test(offset) ? offset : '')

@@ -65,10 +65,7 @@ export class Vault {
    * Takes in a stream; on disk when it resolves. `limitOf` is asked once, with the first bytes (12 where there are so
    * many), how many there may be. Rejects with {@link TooLong} and with the stream's own errors, and leaves nothing.
    */
-  async receive(
-    source: AsyncIterable<Uint8Array>,
-    limitOf: (head: Uint8Array) => number,
-  ): Promise<Received> {
+  async receive(source: AsyncIterable<Uint8Array>, limitOf: (head: Uint8Array) => number): Promise<Received> {
     const path = join(this.#incoming, randomUUID())
     const hash = createHash('sha256')
     const file = await open(path, 'wx', 0o600)

@@ -16,6 +16,8 @@ export type Caller =
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access
+    /** A body that may take long to arrive, such as a video over a mobile network. */
+    slowBody?: true
   }
   interface FastifyRequest {
     /** Null on routes that anyone may use. */

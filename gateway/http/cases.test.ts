@@ -1,4 +1,6 @@
+import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { png } from '../evidence/media.fixture.ts'
 import type { Case } from '../model/case.ts'
 import { ADMIN_TOKEN as token, fume, Site } from './server.fixture.ts'
 
@@ -24,7 +26,9 @@ describe('acting on a case', () => {
     const id = await opened('fume-1')
     await act(id, { action: 'accept', note: '<img src=x onerror=alert(1)>' }, crew)
     await act(id, { action: 'arrive', position: [120.8239, 32.0616] }, crew)
-    await act(id, { action: 'handle', files: ['photo-1.jpg'] }, crew)
+    const upload = await site.evidence.receive(Readable.from([png()]))
+    const photo = (await site.evidence.attach(id, 'ma', upload)).file.id
+    await act(id, { action: 'handle', files: [photo] }, crew)
     await act(id, { action: 'verify' })
     const closed = await act(id, { action: 'close', code: 'confirmed' })
     expect(closed.status).toBe(200)
@@ -32,7 +36,7 @@ describe('acting on a case', () => {
     expect(found).toMatchObject({ state: 'closed', closeCode: 'confirmed', allowed: [] })
     expect(
       found.timeline
-        .filter((entry) => entry.actor !== 'gateway')
+        .filter((entry) => entry.actor !== 'gateway' && entry.action !== 'evidence_added')
         .map(({ actor, action }) => `${actor} ${action}`),
     ).toEqual(['ma accept', 'ma arrive', 'ma handle', 'admin verify', 'admin close'])
     expect((await site.call('GET', `/api/v1/cases/${id}`, { token })).body).toEqual(found)

@@ -81,9 +81,9 @@ export async function evidence(app: Api, { evidence, cases, audit }: HttpParts):
       async (request, reply) => {
         const { id } = caseOf(request, request.params.id)
         // Who is refused has often not sent it all yet, and what is left is no next request.
-        const refuse = (problem: Problem): Problem => {
+        const refuse = (problem: unknown): Error => {
           reply.header('connection', 'close')
-          return problem
+          return problem instanceof Error ? problem : new Problem('internal')
         }
         const refused = evidence.refusal(id)
         if (refused !== null) throw refuse(problemFor(refused))

@@ -4,6 +4,7 @@ import type { Alarms } from '../dispatch/alarms.ts'
 import type { Cases } from '../dispatch/cases.ts'
 import type { Precisions } from '../dispatch/precision.ts'
 import type { Queue } from '../dispatch/queue.ts'
+import type { Evidence } from '../evidence/evidence.ts'
 import type { Recorder } from '../historian/recorder.ts'
 import type { ReadingIntake } from '../ingest/intake.ts'
 import type { QuarantineReader } from '../journal/quarantine.ts'
@@ -52,6 +53,7 @@ export interface HttpParts {
   readonly precisions: Precisions
   readonly backTests: Pick<BackTests, 'run'>
   readonly queue: Queue
+  readonly evidence: Evidence
   readonly publisher: Publisher
   /** Largest message that the intake takes as bytes. */
   readonly maxMessageBytes: number

@@ -26,8 +26,12 @@ export const PROBLEMS = {
   action_not_allowed: [409, 'The state of the case does not allow this action'],
   version_conflict: [409, 'It has changed since you looked'],
   no_suggestion: [409, 'There is nothing to suggest'],
+  case_closed: [409, 'The case is closed'],
+  too_many_files: [409, 'The case has as many files as it may have'],
   timeout: [408, 'The request took too long to arrive'],
   too_large: [413, 'The body is too large'],
+  bad_evidence: [415, 'The file is none that is taken as evidence'],
+  range_not_satisfiable: [416, 'The file is not that long'],
   unsupported_media_type: [415, 'The body must be JSON'],
   too_many_requests: [429, 'Too many requests; wait a little'],
   headers_too_large: [431, 'The head of the request is too large'],
@@ -37,6 +41,7 @@ export const PROBLEMS = {
   registry_unavailable: [503, 'The registry cannot be written now; try again'],
   rules_busy: [503, 'The rules cannot change at this moment; try again'],
   overloaded: [503, 'The gateway has no room for this now; try again'],
+  evidence_full: [507, 'The space for evidence is used up'],
 } as const satisfies Record<string, readonly [status: number, title: string]>
 export type ProblemCode = keyof typeof PROBLEMS
 

@@ -10,6 +10,7 @@ import { Cases } from '../dispatch/cases.ts'
 import { loadDistrict } from '../district/district.ts'
 import { Precisions } from '../dispatch/precision.ts'
 import { Queue } from '../dispatch/queue.ts'
+import { Evidence } from '../evidence/evidence.ts'
 import { Recorder } from '../historian/recorder.ts'
 import { ReadingIntake } from '../ingest/intake.ts'
 import { SqliteJournal } from '../journal/journal.ts'
@@ -70,6 +71,7 @@ export class Site {
   readonly queue: Queue
   readonly alarms: Alarms
   readonly cases: Cases
+  readonly evidence: Evidence
   readonly ruleBook: RuleBook
   readonly parts: HttpParts
   strangers: readonly Stranger[] = []
@@ -135,6 +137,15 @@ export class Site {
       log,
     })
     this.queue.publishThrough(publisher)
+    this.evidence = new Evidence({
+      database: this.#database,
+      cases: this.cases,
+      queue: this.queue,
+      folder: join(folder, 'evidence'),
+      limits: { photoBytes: 1 << 18, videoBytes: 1 << 19, filesPerCase: 5, quotaBytes: 1 << 24 },
+      clock,
+      log,
+    })
     this.ruleBook = new RuleBook({
       database: this.#database,
       audit,
@@ -181,6 +192,7 @@ export class Site {
       precisions: new Precisions(this.#database),
       backTests: new BackTests({ ...loadConfig(undefined, {}), dataDir: folder }, log),
       queue: this.queue,
+      evidence: this.evidence,
       publisher,
       maxMessageBytes: 1 << 20,
       messagesPerSecond: 1000,
@@ -201,6 +213,7 @@ export class Site {
     await this.journal.start()
     await this.recorder.start()
     await this.queue.start()
+    await this.evidence.start()
     await this.server.start()
     return this
   }

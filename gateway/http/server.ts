@@ -14,6 +14,7 @@ import { commands } from './commands.ts'
 import { serveConsole } from './console.ts'
 import { devices } from './devices.ts'
 import { district } from './district.ts'
+import { evidence } from './evidence.ts'
 import { EventStream } from './event-stream.ts'
 import { events } from './events.ts'
 import { HandInRate } from './hand-in-rate.ts'
@@ -46,6 +47,8 @@ import { users } from './users.ts'
 
 /** A request must be complete by then, ms: a client that trickles its bytes does not hold a socket … */
 const REQUEST_TIMEOUT = 30_000
+/** … but a video over a mobile network may take as long as this, ms. */
+const SLOW_BODY_TIMEOUT = 15 * 60_000
 /** … and its head by then, ms. */
 const HEADERS_TIMEOUT = 10_000
 /** Connections are held against these two this often, ms. */
@@ -110,7 +113,7 @@ export class HttpServer implements Part {
       loggerInstance: parts.log,
       logController: new LogController({ disableRequestLogging: true }),
       bodyLimit: BODY_LIMIT,
-      requestTimeout: REQUEST_TIMEOUT,
+      requestTimeout: SLOW_BODY_TIMEOUT,
       keepAliveTimeout: KEEP_ALIVE,
       http: { headersTimeout: HEADERS_TIMEOUT, connectionsCheckingInterval: CHECK_EVERY },
       routerOptions: { maxParamLength: 128 },
@@ -138,6 +141,7 @@ export class HttpServer implements Part {
     })
     noteOrigins(app, parts)
     denyByDefault(app, authority, this.routes)
+    hurryBodies(app)
     app.addHook('onRequest', (request, reply, done) => {
       // Answers hold what only the caller may see, secrets too.
       if (request.url.startsWith('/api/v1/')) reply.header('cache-control', 'no-store')
@@ -166,6 +170,7 @@ export class HttpServer implements Part {
     backTest(app, parts)
     alarms(app, parts)
     cases(app, parts)
+    await evidence(app, parts)
     precision(app, parts)
     suggestion(app, parts)
     district(app, parts)
@@ -177,6 +182,19 @@ export class HttpServer implements Part {
     await serveConsole(app)
     return app
   }
+}
+
+/** The server's own limit is for the slowest of all bodies; every other one has arrived by {@link REQUEST_TIMEOUT}. */
+function hurryBodies(app: Api): void {
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { raw } = request
+    if (!raw.complete && request.routeOptions.config.slowBody !== true) {
+      const late = Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' })
+      const timer = setTimeout(() => answerClientError(late, raw.socket), REQUEST_TIMEOUT)
+      for (const event of ['end', 'close']) raw.once(event, () => clearTimeout(timer))
+    }
+    done()
+  })
 }
 
 /** The console's pages take everything from here and run nothing that is written into them. */

@@ -11,6 +11,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { gridwhistle, run } from '../command.ts'
+import { png } from '../../gateway/evidence/media.fixture.ts'
 import { device } from '../device.ts'
 import { eventually, GatewayProcess } from '../gateway-process.ts'
 import { installed } from '../services/service.ts'
@@ -316,7 +317,17 @@ describe.skipIf(!hasMosquitto)('a crew with Mosquitto’s clients (needs mosquit
       expect(await act({ action: 'arrive' })).toMatchObject({ ok: false, code: 'invalid', field: 'position' })
       const arrive = { action: 'arrive', actionId: 'a-2', position: [120.824, 32.0617] }
       expect(await act(arrive)).toMatchObject({ ok: true, state: 'on_site' })
-      expect(await act({ action: 'handle', note: 'filter cleaned', files: ['photo-1.jpg'] })).toMatchObject({
+      const form = new FormData()
+      form.append('file', new Blob([new Uint8Array(png())]), 'photo-1.png')
+      const files = `http://127.0.0.1:${gateway.ports.http}/api/v1/cases/${order.id}/files`
+      const headers = { authorization: `Bearer ${crewSecret}` }
+      const uploaded = await fetch(files, { method: 'POST', headers, body: form })
+      const photo = ((await uploaded.json()) as { id: string }).id
+      expect(await act({ action: 'handle', files: ['photo-1.png'] })).toMatchObject({
+        ok: false,
+        field: 'files',
+      })
+      expect(await act({ action: 'handle', note: 'filter cleaned', files: [photo] })).toMatchObject({
         ok: true,
         state: 'handled',
       })
@@ -353,13 +364,14 @@ describe.skipIf(!hasMosquitto)('a crew with Mosquitto’s clients (needs mosquit
         'gateway assign',
         'li-si accept',
         'li-si arrive',
+        'li-si evidence_added',
         'li-si handle',
         'wang-wu verify',
         'wang-wu close',
       ])
       expect(found.timeline[3]).toMatchObject({ position: [120.824, 32.0617] })
       expect(found.timeline[3]).not.toHaveProperty('offSite')
-      expect(found.timeline[4]).toMatchObject({ note: 'filter cleaned', files: ['photo-1.jpg'] })
+      expect(found.timeline[5]).toMatchObject({ note: 'filter cleaned', files: [photo] })
     } finally {
       kitchen.client.end(true)
       await listener.stop()
