@@ -1,4 +1,4 @@
-/** Bytes that mean something in line protocol, or in JSON. */
+/** Bytes that mean something in line protocol. */
 export const TAB = 0x09
 export const NEWLINE = 0x0a
 export const RETURN = 0x0d
@@ -11,8 +11,4 @@ export const POINT = 0x2e
 export const ZERO = 0x30
 export const NINE = 0x39
 export const EQUALS = 0x3d
-export const OPENING_BRACKET = 0x5b
 export const BACKSLASH = 0x5c
-export const CLOSING_BRACKET = 0x5d
-export const EXPONENT = 0x65
-export const CLOSING_BRACE = 0x7d

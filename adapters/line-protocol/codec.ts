@@ -1,25 +1,13 @@
-import {
-  BACKSLASH,
-  CLOSING_BRACE,
-  COMMA,
-  EQUALS,
-  HASH,
-  NEWLINE,
-  QUOTE,
-  RETURN,
-  SPACE,
-  TAB,
-  ZERO,
-} from './characters.ts'
+import { BACKSLASH, COMMA, EQUALS, HASH, NEWLINE, QUOTE, RETURN, SPACE, TAB, ZERO } from './characters.ts'
 import { readHead } from './head.ts'
-import { asideText, keyOf, putAside, type Aside, type Key } from './key.ts'
+import { asideOf, keyOf, putAside, type Aside, type Key } from './key.ts'
 import { LineFault } from './line-fault.ts'
-import { messagesOf, type Batch, type Group, type MessageLimits } from './messages.ts'
-import { isJsonNumber, isWord, plainNumber, scalarJson } from './scalar.ts'
+import { messagesOf, type Batch, type Group, type MessageLimits, type Scalar } from './messages.ts'
+import { decimal, isWord, scalar } from './scalar.ts'
 import { CUT, milliseconds, TIME, wholeDigits, type Precision } from './time.ts'
 
 /**
- * InfluxDB line protocol to the JSON of readings (contract §2); pure. What is a line, a name, a number and an escape is
+ * InfluxDB line protocol to readings (contract §2); pure. What is a line, a name, a number and an escape is
  * as InfluxDB 1.6 reads it (`second-opinion.test.ts` asks a real one), and two things beyond: `\r\n` ends a line, and
  * `1u` is a number, as in InfluxDB 2.
  *
@@ -29,8 +17,8 @@ import { CUT, milliseconds, TIME, wholeDigits, type Precision } from './time.ts'
  * for `{metric}_flag`, `lon`, `lat` and `alt`. Other tags say where a device is, which the registry knows better.
  * Whether kind, device and metrics exist is for others to judge: a field that is text becomes a metric that is text.
  *
- * From bytes to bytes, since bytes are what the journal keeps; and to the readings that they say wherever a line has
- * only plain numbers and booleans, as nearly all have, so that nobody has to parse what has just been written.
+ * Times, numbers and booleans are read from the bytes where they lie, and a reading begins as a copy of the one before:
+ * an agent sends the same fields all day, so most of a line need not be made anew.
  */
 
 /** A line that is not line protocol. */
@@ -64,10 +52,8 @@ function withoutReturns(input: Buffer): Buffer {
 /** Field keys that are remembered: those that come again, and not a megabyte of others. */
 const KEYS = 1000
 
-const METRICS = Buffer.from('{"metrics":{')
 const TRUE = Buffer.from('true')
 const FALSE = Buffer.from('false')
-const TS = Buffer.from(',"ts":')
 
 class Decoder {
   readonly #input: Buffer
@@ -77,18 +63,12 @@ class Decoder {
   readonly #keys = new Map<string, Key>()
   readonly #bad: BadLine[] = []
   #at = 0
-  /** Where the line begins, here and in the output. */
-  #lineStart = 0
-  #lineSize = 0
   #headStart = 0
   #headEnd = 0
   #group: Group | undefined
-  /** Values of the line, in the order of its keys; not all of it when `#isPlain` is false. */
-  readonly #values: (number | boolean)[] = []
-  #isPlain = true
-  #ts: number | undefined
-  #output: Buffer
-  #size = 0
+  /** Metrics of the line. */
+  readonly #metrics: Key[] = []
+  readonly #values: Scalar[] = []
   /** Number of the line at {@link #numberedTo}, the last that was asked for. */
   #number = 1
   #numberedTo = 0
@@ -96,7 +76,6 @@ class Decoder {
   constructor(input: Buffer, precision: Precision) {
     this.#input = input
     this.#precision = precision
-    this.#output = Buffer.allocUnsafe(input.length * 2)
   }
 
   run(limits: MessageLimits): Decoded {
@@ -109,32 +88,25 @@ class Decoder {
       else if (start < input.length) this.#line(start)
     }
     const batches = [...this.#byDevice.values()]
-      .filter((group) => group.starts.length > 0)
+      .filter((group) => group.readings.length > 0)
       .map((group) => ({
         kind: group.kind,
         device: group.device,
-        messages: messagesOf(group, this.#output, limits),
+        messages: messagesOf(group, limits),
       }))
     return { batches, bad: this.#bad }
   }
 
   #line(start: number): void {
-    const size = this.#size
-    this.#lineStart = start
-    this.#lineSize = size
-    this.#makeRoom()
     try {
       const group = this.#head()
       this.#skipBlank()
-      this.#fields(group)
-      this.#time()
-      group.starts.push(size)
-      group.ends.push(this.#size)
-      group.readings.push(this.#isPlain ? this.#reading(group) : undefined)
+      const reading = this.#reading(group)
+      group.readings.push(reading)
+      group.sizes.push(this.#at - start)
       this.#at++
     } catch (error) {
       if (!(error instanceof LineFault)) throw error
-      this.#size = size
       this.#at = this.#lineEnd()
       const text = this.#input.toString('utf8', start, this.#at++)
       this.#bad.push({ number: this.#lineNumber(start), text, reason: error.message })
@@ -163,9 +135,8 @@ class Decoder {
       group = this.#byDevice.get(key) ?? {
         kind,
         device,
-        starts: [],
-        ends: [],
         readings: [],
+        sizes: [],
         keys: [],
         template: undefined,
       }
@@ -186,57 +157,58 @@ class Decoder {
     return true
   }
 
-  #fields(group: Group): void {
+  #reading(group: Group): unknown {
+    const aside = this.#fields(group)
+    const metrics = this.#metricsOf(group, aside)
+    const ts = this.#time()
+    const reading: Record<string, unknown> = ts === undefined ? { metrics } : { ts, metrics }
+    return aside === undefined ? reading : Object.assign(reading, asideOf(aside))
+  }
+
+  /** All of them, into `#metrics` and `#values`; what does not belong there is returned. */
+  #fields(group: Group): Aside | undefined {
     const input = this.#input
     const { keys } = group
     let aside: Aside | undefined
-    this.#append(METRICS)
-    this.#isPlain = true
+    this.#metrics.length = 0
     this.#values.length = 0
-    let metrics = 0
     for (let i = 0; ; i++) {
       const key = this.#key(keys[i])
       if (key !== keys[i]) {
         keys[i] = key
         group.template = undefined
       }
-      const isString = input[this.#at] === QUOTE
-      if (key.place === 'metric' || (key.place === 'flag' && !isString)) {
-        if (metrics++ > 0) this.#output[this.#size++] = COMMA
-        this.#append(key.json)
-        const value = this.#value()
-        if (value === undefined || !key.isPlain) this.#isPlain = false
-        else this.#values.push(value)
+      const value = this.#value()
+      if (key.place === 'metric' || (key.place === 'flag' && typeof value !== 'string')) {
+        this.#metrics.push(key)
+        this.#values.push(value)
       } else {
-        this.#isPlain = false
-        const size = this.#size
-        this.#value()
-        aside ??= { flags: '' }
-        putAside(aside, key, this.#output.toString('utf8', size, this.#size))
-        this.#size = size
+        aside ??= {}
+        putAside(aside, key, value)
       }
       const next = input[this.#at]
       if (next === COMMA) this.#at++
       else if (next === SPACE || next === NEWLINE || this.#at >= input.length) break
       else throw new LineFault('invalid field format')
     }
-    this.#output[this.#size++] = CLOSING_BRACE
-    if (aside !== undefined) this.#write(asideText(aside))
+    return aside
   }
 
-  /** What the line says, as `JSON.parse` would make it. Assigning to a copy is quicker than adding key by key. */
-  #reading(group: Group): unknown {
-    const { keys } = group
+  /** Of a field that is there twice, the last counts, as in InfluxDB. A copy has its shape from the start, so it is quicker than `{}`. */
+  #metricsOf(group: Group, aside: Aside | undefined): Record<string, Scalar> {
+    const names = this.#metrics
     const values = this.#values
-    let metrics: Record<string, number | boolean>
-    if (group.template !== undefined && keys.length === values.length) metrics = { ...group.template }
-    else {
-      keys.length = values.length
-      metrics = {}
+    if (!names.every((key) => key.isPlain))
+      return Object.fromEntries(names.map(({ name }, i) => [name, values[i]!]))
+    // As many fields as keys, all metrics, none changed: those of the template.
+    const isSame = group.template !== undefined && aside === undefined && group.keys.length === names.length
+    const metrics: Record<string, Scalar> = isSame ? { ...group.template } : {}
+    for (let i = 0; i < names.length; i++) metrics[names[i]!.name] = values[i]!
+    if (!isSame && aside === undefined) {
+      group.keys.length = names.length
       group.template = metrics
     }
-    for (let i = 0; i < values.length; i++) metrics[keys[i]!.name] = values[i]!
-    return this.#ts === undefined ? { metrics } : { metrics, ts: this.#ts }
+    return metrics
   }
 
   /** Up to its `=`; a separator after a backslash is part of the name, and a backslash cannot be escaped. */
@@ -272,112 +244,57 @@ class Decoder {
     return true
   }
 
-  /** Writes it as JSON. Undefined when it is neither a plain number nor a plain boolean. */
-  #value(): number | boolean | undefined {
+  #value(): Scalar {
     const input = this.#input
-    const output = this.#output
     const start = this.#at
-    if (input[start] === QUOTE) {
-      this.#string()
-      return undefined
-    }
-    let at = start
-    let size = this.#size
-    for (; at < input.length; at++) {
-      const byte = input[at]!
+    if (input[start] === QUOTE) return this.#string()
+    let end = start
+    for (; end < input.length; end++) {
+      const byte = input[end]!
       if (byte === COMMA || byte === SPACE || byte === NEWLINE) break
-      output[size++] = byte
     }
-    this.#at = at
-    const number = plainNumber(input, start, at)
-    const value = !Number.isNaN(number)
-      ? number
-      : isWord(input, start, at, TRUE)
-        ? true
-        : isWord(input, start, at, FALSE)
-          ? false
-          : undefined
-    if (value !== undefined || isJsonNumber(input, start, at)) this.#size = size
-    else this.#write(scalarJson(input.toString('latin1', start, at)))
-    return value
+    this.#at = end
+    const number = decimal(input, start, end)
+    if (!Number.isNaN(number)) return number
+    if (isWord(input, start, end, TRUE)) return true
+    if (isWord(input, start, end, FALSE)) return false
+    return scalar(input.toString('latin1', start, end))
   }
 
   /**
    * In it, `\"` and `\\` are escapes, any other backslash is itself, and a line feed is text. That quotes are
    * unbalanced is found at most once in a text, for the next quote would have balanced them.
    */
-  #string(): void {
+  #string(): string {
     const input = this.#input
     const start = this.#at + 1
     for (let at = start; at < input.length; at++) {
       if (input[at] === BACKSLASH) at++
       else if (input[at] === QUOTE) {
         this.#at = at + 1
-        const text = input.toString('utf8', start, at).replaceAll(/\\(["\\])/g, '$1')
-        if (text.includes('\n')) this.#makeRoom()
-        return this.#write(JSON.stringify(text))
+        return input.toString('utf8', start, at).replaceAll(/\\(["\\])/g, '$1')
       }
     }
     throw new LineFault('unbalanced quotes')
   }
 
-  /** What is left of the line; stands at the line's end afterwards. */
-  #time(): void {
+  /** What is left of the line; stands at the line's end afterwards. Undefined when there is none. */
+  #time(): number | undefined {
     this.#skipBlank()
     const input = this.#input
     const start = this.#at
     const end = this.#lineEnd()
     this.#at = end
-    this.#ts = undefined
-    if (start < end) {
-      this.#append(TS)
-      const digits = wholeDigits(input, start, end) - CUT[this.#precision]
-      if (digits > 0 && input[start] !== ZERO) this.#plainTime(start, start + digits)
-      else this.#lateTime(input.toString('latin1', start, end).trim())
+    if (start >= end) return undefined
+    const digits = wholeDigits(input, start, end) - CUT[this.#precision]
+    if (digits > 0 && input[start] !== ZERO) {
+      const ts = decimal(input, start, start + digits)
+      if (!Number.isNaN(ts)) return ts
     }
-    this.#output[this.#size++] = CLOSING_BRACE
-  }
-
-  #plainTime(start: number, end: number): void {
-    const input = this.#input
-    const output = this.#output
-    let size = this.#size
-    for (let at = start; at < end; at++) output[size++] = input[at]!
-    this.#size = size
-    const ts = plainNumber(input, start, end)
-    if (Number.isNaN(ts)) this.#isPlain = false
-    else this.#ts = ts
-  }
-
-  #lateTime(text: string): void {
-    this.#isPlain = false
-    if (text === '') {
-      this.#size -= TS.length
-      return
-    }
+    const text = input.toString('latin1', start, end).trim()
+    if (text === '') return undefined
     if (!TIME.test(text)) throw new LineFault('bad timestamp')
-    this.#write(String(milliseconds(text, this.#precision)))
-  }
-
-  #append(bytes: Uint8Array): void {
-    const output = this.#output
-    const { length } = bytes
-    let size = this.#size
-    for (let i = 0; i < length; i++) output[size++] = bytes[i]!
-    this.#size = size
-  }
-
-  #write(text: string): void {
-    this.#size += this.#output.write(text, this.#size)
-  }
-
-  /** For all of the line, up to the next line feed: a control character takes six times as much in JSON. */
-  #makeRoom(): void {
-    const needed = this.#lineSize + (this.#lineEnd() - this.#lineStart) * 6 + 64
-    if (needed <= this.#output.length) return
-    const larger = Buffer.allocUnsafe(Math.max(this.#output.length * 2, needed))
-    this.#output.copy(larger, 0, 0, this.#size)
-    this.#output = larger
+    return milliseconds(text, this.#precision)
   }
 
   #skipBlank(): void {

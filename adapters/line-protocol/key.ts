@@ -1,13 +1,13 @@
 import { unescapeName } from './head.ts'
 import { LineFault } from './line-fault.ts'
+import type { Scalar } from './messages.ts'
 
 const FLAG = '_flag'
 
-/** A field key as it is written, its `=` included, and as it is in JSON, its `:` included. */
+/** A field key as it is written, its `=` included, and what it names. */
 export interface Key {
   readonly name: string
   readonly written: Buffer
-  readonly json: Buffer
   readonly place: 'metric' | 'flag' | 'position'
   /** Whether an object can be given it by assignment: `__proto__` means something else there. */
   readonly isPlain: boolean
@@ -15,31 +15,29 @@ export interface Key {
 
 export function keyOf(written: Buffer): Key {
   const name = unescapeName(written.toString('utf8', 0, written.length - 1))
-  const json = Buffer.from(`${JSON.stringify(name)}:`)
   const isPlain = name !== '__proto__'
-  if (name === 'lon' || name === 'lat' || name === 'alt')
-    return { name, written, json, place: 'position', isPlain }
+  if (name === 'lon' || name === 'lat' || name === 'alt') return { name, written, place: 'position', isPlain }
   const place = name.length > FLAG.length && name.endsWith(FLAG) ? 'flag' : 'metric'
-  return { name, written, json, place, isPlain }
+  return { name, written, place, isPlain }
 }
 
-/** What of a line does not belong to its metrics: JSON texts. */
+/** What of a line does not belong to its metrics. */
 export interface Aside {
-  flags: string
-  lon?: string
-  lat?: string
-  alt?: string
+  flags?: [name: string, flag: Scalar][]
+  lon?: Scalar
+  lat?: Scalar
+  alt?: Scalar
 }
 
-/** As InfluxDB does, and JSON: of a field that is there twice, the last counts. */
-export function putAside(aside: Aside, { name, place }: Key, json: string): void {
-  if (place === 'position') aside[name as 'lon' | 'lat' | 'alt'] = json
-  else aside.flags += `${aside.flags === '' ? '' : ','}${JSON.stringify(name.slice(0, -FLAG.length))}:${json}`
+/** As InfluxDB does: of a field that is there twice, the last counts. */
+export function putAside(aside: Aside, { name, place }: Key, value: Scalar): void {
+  if (place === 'position') aside[name as 'lon' | 'lat' | 'alt'] = value
+  else (aside.flags ??= []).push([name.slice(0, -FLAG.length), value])
 }
 
-export function asideText({ flags, lon, lat, alt }: Aside): string {
-  const marks = flags === '' ? '' : `,"flags":{${flags}}`
-  if (lon === undefined && lat === undefined && alt === undefined) return marks
+export function asideOf({ flags, lon, lat, alt }: Aside): { flags?: unknown; position?: unknown } {
+  const marks = flags && { flags: Object.fromEntries(flags) }
+  if (lon === undefined && lat === undefined && alt === undefined) return { ...marks }
   if (lon === undefined || lat === undefined) throw new LineFault('a position needs lon and lat')
-  return `${marks},"position":[${lon},${lat}${alt === undefined ? '' : `,${alt}`}]`
+  return { ...marks, position: alt === undefined ? [lon, lat] : [lon, lat, alt] }
 }

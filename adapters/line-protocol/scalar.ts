@@ -1,4 +1,4 @@
-import { EXPONENT, MINUS, NINE, POINT, ZERO } from './characters.ts'
+import { MINUS, NINE, POINT, ZERO } from './characters.ts'
 import { LineFault } from './line-fault.ts'
 
 /** No digit can be matched in two ways: else digits by the megabyte would be tried in all of them. */
@@ -14,15 +14,16 @@ const EXACT_DIGITS = 15
 const POWERS = Array.from({ length: EXACT_DIGITS + 1 }, (_, exponent) => 10 ** exponent)
 
 /**
- * A number as RFC 8259 §6 writes it, without an exponent; NaN when it is not one, or has so many digits that reading it
- * is for `JSON.parse`. Digits as a whole number, divided by a power of ten: both are exact, so the quotient is the
- * double that is nearest, as it has to be.
+ * A decimal number of few digits, as nearly all are; NaN when it is something else, for {@link scalar} to read. Digits
+ * as a whole number, divided by a power of ten: both are exact, so the quotient is the double that is nearest, as it
+ * has to be.
  */
-export function plainNumber(input: Buffer, start: number, end: number): number {
+export function decimal(input: Buffer, start: number, end: number): number {
   let at = start
   const isNegative = input[at] === MINUS
   if (isNegative) at++
-  const first = at
+  const length = end - at
+  if (length > EXACT_DIGITS + 1) return NaN
   let digits = 0
   let point = -1
   for (; at < end; at++) {
@@ -31,27 +32,10 @@ export function plainNumber(input: Buffer, start: number, end: number): number {
     else if (byte === POINT && point < 0) point = at
     else return NaN
   }
-  const whole = (point < 0 ? end : point) - first
-  const fraction = point < 0 ? 0 : end - point - 1
-  if (whole === 0 || (point >= 0 && fraction === 0)) return NaN
-  if ((whole > 1 && input[first] === ZERO) || whole + fraction > EXACT_DIGITS) return NaN
-  const value = digits / POWERS[fraction]!
+  const count = point < 0 ? length : length - 1
+  if (count === 0 || count > EXACT_DIGITS) return NaN
+  const value = point < 0 ? digits : digits / POWERS[end - point - 1]!
   return isNegative ? -value : value
-}
-
-/** RFC 8259 §6; what is not can still be a number of line protocol. */
-export function isJsonNumber(input: Buffer, start: number, end: number): boolean {
-  let at = input[start] === MINUS ? start + 1 : start
-  const first = at
-  at = digitsEnd(input, at)
-  if (at === first || (input[first] === ZERO && at > first + 1)) return false
-  if (input[at] === POINT) {
-    const fraction = at + 1
-    at = digitsEnd(input, fraction)
-    if (at === fraction) return false
-  }
-  if ((input[at]! | 0x20) === EXPONENT) return false
-  return at === end
 }
 
 export function isWord(input: Buffer, start: number, end: number, word: Buffer): boolean {
@@ -66,14 +50,14 @@ export function digitsEnd(input: Buffer, start: number): number {
   return at
 }
 
-export function scalarJson(text: string): string {
+export function scalar(text: string): number | boolean {
   const boolean = BOOLEANS.get(text)
-  if (boolean !== undefined) return String(boolean)
+  if (boolean !== undefined) return boolean
   if (FLOAT.test(text)) {
     const number = Number(text)
-    if (Number.isFinite(number)) return String(number)
+    if (Number.isFinite(number)) return number
     throw new LineFault('a number that is too large')
   }
-  if (INTEGER.test(text)) return String(Number(text.slice(0, -1)))
+  if (INTEGER.test(text)) return Number(text.slice(0, -1))
   throw new LineFault(text === '' ? 'missing field value' : 'neither a number, a boolean nor a string')
 }

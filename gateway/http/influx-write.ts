@@ -116,12 +116,11 @@ async function handIn(
   const writes: Promise<readonly Refusal[]>[] = []
   for (const { kind, device = sender, messages } of batches) {
     const fault = faultOf(kind, device, caller, devices)
-    for (const { json: payload, readings: decoded } of messages) {
-      if (fault === null) {
-        const message = { device: device!, payload, receivedAt, ...(decoded && { decoded }) }
-        writes.push(intake.accept(message).then(({ refused }) => refused))
-      } else
-        for (const reading of decoded ?? (JSON.parse(Buffer.from(payload).toString()) as unknown[]))
+    for (const payload of messages) {
+      if (fault === null)
+        writes.push(intake.accept({ device: device!, payload, receivedAt }).then(({ refused }) => refused))
+      else
+        for (const reading of payload)
           refusals.push(refuse(fault.owner, fault.code, fault.message, JSON.stringify(reading)))
     }
   }

@@ -66,7 +66,7 @@ export class ReadingIntake implements Intake {
 
   accept(message: Message): Promise<Outcome> {
     const { device, payload, receivedAt } = message
-    const readings = readingsIn(payload, this.#options.maxMessageBytes, message.decoded)
+    const readings = readingsIn(payload, this.#options.maxMessageBytes)
     if ('code' in readings) {
       const refusals = [refuse(message, readings, payload)]
       return this.#options.journal

@@ -1,20 +1,19 @@
 import { MESSAGE_LIMIT, RAW_LIMIT } from '../model/reading.ts'
 import type { Fault } from './reading-check.ts'
 
-/** Bytes of the wire to readings, not yet checked; or why the message as a whole is refused. See `Message.decoded`. */
+/** Bytes of the wire to readings, not yet checked; or why the message as a whole is refused. */
 export function readingsIn(
   payload: Uint8Array | readonly unknown[],
   maxBytes: number,
-  decoded?: readonly unknown[],
 ): Fault | readonly unknown[] {
   let readings: readonly unknown[]
   if (payload instanceof Uint8Array) {
     if (payload.length > maxBytes) {
       return { code: 'too_large', message: `payload: ${payload.length} bytes; expected at most ${maxBytes}` }
     }
-    let parsed: unknown = decoded
+    let parsed: unknown
     try {
-      parsed ??= JSON.parse(textOf(payload))
+      parsed = JSON.parse(textOf(payload))
     } catch (error) {
       return { code: 'bad_json', message: `payload: not JSON: ${brief((error as Error).message)}` }
     }

@@ -19,8 +19,6 @@ export interface Message {
   readonly device: string
   /** JSON of one reading or of an array, as it came from the wire; or readings that a codec made. */
   readonly payload: Uint8Array | readonly unknown[]
-  /** What the bytes of `payload` say, an array, where the codec has it at hand: they are not parsed then. */
-  readonly decoded?: readonly unknown[]
   readonly receivedAt: number
 }
 
