@@ -284,6 +284,27 @@ export const ConfigSchema = Type.Object(
       },
       'files of cases, in dataDir/evidence',
     ),
+    people: Section(
+      {
+        joinMetres: Type.Integer({
+          minimum: 0,
+          maximum: 10_000,
+          default: 100,
+          description:
+            'a report joins the nearest open case of its category that is no further away than this',
+        }),
+        joinWithin: Duration('7d', 'and that was queued no longer ago'),
+        keepContact: Duration('180d', 'name and phone of whoever reported are erased after so long'),
+        placeKey: Type.Optional(
+          Type.String({
+            minLength: 16,
+            description:
+              'key of the check codes in printed QR codes; a random one is written to dataDir/places.key when absent',
+          }),
+        ),
+      },
+      'reports of people: the page behind a QR code, the hotline',
+    ),
     district: Section(
       {
         file: Type.Optional(

@@ -27,6 +27,7 @@ import type { Clock } from './model/clock.ts'
 import { durationMs } from './model/duration.ts'
 import { loadKinds } from './model/kinds.ts'
 import type { Part } from './model/pipeline.ts'
+import { peopleSettings } from './people/people.ts'
 import type { Refusal } from './model/reading.ts'
 import type { Principal } from './model/user.ts'
 import { adminToken, isTooShort } from './registry/admin-token.ts'
@@ -188,6 +189,8 @@ export class Gateway {
       clock,
       log,
       callsForSimulated: config.dispatch.simulated,
+      audit,
+      people: peopleSettings(config.people, dataDir),
     })
     const { alarms, cases, queue } = dispatch
     const evidence = new Evidence({

@@ -13,6 +13,9 @@ import { IDENTIFIER_PATTERN } from '../model/identifier.ts'
 
 const Identifier = Type.String({ pattern: IDENTIFIER_PATTERN })
 
+/** Characters that strangers are told with a step. */
+export const PUBLIC_NOTE_LIMIT = 500
+
 /** What is asked of a case: the body of `POST /cases/{id}/actions`, and with `case` the payload of `dispatch/{team}/actions`. */
 const properties = {
   action: Type.Unsafe<Action>({ type: 'string', enum: [...ACTIONS] }),
@@ -24,6 +27,12 @@ const properties = {
     }),
   ),
   note: Type.Optional(Type.String({ maxLength: 2000, description: 'required to `return`: the reason' })),
+  publicNote: Type.Optional(
+    Type.String({
+      maxLength: PUBLIC_NOTE_LIMIT,
+      description: 'what those who reported it are told with this step',
+    }),
+  ),
   position: Type.Optional({
     ...PositionSchema,
     description: 'WGS-84; where the actor is; required to `arrive`',

@@ -70,6 +70,7 @@ export function caseView(
     closeCode: record.closeCode,
     supervised: record.supervised,
     simulated: record.simulated,
+    reports: timeline.filter((entry) => entry.report !== undefined).length,
     version: record.version,
     allowed: allowedIn(record.state),
   }

@@ -3,6 +3,8 @@ import type { Clock } from '../model/clock.ts'
 import type { DeviceDirectory } from '../model/device.ts'
 import type { District } from '../model/district.ts'
 import type { Part, Retainer } from '../model/pipeline.ts'
+import { People, type PeopleSettings } from '../people/people.ts'
+import type { Audit } from '../registry/audit.ts'
 import type { Database } from '../registry/database.ts'
 import { Alarms } from './alarms.ts'
 import { Cases } from './cases.ts'
@@ -13,10 +15,12 @@ export interface DispatchOptions {
   readonly database: Database
   readonly district: District
   readonly devices: DeviceDirectory
+  readonly audit: Audit
   readonly clock: Clock
   readonly log: Log
   /** Whether a case of nothing but simulated alarms calls a crew: a demo, a rehearsal, a load. */
   readonly callsForSimulated: boolean
+  readonly people: PeopleSettings
 }
 
 /** Everything between an alarm and the people who answer for it: only wiring. */
@@ -25,6 +29,7 @@ export class Dispatch implements Part {
   readonly cases: Cases
   readonly queue: Queue
   readonly precisions: Precisions
+  readonly people: People
 
   constructor(options: DispatchOptions) {
     const { database } = options
@@ -32,6 +37,7 @@ export class Dispatch implements Part {
     this.cases = new Cases(database)
     this.queue = new Queue({ ...options, alarms: this.alarms, cases: this.cases })
     this.precisions = new Precisions(database)
+    this.people = new People({ ...options, cases: this.cases, queue: this.queue, settings: options.people })
   }
 
   /** Where announcements go. Before `start()`. */
@@ -41,9 +47,11 @@ export class Dispatch implements Part {
 
   async start(): Promise<void> {
     await this.queue.start()
+    await this.people.start()
   }
 
   async stop(): Promise<void> {
+    await this.people.stop()
     await this.queue.stop()
   }
 }

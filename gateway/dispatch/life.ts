@@ -2,7 +2,8 @@ import type { Action, CaseState, TimelineEntry } from '../model/case.ts'
 import type { District } from '../model/district.ts'
 import type { Position } from '../model/reading.ts'
 import type { User } from '../model/user.ts'
-import type { ActionRequest } from './actions.ts'
+import { plainText } from '../people/plain-text.ts'
+import { PUBLIC_NOTE_LIMIT, type ActionRequest } from './actions.ts'
 import type { CaseRecord } from './case-record.ts'
 import { deadlines, extended, resumed, runningClock, suspended } from './clocks.ts'
 import { distanceMetres } from './distance.ts'
@@ -112,6 +113,7 @@ export function escalate(record: CaseRecord, route: Route): CaseRecord {
 
 function entryFor({ record: before, request, user, now }: Wish, after: CaseRecord): TimelineEntry {
   const position = (request.position as Position | undefined) ?? null
+  const publicNote = plainText(request.publicNote ?? '', PUBLIC_NOTE_LIMIT)
   const away = position === null || before.position === null ? 0 : distanceMetres(position, before.position)
   return {
     at: now,
@@ -125,6 +127,7 @@ function entryFor({ record: before, request, user, now }: Wish, after: CaseRecor
     ...(away > ON_SITE_LIMIT ? { offSite: Math.round(away) } : {}),
     ...(request.action === 'extend' ? { until: request.until! } : {}),
     ...(request.action === 'close' ? { code: request.code! } : {}),
+    ...(publicNote === '' ? {} : { publicNote }),
   }
 }
 

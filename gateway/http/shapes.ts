@@ -1,6 +1,13 @@
 import { Type } from 'typebox'
 import { ALARM_ENDS, SEVERITIES, type Alarm } from '../model/alarm.ts'
-import { ACTIONS, CASE_STATES, CLOSE_CODES, DEADLINE_COLOURS, type Case } from '../model/case.ts'
+import {
+  ACTIONS,
+  CASE_STATES,
+  CLOSE_CODES,
+  DEADLINE_COLOURS,
+  REPORT_SOURCES,
+  type Case,
+} from '../model/case.ts'
 import { PositionSchema } from '../model/device.ts'
 import { FLAGS } from '../model/reading.ts'
 import type { LiveReading } from './live-readings.ts'
@@ -72,6 +79,10 @@ export const CaseShape = Type.Unsafe<Case>(
         offSite: Type.Optional(Type.Number({ description: 'metres from the site, when too far' })),
         until: Type.Optional(Time('the deadline that an `extend` set')),
         code: Type.Optional(Type.Enum(CLOSE_CODES)),
+        publicNote: Type.Optional(Type.String({ description: 'what those who reported it are told' })),
+        report: Type.Optional(
+          Type.Enum(REPORT_SOURCES, { description: "a person's report, and how it came" }),
+        ),
         reason: Type.Optional(AlarmEnd),
       }),
     ),
@@ -80,6 +91,7 @@ export const CaseShape = Type.Unsafe<Case>(
     closeCode: Nullable(Type.Enum(CLOSE_CODES)),
     supervised: Type.Boolean(),
     simulated: Type.Boolean({ description: "all its alarms are simulated devices'" }),
+    reports: Type.Integer({ description: 'people who reported it, as far as the timeline tells of them' }),
     version: Type.Integer({ description: 'send it as `expectedVersion` to act on what you saw' }),
     allowed: Type.Array(Type.Enum(ACTIONS), { description: 'what the state allows' }),
   }),

@@ -37,9 +37,13 @@ export type CloseCode = (typeof CLOSE_CODES)[number]
 export const DEADLINE_COLOURS = ['none', 'blue', 'yellow', 'red'] as const
 export type DeadlineColour = (typeof DEADLINE_COLOURS)[number]
 
+/** How a report of a person came: the public page, somebody who has signed in, the 12345 hotline, a patrol. */
+export const REPORT_SOURCES = ['page', 'report', 'hotline', 'patrol'] as const
+export type ReportSource = (typeof REPORT_SOURCES)[number]
+
 export interface TimelineEntry {
   readonly at: number
-  /** User name, or `gateway`. */
+  /** User name, `gateway`, or `ticket:` and the end of a number for somebody who reported without signing in. */
   readonly actor: string
   /** An action of contract §4, or what the gateway noted: `opened`, `alarm_joined`, `alarm_cleared`, `deadline_blue` … */
   readonly action: string
@@ -55,6 +59,10 @@ export interface TimelineEntry {
   /** The deadline that an `extend` set, epoch milliseconds. */
   readonly until?: number
   readonly code?: CloseCode
+  /** What those who reported it are told with this step. */
+  readonly publicNote?: string
+  /** The entry is a person's report; the note is what they said. */
+  readonly report?: ReportSource
   /** Why the gateway cleared the alarm, where its condition did not end by itself. */
   readonly reason?: AlarmEnd
 }
@@ -89,6 +97,8 @@ export interface Case {
   readonly supervised: boolean
   /** Every alarm of it is a simulated device's: no team has an order unless `dispatch.simulated` says so. */
   readonly simulated: boolean
+  /** How many people's reports its timeline tells of. */
+  readonly reports: number
   /** Counts changes; an `expectedVersion` in an action guards against acting on an old picture. */
   readonly version: number
   /** What the state allows; who may do it is a matter of rights. */

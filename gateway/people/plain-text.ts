@@ -31,3 +31,9 @@ const ID_NUMBER_IN_TEXT = /(?<!\d)(\d{6})\d{8}(\d{3}[\dXx])(?!\d)/g
 export function withoutNumbers(text: string): string {
   return text.replaceAll(ID_NUMBER_IN_TEXT, '$1********$2').replaceAll(MOBILE_IN_TEXT, '$1****$2')
 }
+
+/** The mobile number in a text, if there is exactly one: people write theirs where they are. */
+export function mobileIn(text: string): string | null {
+  const found = [...text.replaceAll(ID_NUMBER_IN_TEXT, '').matchAll(MOBILE_IN_TEXT)]
+  return found.length === 1 ? found[0]![0].replaceAll(/[ -]/g, '') : null
+}

@@ -41,6 +41,11 @@ export function maskedNumber(number: string): string {
   return shownNumber('·'.repeat(number.length - GROUP) + number.slice(-GROUP))
 }
 
+/** Who reported, where a user would be named: no user's name has a colon in it. */
+export function strangerName(number: string): string {
+  return `ticket:${number.slice(-GROUP)}`
+}
+
 /** Σ αⁱ·cᵢ, the last symbol at i = 0. */
 function sum(values: readonly number[]): number {
   return values.reduce((total, value, index) => total ^ times(POWERS[values.length - 1 - index]!, value), 0)
