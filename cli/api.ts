@@ -31,6 +31,10 @@ export class Api {
     return await this.#send('POST', path, body)
   }
 
+  async delete(path: string): Promise<unknown> {
+    return await this.#send('DELETE', path)
+  }
+
   /** Every item of a paged list. */
   async *list(path: string): AsyncGenerator<Record<string, unknown>> {
     const join = path.includes('?') ? '&' : '?'

@@ -76,6 +76,7 @@ describe('help', () => {
     [['report', 'sections', '--help'], 'gridwhistle report sections --month 2026-10'],
     [['hj212', 'decode', '--help'], 'gridwhistle hj212 decode'],
     [['user', 'add', '--help'], 'gridwhistle user add'],
+    [['user', 'token', '--help'], 'gridwhistle user token'],
     [['audit', 'verify', '--help'], 'gridwhistle audit verify'],
   ])('%j has an example and exits with 0', async (args, example) => {
     const { code, out, err } = await quick(args)

@@ -38,6 +38,8 @@ import { Devices } from './registry/devices.ts'
 import { Secrets } from './registry/secrets.ts'
 import { RegistrySignIn } from './registry/sign-in.ts'
 import { SlowHash } from './registry/slow-hash.ts'
+import { ExpiryWatch } from './registry/expiry-watch.ts'
+import { Sessions } from './registry/sessions.ts'
 import { Users } from './registry/users.ts'
 import { upstreamHealth, upstreams } from './upstream.ts'
 import { loadSectionSettings } from './reports/section-settings.ts'
@@ -159,14 +161,10 @@ export class Gateway {
     this.#started.push(auditHead)
     if (isTooShort(config.admin.token))
       log.warn('admin.token is so short that it can be guessed, and it opens everything; set a longer one')
-    const signIn = new RegistrySignIn({
-      devices,
-      users,
-      secrets,
-      slowHash,
-      adminToken: adminToken(config.admin.token, dataDir),
-      clock,
-    })
+    const token = adminToken(config.admin.token, dataDir)
+    const signIn = new RegistrySignIn({ devices, users, secrets, slowHash, adminToken: token, clock })
+    const sessions = new Sessions({ database, clock, users, secrets, adminToken: token })
+    sessions.load()
 
     const journalFile = join(dataDir, 'journal.db')
     const journal = new SqliteJournal({
@@ -246,7 +244,17 @@ export class Gateway {
       }
       if (what === 'removed' || what === 'secret') this.#showOut(broker, 'device', id, what === 'removed')
     })
-    users.onChange(({ what, name }) => this.#showOut(broker, 'user', name, what === 'removed'))
+    users.onChange(({ what, name }) => {
+      if (what !== 'expiry' || isPast(users.expiryOf(name), clock))
+        this.#showOut(broker, 'user', name, what === 'removed')
+    })
+    users.tokens.onRevoked(({ id }) => broker.endGrant(id))
+    const expiryWatch = new ExpiryWatch(
+      users,
+      clock,
+      (name) => this.#showOut(broker, 'user', name, false),
+      (id) => broker.endGrant(id),
+    )
 
     const intake = new ReadingIntake({
       kinds,
@@ -306,6 +314,7 @@ export class Gateway {
     // readings come: a crew must not see a case after the alarm that has cleared it.
     await this.#run(judge)
     await this.#run(broker)
+    await this.#run(expiryWatch)
     await this.#run(dispatch)
     if (hj212 !== undefined) await this.#run(hj212)
 
@@ -323,6 +332,7 @@ export class Gateway {
       kinds,
       signIn,
       secrets,
+      sessions,
       devices,
       users,
       audit,
@@ -392,6 +402,10 @@ export class Gateway {
     await part.start()
     if (this.#isStopping) throw new StartError('told to stop before it was ready')
   }
+}
+
+function isPast(time: number | null, clock: Clock): boolean {
+  return time !== null && time <= clock.now()
 }
 
 function openDataDir(dataDir: string): string {

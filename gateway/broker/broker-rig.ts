@@ -8,7 +8,7 @@ import { pino } from 'pino'
 import { loadConfig, type Config } from '../config.ts'
 import { systemClock } from '../model/clock.ts'
 import type { Message, Outcome } from '../model/pipeline.ts'
-import type { Principal, Role } from '../model/user.ts'
+import type { Grant, Principal, Role } from '../model/user.ts'
 import { MqttBroker } from './broker.ts'
 
 /** A broker on free ports with doubles of its neighbours, for the tests beside it. */
@@ -27,6 +27,8 @@ export class BrokerRig {
   readonly signIns: string[] = []
   /** Users by name; every other name of a sign-in is a device. The secret of all is `secret`. */
   readonly users = new Map<string, { role: Role; street: string | null; team: string | null }>()
+  /** Tokens that stand for the secret. */
+  readonly grants = new Map<string, Grant>()
   readonly streets = new Map<string, string[]>()
   readonly #clients: MqttClient[] = []
   readonly #heard = new Map<MqttClient, string[]>()
@@ -50,7 +52,12 @@ export class BrokerRig {
       signIn: {
         password: async (name, secret) => {
           this.signIns.push(name)
-          return Buffer.from(secret).toString() === 'secret' ? this.principal(name) : null
+          const text = Buffer.from(secret).toString()
+          if (text === 'expired') return 'expired'
+          const grant = this.grants.get(text)
+          const principal = this.principal(name)
+          if (grant !== undefined && principal.type === 'user') return { ...principal, grant }
+          return text === 'secret' ? principal : null
         },
         certificate: (name) => this.principal(name),
         bearer: async () => null,

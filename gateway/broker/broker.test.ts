@@ -193,6 +193,30 @@ describe('rights', () => {
     expect(rig.actions).toEqual(['crew {"action":"accept"}'])
   })
 
+  test('a connection by a token is bound to it: it may only read, and ends with it while others stay', async () => {
+    rig = await new BrokerRig().start()
+    rig.users.set('crew', { role: 'team', street: null, team: 't1' })
+    rig.grants.set('reads', { token: 'id-1', readOnly: true })
+    rig.grants.set('acts', { token: 'id-2', readOnly: false })
+    const own = await rig.connect('crew')
+    const acts = await rig.connect('crew', { password: 'acts' })
+    const reads = await rig.connect('crew', { password: 'reads' })
+    await reads.subscribeAsync('dispatch/t1/#')
+    await acts.publishAsync('dispatch/t1/actions', '1', { qos: 1 })
+    const cutOff = closed(reads)
+    reads.publish('dispatch/t1/actions', '2', { qos: 1 }, (error) => expect(error).toBeTruthy())
+    await cutOff
+    const will = { topic: 'dispatch/t1/actions', payload: Buffer.from('3'), qos: 1, retain: false } as const
+    expect(await rig.refusal('crew', { password: 'reads', will })).toBe(5)
+    expect(await rig.refusal('crew', { password: 'expired' })).toBe(5)
+    expect(rig.actions).toEqual(['crew 1'])
+    const revoked = closed(acts)
+    rig.broker.endGrant('id-2')
+    await revoked
+    await own.publishAsync('dispatch/t1/actions', '4', { qos: 1 })
+    expect(rig.actions).toEqual(['crew 1', 'crew 4'])
+  })
+
   test('a filter wider than the right is refused by itself, the others are granted', async () => {
     rig = await new BrokerRig().start()
     const device = await rig.connect('fume-1', { clean: false, clientId: 'a' })

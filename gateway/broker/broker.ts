@@ -173,6 +173,11 @@ export class MqttBroker implements Part, Retainer {
     if (type === 'device') await this.#deliver(`v1/${name}/status`, '', 1, true)
   }
 
+  /** Closes the connections that signed in by a token which opens nothing any more. */
+  endGrant(token: string): void {
+    for (const { grant, stream } of this.#connections) if (grant?.token === token) stream.destroy()
+  }
+
   #createAedes(): DeliveringAedes {
     const aedes = new DeliveringAedes({
       persistence: this.#sessions,
@@ -283,8 +288,11 @@ export class MqttBroker implements Part, Retainer {
     if (typeof principal === 'number') return principal
     if (stream.destroyed || this.#state !== 'running') return REFUSED.unavailable
     const session = `${ownerOf(principal)}/${request!.clientId === '' ? client!.id : request!.clientId}`
-    const joined = this.#peers.join(connection, session, principal)
+    // A grant is the connection's, not the peer's.
+    const plain: Principal = principal.type === 'user' ? { type: 'user', user: principal.user } : principal
+    const joined = this.#peers.join(connection, session, plain)
     if (joined === null) return REFUSED.unavailable
+    if (principal.type === 'user') connection.grant = principal.grant ?? null
     this.#signedIn++
     client!.id = session
     if (joined.leaves !== null) await new Promise<void>((resolve) => joined.leaves!.client!.close(resolve))
@@ -312,7 +320,7 @@ export class MqttBroker implements Part, Retainer {
     // A redelivery of what has been taken; readings are safe to take twice.
     const redelivered = packet.qos === 2 && this.#sessions.holdsIncoming(client!.id, packet.messageId!)
     if (redelivered || (client!.closed && this.#isStaleWill(connection, peer, packet.topic))) done(null)
-    else this.#arrivals.other(connection, peer.principal, packet.topic, payload, done)
+    else this.#arrivals.other(connection, principalOf(connection, peer), packet.topic, payload, done)
   }
 
   /** The last word of a connection that another of the same device has outlived is not the device's. */
@@ -409,4 +417,9 @@ export class MqttBroker implements Part, Retainer {
 /** aedes stores all filters of a SUBSCRIBE, the refused ones too: so the store asks what was granted. */
 function holds(client: AttachedClient, filter: string): boolean {
   return client.connection?.filters.has(filter) === true
+}
+
+/** The peer as it came in by this connection. */
+function principalOf({ grant }: Connection, { principal }: Peer): Principal {
+  return principal.type === 'user' && grant !== null ? { ...principal, grant } : principal
 }

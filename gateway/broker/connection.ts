@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Client } from 'aedes'
 import { BEGINNING_LIMIT_BYTES, PacketMeter } from './limits.ts'
+import type { Grant } from '../model/user.ts'
 import type { Peer } from './peers.ts'
 import { pubacks, splitPublishes, type Publish } from './readings-lane.ts'
 
@@ -33,6 +34,8 @@ export class Connection {
   request: ConnectRequest | null = null
   /** Set by a successful sign-in; until then nothing it sends is looked at. */
   peer: Peer | null = null
+  /** The token that it signed in by: connections of one peer may differ in that. */
+  grant: Grant | null = null
   session = ''
   /** Filters it holds, persistent or not. */
   readonly filters = new Set<string>()

@@ -1,6 +1,6 @@
 import type { ConnectPacket } from 'aedes'
 import { isIdentifier } from '../model/identifier.ts'
-import type { Principal, SignIn } from '../model/user.ts'
+import type { Principal, SignIn, Verdict } from '../model/user.ts'
 import type { Connection, ConnectRequest } from './connection.ts'
 import { KEEPALIVE_LIMIT_SECONDS } from './limits.ts'
 import { nameOf } from './peers.ts'
@@ -43,6 +43,7 @@ export async function identify(
   if (!isClientId(request)) return REFUSED.identifier
   const principal = await prove(connection, username, password, signIn)
   if (principal === null) return REFUSED.credentials
+  if (principal === 'expired') return REFUSED.notAuthorized
   // A will is a publish that is only sent later.
   if (request.will !== null && destination(principal, request.will).to === 'forbidden')
     return REFUSED.notAuthorized
@@ -54,7 +55,7 @@ async function prove(
   username: string | undefined,
   password: Uint8Array | undefined,
   signIn: SignIn,
-): Promise<Principal | null> {
+): Promise<Verdict> {
   const { certificate } = connection
   if (certificate !== null && password === undefined) {
     if (username !== undefined && username !== '' && username !== certificate) return null
@@ -64,5 +65,6 @@ async function prove(
   }
   if (username === undefined || password === undefined || !isIdentifier(username)) return null
   const principal = await signIn.password(username, password, connection.address)
-  return principal !== null && nameOf(principal) === username ? principal : null
+  if (principal === null || principal === 'expired') return principal
+  return nameOf(principal) === username ? principal : null
 }

@@ -17,7 +17,8 @@ const result = /^commands\/([A-Za-z0-9][A-Za-z0-9_.-]{0,63})\/result$/
 export function destination(principal: Principal, topic: string): Destination {
   if (principal.type === 'user') {
     const { role, team } = principal.user
-    const own = role === 'team' && team !== null && topic === `dispatch/${team}/actions`
+    const mayChange = principal.grant?.readOnly !== true
+    const own = mayChange && role === 'team' && team !== null && topic === `dispatch/${team}/actions`
     return { to: own ? 'actions' : 'forbidden' }
   }
   const prefix = `v1/${principal.device}/`

@@ -12,6 +12,8 @@ export interface Access {
   readonly devices?: true
   /** Credentials as clients of InfluxDB send them are taken too: `Token`, Basic, `u` and `p`. */
   readonly influx?: true
+  /** Whatever its method, it changes nothing that others see: tokens that may only read are let in. */
+  readonly harmless?: true
 }
 
 export const PUBLIC: Access = { public: true }
@@ -28,3 +30,5 @@ export const STREETS: Access = { roles: ['admin', 'district', 'street', 'viewer'
 export const READERS: Access = { roles: ['admin', 'district', 'street', 'team', 'viewer'] }
 /** Those who move cases, each within its scope. */
 export const ACTORS: Access = { roles: ['admin', 'district', 'street', 'team'] }
+/** Everybody about themselves: what they ask for or change is their own. */
+export const OWN: Access = { roles: ['admin', 'district', 'street', 'team', 'viewer'] }

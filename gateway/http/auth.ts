@@ -1,17 +1,28 @@
 import type { FastifyRequest } from 'fastify'
+import type { Clock } from '../model/clock.ts'
 import type { District } from '../model/district.ts'
-import type { SignIn, User } from '../model/user.ts'
+import type { Grant, SignIn, User } from '../model/user.ts'
+import type { Secrets } from '../registry/secrets.ts'
+import type { Sessions } from '../registry/sessions.ts'
+import type { Users } from '../registry/users.ts'
 import type { Access } from './access.ts'
 import { Problem } from './problem.ts'
 import type { RouteTable } from './route-table.ts'
 import type { Api } from './route.ts'
 import { Scope } from './scope.ts'
-import type { SessionStore } from './session-store.ts'
 
 /** Who sent the request, once it is proved. */
 export type Caller =
   | { readonly type: 'device'; readonly device: string }
-  | { readonly type: 'user'; readonly user: User; readonly scope: Scope }
+  | {
+      readonly type: 'user'
+      readonly user: User
+      readonly scope: Scope
+      /** The token that it came by, or that its session began with. */
+      readonly grant: Grant | null
+      /** Whether it would still be let in now: for answers that go on. */
+      readonly valid: () => boolean
+    }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -29,8 +40,11 @@ export const SESSION_COOKIE = 'gw_session'
 
 export interface Authority {
   readonly signIn: SignIn
-  readonly sessions: SessionStore
+  readonly sessions: Sessions
+  readonly users: Pick<Users, 'expiryOf' | 'tokens'>
+  readonly secrets: Pick<Secrets, 'of'>
   readonly district: District
+  readonly clock: Clock
 }
 
 /** Adds the check to every route, and refuses to start with a route that does not say who may use it. */
@@ -47,6 +61,8 @@ export function denyByDefault(app: Api, authority: Authority, routes: RouteTable
     if (access.public === true || (access.loopback === true && isLocal(request))) return
     request.caller = await identify(request, authority, access)
     if (!may(request.caller, access)) throw new Problem('forbidden')
+    if (isReadOnly(request.caller) && changes(request) && access.harmless !== true)
+      throw new Problem('forbidden', 'the token may only read')
   })
 }
 
@@ -55,21 +71,49 @@ function may(caller: Caller, access: Access): boolean {
   return access.roles?.includes(caller.user.role) ?? false
 }
 
+function isReadOnly(caller: Caller): boolean {
+  return caller.type === 'user' && caller.grant?.readOnly === true
+}
+
 async function identify(request: FastifyRequest, authority: Authority, access: Access): Promise<Caller> {
+  const { district, sessions, signIn } = authority
   const token = access.influx === true ? influxToken(request) : bearerToken(request)
   if (token !== undefined) {
-    const principal = token === '' ? null : await authority.signIn.bearer(token, request.ip)
+    const principal = token === '' ? null : await signIn.bearer(token, request.ip)
     if (principal === null) throw new Problem('unauthenticated', 'the token is not valid')
+    if (principal === 'expired') throw new Problem('expired')
     if (principal.type === 'device') return principal
-    return { ...principal, scope: new Scope(principal.user, authority.district) }
+    const { user, grant = null } = principal
+    return {
+      type: 'user',
+      user,
+      scope: new Scope(user, district),
+      grant,
+      valid: validity(user, grant, authority),
+    }
   }
   const key = request.cookies[SESSION_COOKIE]
   if (key === undefined)
     throw new Problem('unauthenticated', 'send a bearer token, or sign in at /api/v1/session')
-  const user = authority.sessions.find(key)
-  if (user === undefined) throw new Problem('unauthenticated', 'the session has ended')
+  const session = sessions.find(key)
+  if (session === undefined) throw new Problem('unauthenticated', 'the session has ended')
+  if (session === 'expired') throw new Problem('expired')
   if (changes(request)) refuseCrossSite(request)
-  return { type: 'user', user, scope: new Scope(user, authority.district) }
+  const { user, grant } = session
+  const valid = () => typeof sessions.find(key) === 'object'
+  return { type: 'user', user, scope: new Scope(user, district), grant, valid }
+}
+
+/** Of who came by a secret or a token: it is the same one, and has not come to its end. */
+function validity(user: User, grant: Grant | null, { clock, secrets, users }: Authority): () => boolean {
+  const secret = secrets.of(user.name)
+  const lasts = (expires: number | null) => expires === null || expires > clock.now()
+  return () => {
+    if (!lasts(users.expiryOf(user.name))) return false
+    if (grant === null) return secrets.of(user.name) === secret
+    const token = users.tokens.get(grant.token)
+    return token !== undefined && lasts(token.expires)
+  }
 }
 
 /** Undefined when there is none, empty when it is not one. */
@@ -122,7 +166,7 @@ function isLocal(request: FastifyRequest): boolean {
 }
 
 /** The user of a request on a route that takes users only. */
-export function userOf(request: FastifyRequest): { readonly user: User; readonly scope: Scope } {
+export function userOf(request: FastifyRequest): Extract<Caller, { type: 'user' }> {
   if (request.caller?.type !== 'user') throw new Problem('forbidden')
   return request.caller
 }

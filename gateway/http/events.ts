@@ -1,14 +1,12 @@
 import { Type } from 'typebox'
 import { READERS } from './access.ts'
-import { SESSION_COOKIE, userOf } from './auth.ts'
+import { userOf } from './auth.ts'
 import type { EventStream } from './event-stream.ts'
-import type { HttpParts } from './parts.ts'
 import { Problem } from './problem.ts'
 import type { Api } from './route.ts'
-import type { SessionStore } from './session-store.ts'
 
 /** `GET /events`: what happens now, within what the caller may see. */
-export function events(api: Api, { secrets }: HttpParts, stream: EventStream, sessions: SessionStore): void {
+export function events(api: Api, stream: EventStream): void {
   api.get(
     '/api/v1/events',
     {
@@ -28,9 +26,8 @@ export function events(api: Api, { secrets }: HttpParts, stream: EventStream, se
       },
     },
     (request, reply) => {
-      const { user, scope } = userOf(request)
+      const { user, scope, valid } = userOf(request)
       if (!stream.hasRoomFor(user)) throw new Problem('overloaded', 'too many event streams are open')
-      const key = request.headers.authorization === undefined ? request.cookies[SESSION_COOKIE] : undefined
       reply.hijack()
       for (const [name, value] of Object.entries(reply.getHeaders()))
         if (value !== undefined) reply.raw.setHeader(name, value)
@@ -40,10 +37,7 @@ export function events(api: Api, { secrets }: HttpParts, stream: EventStream, se
         // Asks reverse proxies not to hold events back.
         'x-accel-buffering': 'no',
       })
-      const secret = secrets.of(user.name)
-      const allowed = () =>
-        secrets.of(user.name) === secret && (key === undefined || sessions.find(key) !== undefined)
-      stream.connect(reply.raw, scope, allowed, request.headers['last-event-id'])
+      stream.connect(reply.raw, scope, valid, request.headers['last-event-id'])
     },
   )
 }

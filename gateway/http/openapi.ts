@@ -10,7 +10,7 @@ const DESCRIPTION = `The HTTP side of Gridwhistle. Times are epoch milliseconds,
 \`[longitude, latitude, altitude?]\`. Errors are RFC 9457 problem documents whose \`code\` is stable. Lists answer
 \`{"items":[…],"cursor":"…"?}\`: ask again with the \`cursor\` until there is none.
 
-Sign in with \`Authorization: Bearer …\`: the admin token, \`{user}:{secret}\`, or \`{device}:{secret}\` for
+Sign in with \`Authorization: Bearer …\`: the admin token, a token of a user, \`{user}:{secret}\`, or \`{device}:{secret}\` for
 handing in readings; or with the session cookie of \`POST /api/v1/session\`.`
 
 /** The page's own bar asks for the address of another API: there is no use for it here. */

@@ -19,6 +19,7 @@ import type { Audit } from '../registry/audit.ts'
 import type { Commands } from '../registry/commands.ts'
 import type { Devices } from '../registry/devices.ts'
 import type { Secrets } from '../registry/secrets.ts'
+import type { Sessions } from '../registry/sessions.ts'
 import type { Users } from '../registry/users.ts'
 import type { RuleBook } from '../rule-book/rule-book.ts'
 
@@ -34,8 +35,8 @@ export interface HttpParts {
   readonly district: District
   readonly kinds: Kinds
   readonly signIn: SignIn
-  /** A session ends when its user's secret changes or the user is removed. */
   readonly secrets: Pick<Secrets, 'of'>
+  readonly sessions: Sessions
   readonly devices: Devices
   readonly users: Users
   readonly audit: Audit

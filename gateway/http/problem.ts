@@ -18,6 +18,7 @@ export const PROBLEMS = {
   unknown_metric: [400, 'The kind of this device has no such metric'],
   bad_rule: [400, 'The rule is not valid; the rules in force stay as they were'],
   unauthenticated: [401, 'Sign in first'],
+  expired: [401, 'What you signed in with has expired'],
   forbidden: [403, 'Your role may not do this'],
   cross_site: [403, 'The request came from another site'],
   not_found: [404, 'There is nothing here'],
@@ -103,7 +104,7 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
   const document = problem.document()
   if (problem.code === 'internal' || problem.code === 'registry_unavailable')
     request.log.error({ err: error, route: request.routeOptions.url }, 'request failed')
-  if (problem.code === 'unauthenticated') reply.header('www-authenticate', 'Bearer realm="gridwhistle"')
+  if (document.status === 401) reply.header('www-authenticate', 'Bearer realm="gridwhistle"')
   if (document.status === 503) reply.header('retry-after', '1')
   // Serialised here: the route's response schemas describe its answers, not its failures.
   return reply

@@ -27,6 +27,7 @@ import { Commands } from '../registry/commands.ts'
 import { Database } from '../registry/database.ts'
 import { Devices } from '../registry/devices.ts'
 import { Secrets } from '../registry/secrets.ts'
+import { Sessions } from '../registry/sessions.ts'
 import { RegistrySignIn } from '../registry/sign-in.ts'
 import { SlowHash } from '../registry/slow-hash.ts'
 import { Users } from '../registry/users.ts'
@@ -157,6 +158,14 @@ export class Site {
       adopt: (_rules, along) => this.#database.transaction(along),
     })
     this.ruleBook.load()
+    const sessions = new Sessions({
+      database: this.#database,
+      clock,
+      users: this.users,
+      secrets,
+      adminToken: ADMIN_TOKEN,
+    })
+    sessions.load()
     const reader = () => (this.#quarantine.reader ??= new QuarantineReader(file))
     this.parts = {
       host: '127.0.0.1',
@@ -175,6 +184,7 @@ export class Site {
         clock,
       }),
       secrets,
+      sessions,
       devices: this.devices,
       users: this.users,
       audit,
@@ -231,6 +241,14 @@ export class Site {
 
   get origin(): string {
     return `http://127.0.0.1:${this.server.port()}`
+  }
+
+  /** The server as after a restart: what it knew is what `registry.db` tells. */
+  async restart(): Promise<void> {
+    await this.server.stop()
+    this.parts.sessions.load()
+    this.server = new HttpServer(this.parts)
+    await this.server.start()
   }
 
   /** A user of the role with a made-up secret, which is a bearer token too. */

@@ -40,9 +40,10 @@ import { rules } from './rules.ts'
 import { RouteTable } from './route-table.ts'
 import { validateStrictly, type Api } from './route.ts'
 import { sectionReport } from './section-report.ts'
-import { SessionStore } from './session-store.ts'
+import { ownSessions } from './own-sessions.ts'
 import { sessions } from './sessions.ts'
 import { suggestion } from './suggestion.ts'
+import { tokens } from './tokens.ts'
 import { users } from './users.ts'
 
 /** A request must be complete by then, ms: a client that trickles its bytes does not hold a socket … */
@@ -123,9 +124,7 @@ export class HttpServer implements Part {
       frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
     })
     app.server.maxConnections = CONNECTIONS
-    const { signIn, district: place } = parts
-    const sessionStore = new SessionStore(parts.clock, parts.secrets)
-    const authority: Authority = { signIn, sessions: sessionStore, district: place }
+    const authority: Authority = parts
 
     app.setErrorHandler(answerError)
     takeJsonOnly(app)
@@ -162,7 +161,7 @@ export class HttpServer implements Part {
     await influxWrite(app, parts, rate)
     hj212(app, parts)
     readingsOut(app, parts)
-    messages(app, parts, this.#messages, sessionStore)
+    messages(app, parts, this.#messages)
     quarantine(app, parts)
     ledger(app, parts)
     sectionReport(app, parts)
@@ -175,10 +174,12 @@ export class HttpServer implements Part {
     suggestion(app, parts)
     district(app, parts)
     drivenClock(app, parts)
-    sessions(app, parts, sessionStore)
+    sessions(app, parts)
+    ownSessions(app, parts)
     users(app, parts)
+    tokens(app, parts)
     auditLog(app, parts)
-    events(app, parts, this.#stream, sessionStore)
+    events(app, this.#stream)
     await serveConsole(app)
     return app
   }

@@ -14,7 +14,9 @@ const UserShape = Type.Object({
   role: Type.Enum(ROLES),
   street: Nullable(Type.String()),
   team: Nullable(Type.String()),
+  expires: Nullable(Type.Integer({ description: 'lets nobody in from here on; epoch ms' })),
 })
+const Expires = Nullable(Type.Integer({ description: 'epoch ms' }))
 const Credential = Type.Object({ name: Type.String(), secret: Type.String() })
 
 /** People and programs that sign in. Who fits which role, the registry itself says. */
@@ -37,8 +39,9 @@ export function users(api: Api, { users, audit }: HttpParts): void {
         limit,
         cursor: cursor === undefined ? undefined : readCursor('users', cursor, ['string'])[0],
       })
-      if (page.cursor === undefined) return { items: page.items }
-      return { items: page.items, cursor: writeCursor('users', [page.cursor]) }
+      const items = page.items.map((user) => ({ ...user, expires: users.expiryOf(user.name) }))
+      if (page.cursor === undefined) return { items }
+      return { items, cursor: writeCursor('users', [page.cursor]) }
     },
   )
   api.post(
@@ -48,7 +51,9 @@ export function users(api: Api, { users, audit }: HttpParts): void {
       schema: {
         tags,
         summary: 'Let somebody in',
-        description: 'The role `street` needs a street, `team` a team. The secret is shown this once.',
+        description:
+          'The role `street` needs a street, `team` a team. The secret is shown this once; a chosen one has at least 8 ' +
+          'characters and is not the name. From `expires` on the user is let in no more.',
         body: Type.Object(
           {
             name: Name,
@@ -56,6 +61,7 @@ export function users(api: Api, { users, audit }: HttpParts): void {
             street: Type.Optional(Name),
             team: Type.Optional(Name),
             secret: Type.Optional(Type.String({ maxLength: 256 })),
+            expires: Type.Optional(Expires),
           },
           { additionalProperties: false },
         ),
@@ -88,6 +94,28 @@ export function users(api: Api, { users, audit }: HttpParts): void {
       return await users.rotateSecret(name, undefined, () =>
         audit.note(userOf(request).user.name, 'user.secret', name),
       )
+    },
+  )
+  api.patch(
+    '/api/v1/users/:name',
+    {
+      config: { access: ADMIN },
+      schema: {
+        tags,
+        summary: 'Let a user in until another time, or without end',
+        params: UserName,
+        body: Type.Object({ expires: Expires }, { additionalProperties: false }),
+        response: { 204: Type.Null() },
+      },
+    },
+    (request, reply) => {
+      const { name } = request.params
+      const { expires } = request.body
+      users.setExpiry(name, expires, () =>
+        audit.note(userOf(request).user.name, 'user.expiry', name, String(expires)),
+      )
+      reply.code(204)
+      return null
     },
   )
   api.delete(

@@ -4,14 +4,16 @@ import { LRUCache } from 'lru-cache'
 import type { Clock } from '../model/clock.ts'
 import type { DeviceDirectory } from '../model/device.ts'
 import { isIdentifier } from '../model/identifier.ts'
-import { ADMIN, type Principal, type SignIn, type User } from '../model/user.ts'
+import { ADMIN, type Grant, type Principal, type SignIn, type Verdict } from '../model/user.ts'
 import { digest, isGenerated, type Secrets, type StoredSecret } from './secrets.ts'
 import type { SlowHash } from './slow-hash.ts'
 import { Throttle } from './throttle.ts'
+import { isTokenText, type Token } from './tokens.ts'
+import type { Users } from './users.ts'
 
 export interface SignInOptions {
   readonly devices: Pick<DeviceDirectory, 'get'>
-  readonly users: { get(name: string): User | undefined }
+  readonly users: Pick<Users, 'get' | 'expiryOf' | 'tokens'>
   readonly secrets: Secrets
   readonly slowHash: SlowHash
   readonly adminToken: string
@@ -65,10 +67,11 @@ export class RegistrySignIn implements SignIn {
     this.#nobodysSalt = options.slowHash.newSalt()
   }
 
-  async password(name: string, secret: Uint8Array, address: string): Promise<Principal | null> {
+  async password(name: string, secret: Uint8Array, address: string): Promise<Verdict> {
     if (!isIdentifier(name) || secret.length === 0 || secret.length > LONGEST) return null
     const text = Buffer.from(secret.buffer, secret.byteOffset, secret.byteLength).toString('latin1')
     if (name === ADMIN.name) return this.#isAdminToken(secret) ? { type: 'user', user: ADMIN } : null
+    if (isTokenText(text)) return this.#byToken(text, name)
     if (isGenerated(text)) return this.#options.secrets.nameOf(text) === name ? this.#principal(name) : null
     return (await this.#checkChosen(name, secret, address)) ? this.#principal(name) : null
   }
@@ -77,9 +80,10 @@ export class RegistrySignIn implements SignIn {
     return this.#options.devices.get(commonName) === undefined ? null : { type: 'device', device: commonName }
   }
 
-  async bearer(token: string, address: string): Promise<Principal | null> {
+  async bearer(token: string, address: string): Promise<Verdict> {
     const bytes = Buffer.from(token)
     if (this.#isAdminToken(bytes)) return { type: 'user', user: ADMIN }
+    if (isTokenText(token)) return this.#byToken(token)
     const owner = this.#options.secrets.nameOf(token)
     if (owner !== undefined) return this.#principal(owner)
     // No name has a colon in it, a chosen secret may.
@@ -93,10 +97,27 @@ export class RegistrySignIn implements SignIn {
     return timingSafeEqual(digest(offered), this.#adminDigest)
   }
 
-  #principal(name: string): Principal | null {
-    const user = this.#options.users.get(name)
-    if (user !== undefined) return { type: 'user', user }
-    return this.certificate(name)
+  #principal(name: string): Verdict {
+    const { users } = this.#options
+    const user = users.get(name)
+    if (user === undefined) return this.certificate(name)
+    return this.#hasEnded(users.expiryOf(name)) ? 'expired' : { type: 'user', user }
+  }
+
+  /** Like a generated secret it costs one SHA-256 and cannot be guessed. */
+  #byToken(text: string, name?: string): Verdict {
+    const { tokens } = this.#options.users
+    const token = tokens.named(text)
+    if (token === undefined || (name !== undefined && token.user !== name)) return null
+    const principal = this.#principal(token.user)
+    if (this.#hasEnded(token.expires) || principal === 'expired') return 'expired'
+    if (principal?.type !== 'user') return null
+    tokens.used(token, this.#options.clock.now())
+    return { ...principal, grant: grantOf(token) }
+  }
+
+  #hasEnded(expires: number | null): boolean {
+    return expires !== null && expires <= this.#options.clock.now()
   }
 
   async #checkChosen(name: string, secret: Uint8Array, address: string): Promise<boolean> {
@@ -142,6 +163,10 @@ export class RegistrySignIn implements SignIn {
     if (hash === null) return null
     return chosen && timingSafeEqual(hash, stored.hash)
   }
+}
+
+function grantOf({ id, readOnly }: Token): Grant {
+  return { token: id, readOnly }
 }
 
 /** One customer of a network provider has a whole /64 of IPv6 addresses, so that counts as one. */

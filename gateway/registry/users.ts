@@ -2,17 +2,20 @@ import { isIdentifier } from '../model/identifier.ts'
 import { ADMIN, ROLES, type Role, type User } from '../model/user.ts'
 import type { Along, Database } from './database.ts'
 import { RegistryError } from './registry-error.ts'
-import type { Secrets } from './secrets.ts'
+import { isGenerated, type Secrets } from './secrets.ts'
+import { Tokens } from './tokens.ts'
 
 export interface NewUser {
   readonly name: string
   readonly role: Role
   readonly street?: string | null | undefined
   readonly team?: string | null | undefined
+  /** Lets nobody in from here on, epoch ms; never when left out. */
+  readonly expires?: number | null | undefined
 }
 
 export interface UserChange {
-  readonly what: 'removed' | 'secret'
+  readonly what: 'removed' | 'secret' | 'expiry'
   readonly name: string
 }
 
@@ -22,16 +25,22 @@ export interface UserCredential {
   readonly secret: string
 }
 
-/** People and programs that sign in: in memory and in SQLite. */
+/** What guessing has to get over where a person chose the secret: a device's PIN may be shorter. */
+const SHORTEST_OF_PERSON = 8
+
+/** People and programs that sign in, and their tokens: in memory and in SQLite. */
 export class Users {
+  readonly tokens: Tokens
   readonly #database: Database
   readonly #secrets: Secrets
   readonly #users = new Map<string, User>()
+  readonly #expires = new Map<string, number>()
   readonly #listeners: ((change: UserChange) => void)[] = []
 
   constructor(database: Database, secrets: Secrets) {
     this.#database = database
     this.#secrets = secrets
+    this.tokens = new Tokens(database)
   }
 
   load(): void {
@@ -44,14 +53,28 @@ export class Users {
          team TEXT CHECK ((team IS NOT NULL) = (role = 'team'))
        ) STRICT, WITHOUT ROWID`,
     )
-    for (const row of this.#database.sql.prepare('SELECT name, role, street, team FROM users').iterate()) {
-      const user = { ...(row as unknown as User) }
+    this.#database.migrate('users-2', 'ALTER TABLE users ADD COLUMN expires INTEGER')
+    const rows = this.#database.sql.prepare('SELECT name, role, street, team, expires FROM users').iterate()
+    for (const row of rows) {
+      const { expires, ...user } = row as unknown as User & { readonly expires: number | null }
       this.#users.set(user.name, Object.freeze(user))
+      if (expires !== null) this.#expires.set(user.name, expires)
     }
+    this.tokens.load()
   }
 
   get(name: string): User | undefined {
     return this.#users.get(name)
+  }
+
+  /** When the user's right ends, epoch ms; null when it does not. */
+  expiryOf(name: string): number | null {
+    return this.#expires.get(name) ?? null
+  }
+
+  /** Users whose right ends, with the time. */
+  expiring(): Iterable<readonly [name: string, expires: number]> {
+    return this.#expires
   }
 
   /** By name; `cursor` is the last name of the page before. */
@@ -70,15 +93,20 @@ export class Users {
   /** The secret is made up unless one was `chosen`. */
   async create(candidate: NewUser, chosen?: string, along?: Along): Promise<UserCredential> {
     const user = checkedUser(candidate)
+    const { expires = null } = candidate
+    if (chosen !== undefined) checkChosenByPerson(user.name, chosen)
     this.#mustBeFree(user.name)
     const secret = await this.#secrets.prepare(chosen)
     this.#database.transaction(() => {
       this.#mustBeFree(user.name)
       this.#database.sql
-        .prepare('INSERT INTO users (name, role, street, team) VALUES (?, ?, ?, ?)')
-        .run(user.name, user.role, user.street, user.team)
+        .prepare('INSERT INTO users (name, role, street, team, expires) VALUES (?, ?, ?, ?, ?)')
+        .run(user.name, user.role, user.street, user.team, expires)
       this.#secrets.put(user.name, secret.stored)
-      this.#database.afterCommit(() => this.#users.set(user.name, user))
+      this.#database.afterCommit(() => {
+        this.#users.set(user.name, user)
+        this.#setExpiry(user.name, expires)
+      })
       along?.()
     })
     return { name: user.name, secret: secret.text }
@@ -87,6 +115,7 @@ export class Users {
   /** The old secret opens nothing from here on. */
   async rotateSecret(name: string, chosen?: string, along?: Along): Promise<UserCredential> {
     this.#mustExist(name)
+    if (chosen !== undefined) checkChosenByPerson(name, chosen)
     const secret = await this.#secrets.prepare(chosen)
     this.#mustExist(name)
     this.#database.transaction(() => {
@@ -97,13 +126,33 @@ export class Users {
     return { name, secret: secret.text }
   }
 
+  /** Null for no end. One that has passed ends the right at once. */
+  setExpiry(name: string, expires: number | null, along?: Along): void {
+    this.#mustExist(name)
+    this.#database.transaction(() => {
+      this.#database.sql.prepare('UPDATE users SET expires = ? WHERE name = ?').run(expires, name)
+      this.#database.afterCommit(() => {
+        this.#setExpiry(name, expires)
+        this.#tell('expiry', name)
+      })
+      along?.()
+    })
+  }
+
+  #setExpiry(name: string, expires: number | null): void {
+    if (expires === null) this.#expires.delete(name)
+    else this.#expires.set(name, expires)
+  }
+
   remove(name: string, along?: Along): void {
     this.#mustExist(name)
     this.#database.transaction(() => {
+      this.tokens.removeAll(name)
       this.#database.sql.prepare('DELETE FROM users WHERE name = ?').run(name)
       this.#secrets.remove(name)
       this.#database.afterCommit(() => {
         this.#users.delete(name)
+        this.#expires.delete(name)
         this.#tell('removed', name)
       })
       along?.()
@@ -146,6 +195,16 @@ function checkedUser({ name, role, street = null, team = null }: NewUser): User 
     if (value !== null && !isIdentifier(value)) throw invalid(`${key}: ${JSON.stringify(value)} is not an id`)
   }
   return Object.freeze({ name, role, street, team })
+}
+
+/** Those of devices may be as short as a PIN; a generated one comes from a program. */
+function checkChosenByPerson(name: string, secret: string): void {
+  if (isGenerated(secret)) return
+  if (secret.length < SHORTEST_OF_PERSON)
+    throw invalid(
+      `secret: too short; expected at least ${SHORTEST_OF_PERSON} characters, or none to have one made up`,
+    )
+  if (secret.toLowerCase() === name.toLowerCase()) throw invalid('secret: is the name; expected another one')
 }
 
 function invalid(message: string): RegistryError {
