@@ -13,6 +13,7 @@ import { ActionInbox } from './dispatch/action-inbox.ts'
 import { Dispatch } from './dispatch/dispatch.ts'
 import { areasOf, loadDistrict } from './district/district.ts'
 import { streetsOf } from './district/routing.ts'
+import { Captures } from './evidence/captures.ts'
 import { Evidence } from './evidence/evidence.ts'
 import { historianConsumer } from './historian/historian.ts'
 import { Recorder } from './historian/recorder.ts'
@@ -220,6 +221,22 @@ export class Gateway {
       adopt: (rules, along) => judge.adopt(rules, along),
     })
     ruleBook.load()
+    const captures = new Captures({
+      database,
+      alarms,
+      cases,
+      queue,
+      evidence,
+      devices,
+      kinds,
+      ruleBook,
+      district,
+      setup: { historian: config.historian, dataDir, journalFile, folder: join(dataDir, 'evidence') },
+      head: () => journal.head(),
+      stored: () => journal.cursor(recorder.consumer),
+      clock,
+      log,
+    })
     const judge = new Judge({
       journal,
       database,
@@ -316,6 +333,7 @@ export class Gateway {
     await this.#run(broker)
     await this.#run(expiryWatch)
     await this.#run(dispatch)
+    await this.#run(captures)
     if (hj212 !== undefined) await this.#run(hj212)
 
     const pkiDir = join(dataDir, 'pki', 'opcua')
@@ -350,6 +368,7 @@ export class Gateway {
       precisions: dispatch.precisions,
       queue,
       evidence,
+      captures,
       publisher: broker,
       maxMessageBytes: config.mqtt.maxPacketBytes,
       messagesPerSecond: config.mqtt.messagesPerSecond,
@@ -371,6 +390,7 @@ export class Gateway {
         historian: () => recorder.health(),
         rules: () => judge.health(),
         dispatch: () => queue.health(),
+        evidence: () => captures.health(),
         broker: () => broker.health(),
         ...(brokersAbove.length > 0 && { upstream: () => upstreamHealth(brokersAbove) }),
         ...(hj212 !== undefined && { hj212: () => hj212.health() }),

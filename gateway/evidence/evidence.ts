@@ -1,4 +1,5 @@
 import type { StatementSync } from 'node:sqlite'
+import { Readable } from 'node:stream'
 import type { Cases } from '../dispatch/cases.ts'
 import type { Queue } from '../dispatch/queue.ts'
 import { isOpen } from '../dispatch/transitions.ts'
@@ -56,6 +57,17 @@ export interface Upload extends Received {
   readonly media: Media
   readonly claimed: Claimed | null
 }
+
+export interface FrozenPart {
+  readonly kind: keyof typeof FROZEN_MEDIA
+  readonly received: Received
+}
+
+const FROZEN_MEDIA = {
+  readings: 'application/x-ndjson',
+  frames: 'application/x-ndjson',
+  context: 'application/json',
+} as const
 
 /** Uploads at once: each holds a file and a quarter of a megabyte. */
 const UPLOADS_AT_ONCE = 16
@@ -245,51 +257,40 @@ export class Evidence implements Part {
   }
 
   /**
-   * Keeps what the gateway has frozen, with one entry in the timeline that names all of it. On disk when it resolves;
-   * false when there is no room.
+   * Keeps what the gateway has frozen, with one entry in the timeline that names all of it; `along` is written in the
+   * same transaction. On disk when it resolves; false when there is no room, and nothing of it is left.
    */
   async freeze(
     caseId: string,
     reason: string,
-    parts: readonly {
-      readonly kind: EvidenceKind
-      readonly media: string
-      readonly bytes: AsyncIterable<Uint8Array>
-    }[],
+    parts: readonly FrozenPart[],
+    along: () => void = () => {},
   ): Promise<boolean> {
     const { database, cases, clock, limits } = this.#parts
-    const kept: EvidenceFile[] = []
-    for (const { kind, media, bytes } of parts) {
-      const received = await this.#vault.receive(bytes, () => Infinity)
-      if (this.#total + received.size > limits.quotaBytes) {
-        await this.#vault.discard(received)
-        return false
-      }
-      await this.#vault.keep(received)
-      kept.push({
-        id: received.sha256,
-        kind,
-        media,
-        size: received.size,
-        at: clock.now(),
-        by: 'gateway',
-        claimed: null,
-      })
+    const size = parts.reduce((sum, { received }) => sum + received.size, 0)
+    if (this.#total + size > limits.quotaBytes) {
+      for (const { received } of parts) await this.#vault.discard(received)
+      return false
     }
+    for (const { received } of parts) await this.#vault.keep(received)
+    const at = clock.now()
     database.transaction(() => {
-      for (const file of kept) this.#insert(caseId, file)
+      for (const { kind, received } of parts) {
+        const { sha256: id, size } = received
+        this.#insert(caseId, { id, kind, media: FROZEN_MEDIA[kind], size, at, by: 'gateway', claimed: null })
+      }
+      const files = parts.map(({ received }) => received.sha256)
       cases.note(caseId, [
-        {
-          at: clock.now(),
-          actor: 'gateway',
-          action: 'evidence_frozen',
-          note: reason,
-          position: null,
-          files: kept.map(({ id }) => id),
-        },
+        { at, actor: 'gateway', action: 'evidence_frozen', note: reason, position: null, files },
       ])
+      along()
     })
     return true
+  }
+
+  /** Bytes of the gateway's own on their way to {@link freeze}. */
+  async take(bytes: Uint8Array): Promise<Received> {
+    return await this.#vault.receive(Readable.from([bytes]), () => Infinity)
   }
 
   #insert(caseId: string, file: EvidenceFile): void {

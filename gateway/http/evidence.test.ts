@@ -214,16 +214,14 @@ test('space that is used up is said so, and what the gateway freezes still finds
     await full.device(fume('fume-1', 'wenfeng'))
     const id = full.alarm({ device: 'fume-1' })!
     Object.assign(full.evidence.limits, { quotaBytes: 1000 })
-    const bytes = async function* () {
-      yield Buffer.alloc(950, 'x')
-    }
-    const part = { kind: 'readings', media: 'text/plain' } as const
-    expect(await full.evidence.freeze(id, 'opened', [{ ...part, bytes: bytes() }])).toBe(true)
+    const freeze = async (size: number) =>
+      await full.evidence.freeze(id, 'opened', [
+        { kind: 'readings', received: await full.evidence.take(Buffer.alloc(size, 'x')) },
+      ])
+    expect(await freeze(950)).toBe(true)
     expect(full.evidence.refusal(id)).toMatchObject({ reason: 'evidence_full' })
-    const more = async function* () {
-      yield Buffer.alloc(60, 'y')
-    }
-    expect(await full.evidence.freeze(id, 'opened', [{ ...part, bytes: more() }])).toBe(false)
+    expect(await freeze(60)).toBe(false)
+    expect(readdirSync(join(full.folder, 'evidence', 'incoming'))).toEqual([])
   } finally {
     await full.stop()
   }

@@ -4,6 +4,7 @@ import type { Alarms } from '../dispatch/alarms.ts'
 import type { Cases } from '../dispatch/cases.ts'
 import type { Precisions } from '../dispatch/precision.ts'
 import type { Queue } from '../dispatch/queue.ts'
+import type { Captures } from '../evidence/captures.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import type { Recorder } from '../historian/recorder.ts'
 import type { ReadingIntake } from '../ingest/intake.ts'
@@ -55,6 +56,7 @@ export interface HttpParts {
   readonly backTests: Pick<BackTests, 'run'>
   readonly queue: Queue
   readonly evidence: Evidence
+  readonly captures: Captures
   readonly publisher: Publisher
   /** Largest message that the intake takes as bytes. */
   readonly maxMessageBytes: number

@@ -10,6 +10,7 @@ import { Cases } from '../dispatch/cases.ts'
 import { loadDistrict } from '../district/district.ts'
 import { Precisions } from '../dispatch/precision.ts'
 import { Queue } from '../dispatch/queue.ts'
+import { Captures } from '../evidence/captures.ts'
 import { Evidence } from '../evidence/evidence.ts'
 import { Recorder } from '../historian/recorder.ts'
 import { ReadingIntake } from '../ingest/intake.ts'
@@ -73,6 +74,7 @@ export class Site {
   readonly alarms: Alarms
   readonly cases: Cases
   readonly evidence: Evidence
+  readonly captures: Captures
   readonly ruleBook: RuleBook
   readonly parts: HttpParts
   strangers: readonly Stranger[] = []
@@ -166,6 +168,22 @@ export class Site {
       adminToken: ADMIN_TOKEN,
     })
     sessions.load()
+    this.captures = new Captures({
+      database: this.#database,
+      alarms: this.alarms,
+      cases: this.cases,
+      queue: this.queue,
+      evidence: this.evidence,
+      devices: this.devices,
+      kinds,
+      ruleBook: this.ruleBook,
+      district,
+      setup: { historian: config, dataDir: folder, journalFile: file, folder: join(folder, 'evidence') },
+      head: () => this.journal.head(),
+      stored: () => this.journal.cursor(this.recorder.consumer),
+      clock,
+      log,
+    })
     const reader = () => (this.#quarantine.reader ??= new QuarantineReader(file))
     this.parts = {
       host: '127.0.0.1',
@@ -203,6 +221,7 @@ export class Site {
       backTests: new BackTests({ ...loadConfig(undefined, {}), dataDir: folder }, log),
       queue: this.queue,
       evidence: this.evidence,
+      captures: this.captures,
       publisher,
       maxMessageBytes: 1 << 20,
       messagesPerSecond: 1000,
@@ -224,12 +243,14 @@ export class Site {
     await this.recorder.start()
     await this.queue.start()
     await this.evidence.start()
+    await this.captures.start()
     await this.server.start()
     return this
   }
 
   async stop(): Promise<void> {
     await this.server.stop()
+    await this.captures.stop()
     await this.queue.stop()
     await this.recorder.stop()
     this.#quarantine.reader?.close()

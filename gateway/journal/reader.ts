@@ -78,6 +78,31 @@ export class JournalReader {
     return (row?.['head'] ?? 0) as number
   }
 
+  /** When the oldest batch that is still held was committed, epoch ms; null when there is none. */
+  oldest(): number | null {
+    const row = this.#sql.prepare('SELECT time FROM batches ORDER BY first LIMIT 1').get()
+    return (row?.['time'] ?? null) as number | null
+  }
+
+  /**
+   * A reading of about the time: what was committed from then on is behind it, as far as the clock went forward. There
+   * is no index by time: the numbers are searched by halves.
+   */
+  seqAt(time: number): number {
+    const batchAt = this.#sql.prepare(
+      'SELECT first, time FROM batches WHERE first >= ? ORDER BY first LIMIT 1',
+    )
+    let low = this.tail()
+    let high = this.head()
+    while (low < high) {
+      const middle = low + Math.floor((high - low) / 2)
+      const row = batchAt.get(middle) as { first: number; time: number } | undefined
+      if (row === undefined || row.time >= time) high = middle
+      else low = row.first + 1
+    }
+    return low
+  }
+
   close(): void {
     if (this.#sql.isOpen) this.#sql.close()
   }

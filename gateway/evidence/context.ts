@@ -1,0 +1,110 @@
+import type { Alarm } from '../model/alarm.ts'
+import type { Case } from '../model/case.ts'
+import type { Device } from '../model/device.ts'
+import type { District } from '../model/district.ts'
+import type { Kind, Kinds } from '../model/kind.ts'
+import type { Rule } from '../model/rule.ts'
+import type { RuleBook } from '../rule-book/rule-book.ts'
+import type { Devices } from '../registry/devices.ts'
+import type { Captured } from './capture-protocol.ts'
+import type { Window } from './windows.ts'
+
+export interface ContextSources {
+  readonly devices: Pick<Devices, 'get' | 'shown'>
+  readonly kinds: Kinds
+  readonly ruleBook: Pick<RuleBook, 'get' | 'changes'>
+  readonly district: District
+}
+
+/** What was true when a case's file was frozen: the part `context`. Times are epoch milliseconds. */
+export interface Context {
+  readonly part: 'context'
+  readonly case: string
+  readonly reason: string
+  readonly frozenAt: number
+  readonly windows: readonly Window[]
+  /** Not frozen, for it would have been too much. */
+  readonly leftOut: readonly Window[]
+  readonly devicesLeftOut: readonly string[]
+  readonly counts: Captured['counts']
+  readonly capped: Captured['capped']
+  readonly journalFrom: number | null
+  readonly alarms: readonly Alarm[]
+  /** The rules of the alarms, in the version that raised them; `rule` is null where that version is not kept. */
+  readonly rules: readonly { readonly id: string; readonly version: number; readonly rule: Rule | null }[]
+  /** As registered, without secrets. */
+  readonly devices: readonly Device[]
+  readonly kinds: readonly Kind[]
+  /** As the district file has it; null where it does not know the site. */
+  readonly site: unknown
+  readonly calibration: {
+    /** What was marked as maintenance, calibration or anything else but normal (HJ 212 marks). */
+    readonly marks: Captured['marks']
+    /** Attributes of the devices that speak of calibration, cleaning or maintenance. */
+    readonly attributes: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+  }
+}
+
+export interface ContextRequest {
+  readonly case: Case
+  readonly alarms: readonly Alarm[]
+  readonly reason: string
+  readonly now: number
+  readonly windows: readonly Window[]
+  readonly leftOut: readonly Window[]
+  readonly captured: Captured
+  /** Devices beyond what one file holds. */
+  readonly left: readonly { readonly device: string }[]
+}
+
+export function contextOf(
+  { case: found, alarms, reason, now, windows, leftOut, captured, left }: ContextRequest,
+  { devices, kinds, ruleBook, district }: ContextSources,
+): Context {
+  const ids = [...new Set(alarms.map(({ device }) => device))]
+  const records = ids.flatMap((id) => {
+    const device = devices.get(id)
+    return device === undefined ? [] : [devices.shown(device)]
+  })
+  const versions = new Map(
+    alarms.map(({ rule, ruleVersion }) => [`${rule} ${ruleVersion}`, { rule, ruleVersion }]),
+  )
+  return {
+    part: 'context',
+    case: found.id,
+    reason,
+    frozenAt: now,
+    windows,
+    leftOut,
+    devicesLeftOut: left.map(({ device }) => device),
+    counts: captured.counts,
+    capped: captured.capped,
+    journalFrom: captured.journalFrom,
+    alarms,
+    rules: [...versions.values()].map(({ rule: id, ruleVersion: version }) => ({
+      id,
+      version,
+      rule: versionOf(ruleBook, id, version),
+    })),
+    devices: records,
+    kinds: [...new Set(alarms.map(({ kind }) => kind))].flatMap((kind) => kinds.get(kind) ?? []),
+    site: district.sites?.find(({ id }) => id === found.site) ?? null,
+    calibration: {
+      marks: captured.marks,
+      attributes: Object.fromEntries(
+        records.map(({ id, attributes = {} }) => [
+          id,
+          Object.fromEntries(
+            Object.entries(attributes).filter(([name]) => /calib|clean|mainten|verif/i.test(name)),
+          ),
+        ]),
+      ),
+    },
+  }
+}
+
+function versionOf(book: ContextSources['ruleBook'], id: string, version: number): Rule | null {
+  const present = book.get(id)
+  if (present?.version === version) return present
+  return book.changes(id, 100).find(({ rule }) => rule?.version === version)?.rule ?? null
+}
