@@ -3,7 +3,9 @@
  * devices and with rules that do not concern the reading. `node bench/rules.ts`
  *
  * Each reading is made right before it is judged, as one that was just parsed; what making it costs is measured by
- * itself and taken off.
+ * itself and taken off. On a machine that has other work to do two figures are only comparable when they are taken at
+ * the same time: all works take turns, a slice of 20,000 readings each, and what is printed is the median (and the
+ * quartiles) of the ratios of slices that followed each other. `node bench/rules.ts cooking_fume` is that part alone.
  */
 import { cpus } from 'node:os'
 import { loadKinds } from '../gateway/model/kinds.ts'
@@ -16,7 +18,9 @@ import { planRules } from '../rules/plan.ts'
 const BOUNDS = { latenessMs: 300_000, staleAfterMs: 3_600_000 }
 /** How often a device reports. */
 const EVERY_MS: Record<string, number> = { cooking_fume: 10_000, river_station: 60_000 }
-const READINGS = 1_000_000
+/** Slices of each work that are measured, and before that. */
+const ROUNDS = 40
+const WARM_UP = 80
 const START = Date.UTC(2024, 5, 1)
 
 const kinds = loadKinds()
@@ -60,60 +64,87 @@ interface Load {
   readonly lateShare?: number
 }
 
-/** µs of CPU for each reading: with what `each` does with it. */
-function cost(
+/** Does a slice of work; answers how many readings it was. */
+type Work = () => number
+
+const SLICE_READINGS = 20_000
+/** Devices join one after the other, so that whatever each does now and then is spread over all slices. */
+const JOINING_ROUNDS = 64
+
+/** Readings of all devices in turn, as they are made right before `each` does something with them. */
+function sending(
   { kind, devices, lateShare = 0 }: Load,
   each: (device: number, reading: Reading) => void,
-): number {
+): Work {
+  const every = EVERY_MS[kind]!
   let seed = 1
-  let readings = 0
-  let before = process.cpuUsage()
-  let measured = 0
-  for (let round = 0; readings < READINGS; round++) {
-    // The first quarter warms up: code, windows and tails.
-    if (measured === 0 && readings >= READINGS / 4) {
-      before = process.cpuUsage()
-      measured = readings
-    }
-    for (let device = 0; device < devices; device++) {
+  let round = 0
+  let device = 0
+  return () => {
+    for (let made = 0; made < SLICE_READINGS; device++) {
+      if (device === devices) {
+        device = 0
+        round++
+      }
+      if (device % JOINING_ROUNDS > round) continue
       seed = (seed * 48_271) % 2_147_483_647
       const noise = seed / 2_147_483_647
-      const isLate = noise < lateShare
-      each(
-        device,
-        readingAt(kind, START + round * EVERY_MS[kind]! - (isLate ? EVERY_MS[kind]! * 1.5 : 0), noise),
-      )
+      const late = noise < lateShare ? every * 1.5 : 0
+      each(device, readingAt(kind, START + round * every - late, noise))
+      made++
     }
-    readings += devices
+    return SLICE_READINGS
   }
-  const used = process.cpuUsage(before)
-  return (used.user + used.system) / (readings - measured)
 }
 
-function judging(load: Load): number {
+function making(kind: string): Work {
+  return sending({ kind, devices: 200, rules: [] }, (_, reading) => (sink += reading.ts))
+}
+
+function judging(load: Load): Work {
   const plan = planRules(load.rules, world).get(load.kind)!
   const states = Array.from(
     { length: load.devices },
     (_, index) => new DeviceState(`d-${index}`, plan, BOUNDS),
   )
-  let made = 0
-  const making = cost(load, (_, reading) => (made += reading.ts))
-  const all = cost(load, (device, reading) => observe(states[device]!, [reading], reading.ts))
-  return made > 0 ? all - making : 0
+  return sending(load, (device, reading) => {
+    sink += observe(states[device]!, [reading], reading.ts).length
+  })
 }
 
-function parsing(kind: string): number {
+function parsing(kind: string): Work {
   const texts = Array.from({ length: 1000 }, (_, index) =>
     JSON.stringify(readingAt(kind, START + index, index / 1000)),
   )
-  let length = 0
-  for (const text of texts) length += (JSON.parse(text) as Reading).ts
-  const before = process.cpuUsage()
-  for (let round = 0; round < READINGS / 1000; round++) {
-    for (const text of texts) length += (JSON.parse(text) as Reading).ts
+  return () => {
+    for (let round = 0; round < SLICE_READINGS / texts.length; round++) {
+      for (const text of texts) sink += (JSON.parse(text) as Reading).ts
+    }
+    return SLICE_READINGS
   }
-  const used = process.cpuUsage(before)
-  return length > 0 ? (used.user + used.system) / READINGS : 0
+}
+
+/** So that nothing is optimised away. */
+let sink = 0
+
+/** µs of CPU (of all threads: the collector's too) for a reading, slice by slice. */
+function measure(works: Record<string, Work>): Record<string, number[]> {
+  const micros = Object.fromEntries(Object.keys(works).map((name) => [name, [] as number[]]))
+  for (let round = -WARM_UP; round < ROUNDS; round++) {
+    for (const [name, work] of Object.entries(works)) {
+      const before = process.cpuUsage()
+      const readings = work()
+      const used = process.cpuUsage(before)
+      if (round >= 0) micros[name]!.push((used.user + used.system) / readings)
+    }
+  }
+  return micros
+}
+
+function quartiles(values: readonly number[]): [number, number, number] {
+  const sorted = values.toSorted((a, b) => a - b)
+  const at = (part: number) => sorted[Math.floor(part * (sorted.length - 1))]!
+  return [at(0.25), at(0.5), at(0.75)]
 }
 
 /** Rules that concern another kind, or metrics that {@link SENT} does not carry. */
@@ -126,25 +157,45 @@ function idle(count: number): Rule[] {
   })
 }
 
-const lines: string[] = [`${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}`]
-const say = (what: string, micros: number, ratio = ''): void => {
-  lines.push(`${what.padEnd(48)} ${micros.toFixed(2)} µs  ${ratio}`)
+/** What judging took in each slice, without what making the readings took in the same round. */
+function without(judged: readonly number[], made: readonly number[]): number[] {
+  return judged.map((micros, round) => micros - made[round]!)
 }
-const times = (micros: number, of: number): string => `${(micros / of).toFixed(2)} ×`
 
-for (const kind of Object.keys(SENT)) {
-  const parse = parsing(kind)
-  say(`${kind}: JSON.parse of the reading`, parse)
-  const few = judging({ kind, devices: 200, rules: packs })
-  say(`${kind}: built-in packs`, few, `${times(few, parse)} JSON.parse (2 × at most)`)
-  const many = judging({ kind, devices: 20_000, rules: packs })
-  say(`${kind}: 20,000 devices instead of 200`, many, `${times(many, few)} (1.2 × at most)`)
-  const late = judging({ kind, devices: 200, rules: packs, lateShare: 0.01 })
-  say(`${kind}: 1 % late`, late, times(late, few))
+function say(what: string, micros: readonly number[], than?: readonly number[], note = ''): void {
+  const [, middle] = quartiles(micros)
+  const [low, ratio, high] = quartiles(micros.map((one, round) => one / (than?.[round] ?? one)))
+  const times =
+    than === undefined
+      ? ''
+      : `${ratio.toFixed(2)} × (${low.toFixed(2)} to ${high.toFixed(2)})${note && `, ${note}`}`
+  process.stdout.write(`${what.padEnd(44)} ${middle.toFixed(2)} µs  ${times}\n`)
 }
-const fume = packs.filter(({ kind }) => kind === 'cooking_fume')
-const twenty = judging({ kind: 'cooking_fume', devices: 200, rules: [...fume, ...idle(20 - fume.length)] })
-const most = judging({ kind: 'cooking_fume', devices: 200, rules: [...fume, ...idle(500 - fume.length)] })
-say('20 rules', twenty)
-say('500 rules of which the same number applies', most, `${times(most, twenty)} (1.2 × at most)`)
-process.stdout.write(`${lines.join('\n')}\n`)
+
+process.stdout.write(`${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}\n`)
+const [only] = process.argv.slice(2)
+for (const kind of Object.keys(SENT)) {
+  if (only !== undefined && only !== kind) continue
+  const { parse, make, ...judge } = measure({
+    parse: parsing(kind),
+    make: making(kind),
+    few: judging({ kind, devices: 200, rules: packs }),
+    many: judging({ kind, devices: 20_000, rules: packs }),
+    late: judging({ kind, devices: 200, rules: packs, lateShare: 0.01 }),
+  })
+  const [few, many, late] = [judge['few']!, judge['many']!, judge['late']!].map((all) => without(all, make!))
+  say(`${kind}: JSON.parse of the reading`, parse!)
+  say(`${kind}: built-in packs`, few!, parse, 'of JSON.parse; 2 × at most')
+  say(`${kind}: 20,000 devices instead of 200`, many!, few, '1.2 × at most')
+  say(`${kind}: 1 % late`, late!, few)
+}
+if (only === undefined || only === 'rules') {
+  const fume = packs.filter(({ kind }) => kind === 'cooking_fume')
+  const load = (rules: number): Work =>
+    judging({ kind: 'cooking_fume', devices: 200, rules: [...fume, ...idle(rules - fume.length)] })
+  const { make, twenty, most } = measure({ make: making('cooking_fume'), twenty: load(20), most: load(500) })
+  const [few, many] = [without(twenty!, make!), without(most!, make!)]
+  say('20 rules', few)
+  say('500 rules of which the same number applies', many, few, '1.2 × at most')
+}
+if (Number.isNaN(sink)) process.stdout.write('nothing was judged\n')

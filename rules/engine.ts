@@ -1,7 +1,7 @@
 import { SEVERITIES, type AlarmState, type Severity } from '../gateway/model/alarm.ts'
 import type { Reading } from '../gateway/model/reading.ts'
 import type { Rule } from '../gateway/model/rule.ts'
-import { Fold, PHASE } from './fold.ts'
+import { Fold, PHASE, type ClosedAlarm } from './fold.ts'
 import { localOf, type Attributes, type Local } from './local.ts'
 import { MILLION } from './millionths.ts'
 import { CELL, type Plan } from './plan.ts'
@@ -11,13 +11,15 @@ import { ROW_HEADER, Tail } from './tail.ts'
  * The rules of one kind at work on one device: `(state, event, now) → (state, changes)`. No clock, no I/O, no
  * randomness: what comes out depends on the calls alone. The state is changed in place.
  *
- *   base   the readings folded up to about `latenessMs` behind the device's newest: nothing moves it any more
+ *   base   the readings folded up to at least `latenessMs` behind the device's newest: nothing moves it any more
  *   tail   the readings since then, which an earlier one may still join
+ *   mark   a copy of the head as it was at some reading of the tail, with no timer run beyond that
  *   head   base and tail folded, and timers run up to the device's present: what is known now
  *
- * A reading in order is one step on the head. One out of order goes to its place in the tail, the head is
- * folded again from the base, and whatever differs from what was said before is said anew: corrected,
- * or withdrawn. So the alarms depend on the readings, not on the order in which they came nor on when timers
+ * A reading in order is one step on the head and a row of the tail, no more: once the mark is further behind than the
+ * bound it becomes the base, and the head is copied again. One out of order goes to its place in the tail, the head is
+ * folded again from the mark or, when that is later, from the base, and whatever differs from what was said before is
+ * said anew: corrected, or withdrawn. So the alarms depend on the readings, not on the order in which they came nor on when timers
  * were run, as long as none comes later than the bound; those are counted and judge nothing. The base follows
  * the device's newest reading, never the clock, so that a timer that ran out too early can be taken back.
  *
@@ -26,6 +28,8 @@ import { ROW_HEADER, Tail } from './tail.ts'
 const MAX_ROWS = 1000
 /** Rows that the base takes at once when the tail is full. */
 const OVERFLOW_ROWS = 250
+/** Rows between two marks, so that a device that reports seldom does not copy its state at each reading. */
+const MARK_ROWS = 12
 
 /** An alarm as the engine sees it; place and case are the gateway's to add. */
 export interface Finding {
@@ -55,16 +59,16 @@ export class DeviceState {
   /** The device's, as they are in force. */
   readonly attributes: Attributes
   readonly local: Local
-  readonly base: Fold
+  base: Fold
   readonly head: Fold
   readonly tail: Tail
-  /** Event time of the newest reading. */
-  newest = -Infinity
-  /** How long the newest reading had been under way, ms: the device's present is the clock's less this. */
-  lag = 0
-  /** Event time up to which timers have run, and those of `absent`. */
-  clock = -Infinity
-  absentClock = -Infinity
+  mark: Fold | null = null
+  /** So many of the alarms that the head has closed were closed at the mark. */
+  markClosed = 0
+  /** Rows behind the mark, or so. */
+  markRows = 0
+  /** In one place, as the fold's: newest, lag, clock, absentClock, settledTs, markTs. */
+  readonly #times = Float64Array.of(-Infinity, 0, -Infinity, -Infinity, -Infinity, Infinity)
   /** Readings that came later than the bound. */
   late = 0
   /** What has been said, of alarms that may still change. */
@@ -80,6 +84,54 @@ export class DeviceState {
     this.head = new Fold(plan, this.local.numbers)
     this.tail = new Tail(plan.columns)
   }
+
+  /** Event time of the newest reading. */
+  get newest(): number {
+    return this.#times[0]!
+  }
+  set newest(ts: number) {
+    this.#times[0] = ts
+  }
+
+  /** How long the newest reading had been under way, ms: the device's present is the clock's less this. */
+  get lag(): number {
+    return this.#times[1]!
+  }
+  set lag(ms: number) {
+    this.#times[1] = ms
+  }
+
+  /** Event time up to which timers have run. */
+  get clock(): number {
+    return this.#times[2]!
+  }
+  set clock(ts: number) {
+    this.#times[2] = ts
+  }
+
+  /** The same of those of `absent`. */
+  get absentClock(): number {
+    return this.#times[3]!
+  }
+  set absentClock(ts: number) {
+    this.#times[3] = ts
+  }
+
+  /** Event time of the base: nothing comes before it any more. */
+  get settledTs(): number {
+    return this.#times[4]!
+  }
+  set settledTs(ts: number) {
+    this.#times[4] = ts
+  }
+
+  /** Where {@link mark} is; Infinity while there is none. Its room is kept. */
+  get markTs(): number {
+    return this.#times[5]!
+  }
+  set markTs(ts: number) {
+    this.#times[5] = ts
+  }
 }
 
 const nothing: readonly Finding[] = []
@@ -94,12 +146,14 @@ export function observe(
   receivedAt: number,
   source = 0,
 ): readonly Finding[] {
-  let mustRefold = false
+  // The head is not what it should be from here on.
+  let wrongFrom = Infinity
   for (const reading of inOrder(readings)) {
-    if (isLate(state, reading.ts)) state.late++
-    else if (!take(state, reading, receivedAt, source, mustRefold)) mustRefold = true
+    const { ts } = reading
+    if (isLate(state, ts)) state.late++
+    else if (!take(state, reading, receivedAt, source, wrongFrom < Infinity) && ts < wrongFrom) wrongFrom = ts
   }
-  if (mustRefold) refold(state)
+  if (wrongFrom < Infinity) refold(state, wrongFrom)
   const changes = state.head.changed ? report(state, false) : nothing
   settle(state)
   return changes
@@ -116,7 +170,7 @@ export function follow(state: DeviceState, reading: Reading, receivedAt: number)
   state.lag = receivedAt - reading.ts
   head.step(plan.row, 0)
   const changes = head.changed ? report(state, false) : nothing
-  for (const { rule, startedAt } of head.closed) state.said.delete(idOf(state, rule, startedAt))
+  for (const closed of head.closed) forget(state, closed)
   if (head.closed.length > 0) head.closed = []
   return changes
 }
@@ -180,11 +234,28 @@ export function findings(state: DeviceState): Finding[] {
   return all
 }
 
-/** Folds the tail onto the base again, and runs the timers as far as they had run. */
-export function refold(state: DeviceState): void {
+/**
+ * Folds the rows since `from` and before again, from wherever nothing has changed, and runs the timers as far as they
+ * had run.
+ */
+export function refold(state: DeviceState, from: number = -Infinity): void {
   const { head, tail } = state
-  head.copyFrom(state.base)
-  for (let at = tail.first; at < tail.end; at += tail.stride) head.step(tail.data, at)
+  const wanted = state.markTs
+  const isMarked = wanted < from
+  if (isMarked) {
+    const { closed } = head
+    head.copyFrom(state.mark!)
+    closed.length = state.markClosed
+    head.closed = closed
+  } else {
+    head.copyFrom(state.base)
+    state.markTs = Infinity
+  }
+  for (let at = isMarked ? tail.after(wanted) : tail.first; at < tail.end; at += tail.stride) {
+    if (!isMarked && state.markTs === Infinity && head.lastTs >= wanted) setMark(state)
+    head.step(tail.data, at)
+    state.markRows++
+  }
   if (head.due <= Math.max(state.clock, state.absentClock)) head.runTimers(state.clock, state.absentClock)
   head.changed = true
   head.moved = true
@@ -198,7 +269,7 @@ function inOrder(readings: readonly Reading[]): readonly Reading[] {
 }
 
 function isLate(state: DeviceState, ts: number): boolean {
-  return ts < state.newest - state.bounds.latenessMs || ts <= state.base.lastTs
+  return ts < state.newest - state.bounds.latenessMs || ts <= state.settledTs
 }
 
 /** Puts the reading in its place; false when the head has to be folded again because of it. */
@@ -213,7 +284,7 @@ function take(
   const { row } = state.plan
   layOut(row, state, reading, receivedAt, source)
   const { ts } = reading
-  const put = tail.put(row)
+  const put = ts > state.newest ? tail.append(row) : tail.put(row)
   if (ts > state.newest) {
     state.newest = ts
     state.lag = receivedAt - ts
@@ -225,7 +296,9 @@ function take(
   }
   if (mustRefold || put === 'known') return true
   if (put === 'appended' && ts >= head.time) {
+    if (state.markTs === Infinity) setMark(state)
     head.step(row, 0)
+    state.markRows++
     return true
   }
   // A further part of the newest instant: the first part was judged on its own, which is the same as judging
@@ -254,30 +327,63 @@ function layOut(
   }
 }
 
+/** Marks the head, unless timers have run since its last reading: an earlier one may come between. */
+function setMark(state: DeviceState): void {
+  const { head } = state
+  if (head.time !== head.lastTs || head.lastTs <= state.settledTs) return
+  state.mark ??= new Fold(state.plan, state.local.numbers)
+  state.mark.copyFrom(head)
+  state.markTs = head.lastTs
+  state.markClosed = head.closed.length
+  state.markRows = 0
+}
+
 /**
- * Moves the base up to the bound, in strides of a quarter of it, so that not every reading touches both
- * folds; and further when the tail is full. What it settles has been reported before.
+ * Where the mark is behind the bound it is the base from now on. A device that sends so fast that its tail is full
+ * before has its base moved row by row: up to the bound, and further when that is not enough. What the base settles
+ * has been reported before.
  */
 function settle(state: DeviceState): void {
-  const { tail, bounds, newest } = state
-  if (tail.rows > MAX_ROWS) while (tail.rows > MAX_ROWS - OVERFLOW_ROWS) absorb(state)
-  const horizon = newest - bounds.latenessMs
-  if (tail.rows === 0 || tail.data[tail.first]! >= horizon - bounds.latenessMs / 4) return
+  const { tail } = state
+  const horizon = state.newest - state.bounds.latenessMs
+  if (state.markTs < horizon && state.markRows >= MARK_ROWS) promote(state)
+  if (tail.rows <= MAX_ROWS) return
   while (tail.rows > 0 && tail.data[tail.first]! < horizon) absorb(state)
+  if (tail.rows > MAX_ROWS) while (tail.rows > MAX_ROWS - OVERFLOW_ROWS) absorb(state)
+}
+
+function promote(state: DeviceState): void {
+  const { base, mark, head, tail } = state
+  for (let index = 0; index < state.markClosed; index++) forget(state, head.closed[index]!)
+  if (state.markClosed > 0) head.closed.splice(0, state.markClosed)
+  state.base = mark!
+  state.mark = base
+  state.settledTs = state.markTs
+  tail.dropUntil(state.markTs)
+  state.markTs = Infinity
 }
 
 /** The oldest row of the tail becomes part of the base; what ended there cannot change any more. */
 function absorb(state: DeviceState): void {
   const { base, head, tail } = state
   base.step(tail.data, tail.first)
+  state.settledTs = base.lastTs
   tail.shift()
+  // The base has caught up with the mark.
+  if (base.lastTs >= state.markTs) state.markTs = Infinity
   if (base.closed.length === 0) return
   for (const closed of base.closed) {
-    state.said.delete(idOf(state, closed.rule, closed.startedAt))
+    forget(state, closed)
     const at = head.closed.findIndex((c) => c.rule === closed.rule && c.startedAt === closed.startedAt)
-    if (at >= 0) head.closed.splice(at, 1)
+    if (at < 0) continue
+    head.closed.splice(at, 1)
+    if (at < state.markClosed) state.markClosed--
   }
   base.closed = []
+}
+
+function forget(state: DeviceState, { rule, startedAt }: ClosedAlarm): void {
+  state.said.delete(idOf(state, rule, startedAt))
 }
 
 /** The difference between what is known now and what was said; then it counts as said. */

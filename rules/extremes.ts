@@ -9,27 +9,26 @@ const STRIDE = 2
  * The greatest value (sign 1) or the least (sign −1). Kept are only the candidates: values with no greater one
  * after them, so they fall from the oldest, which is the answer, to the newest.
  */
-export class Extremes implements Window {
+export class Extremes extends Samples implements Window {
   readonly #sign: 1 | -1
   readonly #width: number
   readonly #panes: Panes
-  readonly #candidates = new Samples(STRIDE)
 
   constructor(sign: 1 | -1, width: number) {
+    super(STRIDE)
     this.#sign = sign
     this.#width = width
     this.#panes = new Panes(width)
   }
 
   get value(): number {
-    const { data, first, isEmpty } = this.#candidates
-    return isEmpty ? NaN : data[first + 1]! * this.#sign
+    const { data, first, end } = this
+    return first === end ? NaN : data[first + 1]! * this.#sign
   }
 
   push(ts: number, value: number): void {
-    const candidates = this.#candidates
-    const { data } = candidates
-    let { first, end } = candidates
+    const { data } = this
+    let { first, end } = this
     while (first < end && data[first]! <= ts - this.#width) first += STRIDE
     let signed = value * this.#sign
     if (first < end && this.#panes.isSame(data[end - STRIDE]!, ts)) {
@@ -37,23 +36,15 @@ export class Extremes implements Window {
       end -= STRIDE
     }
     while (first < end && data[end - 1]! <= signed) end -= STRIDE
-    candidates.first = first
-    candidates.end = end
-    const at = candidates.append()
-    candidates.data[at] = ts
-    candidates.data[at + 1] = signed
+    this.first = first
+    this.end = end
+    const at = this.append()
+    this.data[at] = ts
+    this.data[at + 1] = signed
   }
 
-  copyFrom(other: Extremes): void {
-    this.#candidates.copyFrom(other.#candidates)
-  }
-
-  toArray(): number[] {
-    return this.#candidates.toArray()
-  }
-
-  restore(numbers: readonly number[]): void {
-    this.#candidates.restore(numbers)
+  override copyFrom(other: Extremes): void {
+    super.copyFrom(other)
   }
 }
 

@@ -23,6 +23,9 @@ export const PHASE = { idle: 0, pending: 1, firing: 2, clearing: 3 } as const
  */
 const LONGEST_SILENCE_MS = 31 * 86_400_000
 
+/** Numbers behind the cells of a plan. */
+const TIMES = 4
+
 /** An alarm that began and ended within what was folded. */
 export interface ClosedAlarm {
   /** Index into the plan's rules. */
@@ -39,12 +42,6 @@ export class Fold implements Facts {
   readonly cells: Float64Array
   readonly numbers: Float64Array
   readonly windows: readonly Window[]
-  now = -Infinity
-  lastTs = -Infinity
-  /** Event time that was reached: by a reading or by a timer. */
-  time = -Infinity
-  /** When the next timer runs out, or earlier: a timer that was set anew is noticed once it is reached. */
-  due = Infinity
   /** Whether the newest reading was stale on arrival. */
   stale = false
   closed: ClosedAlarm[] = []
@@ -60,26 +57,66 @@ export class Fold implements Facts {
    * same: most readings repeat most of what the last one said. Calendars and silence wake it by its timer.
    */
   readonly #asleep: Uint8Array
+  /** How many are not. */
+  #awake: number
+  /** Where the times begin. */
+  readonly #times: number
 
   /** `numbers`: what the device's attributes come to. */
   constructor(plan: Plan, numbers: Float64Array) {
     this.#plan = plan
     this.numbers = numbers
-    this.cells = new Float64Array(plan.cells).fill(NaN, 0, plan.signals.length)
+    this.#times = plan.cells
+    this.cells = new Float64Array(plan.cells + TIMES).fill(NaN, 0, plan.signals.length)
+    this.now = -Infinity
+    this.lastTs = -Infinity
+    this.time = -Infinity
+    this.due = Infinity
     for (const { cell } of plan.rules) this.cells[cell + CELL.due] = Infinity
     this.windows = plan.windows.map(({ window }) => newWindow(window.aggregate, window.width))
     this.#asleep = new Uint8Array(plan.rules.length)
+    this.#awake = plan.rules.length
+  }
+
+  // Behind the rules' cells: as properties each would be a number in a place of its own, which with thousands of devices
+  // is in no cache when it is looked for.
+  get now(): number {
+    return this.cells[this.#times]!
+  }
+  set now(ts: number) {
+    this.cells[this.#times] = ts
+  }
+
+  get lastTs(): number {
+    return this.cells[this.#times + 1]!
+  }
+  set lastTs(ts: number) {
+    this.cells[this.#times + 1] = ts
+  }
+
+  /** Event time that was reached: by a reading or by a timer. */
+  get time(): number {
+    return this.cells[this.#times + 2]!
+  }
+  set time(ts: number) {
+    this.cells[this.#times + 2] = ts
+  }
+
+  /** When the next timer runs out, or earlier: a timer that was set anew is noticed once it is reached. */
+  get due(): number {
+    return this.cells[this.#times + 3]!
+  }
+  set due(ts: number) {
+    this.cells[this.#times + 3] = ts
   }
 
   /** Becomes what `other`, a fold of the same plan, is, but without what that has closed. */
   copyFrom(other: Fold): void {
     this.cells.set(other.cells)
-    for (const [index, window] of this.windows.entries()) window.copyFrom(other.windows[index]!)
+    const { windows } = this
+    for (let index = 0; index < windows.length; index++) windows[index]!.copyFrom(other.windows[index]!)
     this.#asleep.set(other.#asleep)
-    this.now = other.now
-    this.lastTs = other.lastTs
-    this.time = other.time
-    this.due = other.due
+    this.#awake = other.#awake
     this.stale = other.stale
     this.stirred = false
     this.closed = []
@@ -117,7 +154,8 @@ export class Fold implements Facts {
     for (;;) {
       let due = Infinity
       let next = -1
-      for (const [index, rule] of rules.entries()) {
+      for (let index = 0; index < rules.length; index++) {
+        const rule = rules[index]!
         const time = this.cells[rule.cell + CELL.due]!
         if (time < due && time <= (rule.absents.length > 0 ? absentEnd : end)) {
           due = time
@@ -153,27 +191,41 @@ export class Fold implements Facts {
         const { reported } = column
         const doubted = reported >= 0 ? this.cells[reported + 1] : NaN
         const isBelieved = this.#believes(column, value)
-        if (reported >= 0) this.#call(column.doubters, doubted !== this.cells[reported + 1])
+        if (reported >= 0) {
+          const isNews = doubted !== this.cells[reported + 1]
+          if (isNews || this.#awake > 0) this.#call(column.doubters, isNews)
+          this.#witness(column.hourlyDoubters)
+        }
         if (!isBelieved) continue
       }
       const isNews = this.#feed(column, value)
       isRated ||= column.isRated && isNews
-      this.#call(column.rules, isNews)
+      if (isNews || this.#awake > 0) this.#call(column.rules, isNews)
+      this.#witness(column.hourly)
     }
     if (isRated) this.rate()
     for (let index = 0; index < calls.size; index++) {
       const rule = calls.queue[index]!
-      this.#advance(rules[rule]!, rule, true)
+      const judged = rules[rule]!
+      // It was idle and stays so, with no clock to set: nothing of it is touched.
+      if (this.#asleep[rule] === 1 && judged.isTimeless && this.#level(judged) < 0) continue
+      this.#advance(judged, rule, true)
     }
   }
 
   /** Rules look at a number that came: to those asleep it matters only when it is another than before. */
-  #call(indices: readonly number[], isNews: boolean): void {
-    const { calls, rules } = this.#plan
+  #call(indices: Int32Array, isNews: boolean): void {
+    const { calls } = this.#plan
     for (let at = 0; at < indices.length; at++) {
       const index = indices[at]!
       if (isNews || this.#asleep[index] === 0) calls.add(index)
-      else this.cells[rules[index]!.cell + CELL.evidence] = this.now
+    }
+  }
+
+  /** What an hour may wake needs to know when it last looked at anything; all others are woken by a reading. */
+  #witness(hourly: Int32Array): void {
+    for (let at = 0; at < hourly.length; at++) {
+      this.cells[hourly[at]! + CELL.evidence] = this.now
     }
   }
 
@@ -220,10 +272,14 @@ export class Fold implements Facts {
 
   /** GB 3838-2002, single factor: the worst of the factors that are known. */
   rate(): void {
-    for (const { signal, factors } of this.#plan.ratings) {
+    const { ratings } = this.#plan
+    for (let index = 0; index < ratings.length; index++) {
+      const { signal, factors } = ratings[index]!
       let worst = 0
-      for (const { factor, signal } of factors) {
-        worst = Math.max(worst, classOfMillionths(factor, this.cells[signal]!))
+      for (let at = 0; at < factors.length; at++) {
+        const { factor, signal } = factors[at]!
+        const its = classOfMillionths(factor, this.cells[signal]!)
+        if (its > worst) worst = its
       }
       if (worst > 0) this.cells[signal] = worst * MILLION
     }
@@ -245,7 +301,11 @@ export class Fold implements Facts {
   /** Finds out anew when the next timer runs out. */
   findDue(): void {
     let due = Infinity
-    for (const { cell } of this.#plan.rules) due = Math.min(due, this.cells[cell + CELL.due]!)
+    const { rules } = this.#plan
+    for (let index = 0; index < rules.length; index++) {
+      const time = this.cells[rules[index]!.cell + CELL.due]!
+      if (time < due) due = time
+    }
     this.due = due
   }
 
@@ -263,7 +323,10 @@ export class Fold implements Facts {
       this.#retreat(rule, index, level, byReading)
     }
     this.#setDue(rule)
-    this.#asleep[index] = cells[at + CELL.phase] === PHASE.idle && this.now >= rule.from ? 1 : 0
+    const isAsleep = cells[at + CELL.phase] === PHASE.idle && this.now >= rule.from ? 1 : 0
+    if (this.#asleep[index] === isAsleep) return
+    this.#asleep[index] = isAsleep
+    this.#awake += isAsleep === 1 ? -1 : 1
   }
 
   /** The highest severity that holds, or -1. */

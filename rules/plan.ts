@@ -62,6 +62,8 @@ export interface JudgedRule {
   readonly clear: Test | null
   readonly absents: CompiledCondition['absents']
   readonly boundaries: readonly ((facts: Facts) => number)[]
+  /** Whether nothing but readings can wake it. */
+  readonly isTimeless: boolean
   /** Whether it follows a number that several columns make together. */
   readonly isRated: boolean
   readonly forMs: number
@@ -79,9 +81,12 @@ export interface PlanColumn extends Readonly<Omit<Feed, 'column'>> {
   readonly read: Column['read']
   readonly joins: Joins
   /** Rules that look at what is believed of it. */
-  readonly rules: readonly number[]
+  readonly rules: Int32Array
   /** Rules that look at all of it. */
-  readonly doubters: readonly number[]
+  readonly doubters: Int32Array
+  /** The cells of those among them that days or hours can wake. */
+  readonly hourly: Int32Array
+  readonly hourlyDoubters: Int32Array
   /** The shortest silence that any rule waits for, ms. */
   readonly patience: number
 }
@@ -176,20 +181,33 @@ function planKind(kind: string, rules: readonly Rule[], { kinds, areas }: World)
       const parts = [...levels, clear].filter((part) => part !== null)
       return parts.some((part) => columnsOf(part).includes(column)) ? [index] : []
     })
-  const columns = feeds.map(({ column: { read, joins = 'greatest' }, ...feed }, index): PlanColumn => ({
-    ...feed,
-    key: layout.keyOf(index),
-    read,
-    joins,
-    rules: concerned((part) => part.columns, index),
-    doubters: concerned((part) => part.doubts, index),
-    patience: compiled
-      .flatMap(({ levels, clear }) => [...levels, clear].flatMap((part) => part?.absents ?? []))
-      .reduce(
-        (least, { signal, silence }) => (signal === feed.heard ? Math.min(least, silence) : least),
-        Infinity,
-      ),
-  }))
+  const judged = compiled.map(({ rule, levels, clear }, index) =>
+    judgedRule(rule, levels, clear, layout, signals.length + index * CELLS_PER_RULE),
+  )
+  const hourly = (indices: readonly number[]) =>
+    Int32Array.from(
+      indices.flatMap((index) => (judged[index]!.boundaries.length > 0 ? judged[index]!.cell : [])),
+    )
+  const columns = feeds.map(({ column: { read, joins = 'greatest' }, ...feed }, index): PlanColumn => {
+    const rules = concerned((part) => part.columns, index)
+    const doubters = concerned((part) => part.doubts, index)
+    return {
+      ...feed,
+      key: layout.keyOf(index),
+      read,
+      joins,
+      rules: Int32Array.from(rules),
+      doubters: Int32Array.from(doubters),
+      hourly: hourly(rules),
+      hourlyDoubters: hourly(doubters),
+      patience: compiled
+        .flatMap(({ levels, clear }) => [...levels, clear].flatMap((part) => part?.absents ?? []))
+        .reduce(
+          (least, { signal, silence }) => (signal === feed.heard ? Math.min(least, silence) : least),
+          Infinity,
+        ),
+    }
+  })
   return {
     kind,
     sources,
@@ -199,9 +217,7 @@ function planKind(kind: string, rules: readonly Rule[], { kinds, areas }: World)
     parameters,
     places,
     windows: signals.flatMap(({ key, window }) => (window === undefined ? [] : [{ key, window }])),
-    rules: compiled.map(({ rule, levels, clear }, index) =>
-      judgedRule(rule, levels, clear, layout, signals.length + index * CELLS_PER_RULE),
-    ),
+    rules: judged,
     cells: signals.length + compiled.length * CELLS_PER_RULE,
     row: new Float64Array(ROW_HEADER + columns.length),
     calls: new Calls(compiled.length),
@@ -218,6 +234,7 @@ function judgedRule(
   const parts = [...levels, clear].filter((part) => part !== null)
   const absents = parts.flatMap((part) => part.absents)
   const subjects = levels.flatMap((level) => level?.subjects ?? [])
+  const boundaries = parts.flatMap((part) => part.boundaries)
   return {
     rule,
     cell,
@@ -226,7 +243,8 @@ function judgedRule(
     isRated: subjects.some(({ signal }) => ratings.some((rating) => rating.signal === signal)),
     clear: clear?.test ?? null,
     absents,
-    boundaries: parts.flatMap((part) => part.boundaries),
+    boundaries,
+    isTimeless: absents.length === 0 && boundaries.length === 0,
     forMs: durationMs(rule.for ?? '0s'),
     clearForMs: durationMs(rule.clear?.for ?? '0s'),
     holdMs: absents.length > 0 ? Infinity : HOLD_MS,

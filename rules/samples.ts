@@ -28,6 +28,10 @@ export class Samples {
 
   copyFrom(other: Samples): void {
     const length = other.end - other.first
+    if (length === 0) {
+      this.first = this.end = 0
+      return
+    }
     if (this.data.length < length) this.data = new Float64Array(other.data.length)
     this.data.set(other.data.subarray(other.first, other.end))
     this.first = 0

@@ -54,6 +54,7 @@ export function snapshotOf(state: DeviceState): Snapshot {
 export function restore(snapshot: Snapshot, device: string, plan: Plan, bounds: Bounds): DeviceState {
   const state = new DeviceState(device, plan, bounds, snapshot.attributes)
   restoreFold(snapshot.base, state.base, plan)
+  state.settledTs = state.base.lastTs
   restoreTail(snapshot, state)
   state.newest = unpack(snapshot.newest)
   state.lag = snapshot.lag

@@ -10,15 +10,15 @@ const STRIDE = 3
  * Mean, sum or count. Values are whole millionths, so sums are exact up to 2^53 (a total of 9·10⁹ units), nothing
  * drifts, and the order of additions does not matter.
  */
-export class Sums implements Window {
+export class Sums extends Samples implements Window {
   readonly #aggregate: 'mean' | 'sum' | 'count'
   readonly #width: number
   readonly #panes: Panes
-  readonly #samples = new Samples(STRIDE)
   #sum = 0
   #count = 0
 
   constructor(aggregate: 'mean' | 'sum' | 'count', width: number) {
+    super(STRIDE)
     this.#aggregate = aggregate
     this.#width = width
     this.#panes = new Panes(width)
@@ -31,34 +31,29 @@ export class Sums implements Window {
 
   push(ts: number, value: number): void {
     this.#evict(ts - this.#width)
-    const samples = this.#samples
-    const last = samples.end - STRIDE
-    if (last >= samples.first && this.#panes.isSame(samples.data[last]!, ts)) {
-      samples.data[last] = ts
-      samples.data[last + 1]! += value
-      samples.data[last + 2]!++
+    const last = this.end - STRIDE
+    if (last >= this.first && this.#panes.isSame(this.data[last]!, ts)) {
+      this.data[last] = ts
+      this.data[last + 1]! += value
+      this.data[last + 2]!++
     } else {
-      const at = samples.append()
-      samples.data[at] = ts
-      samples.data[at + 1] = value
-      samples.data[at + 2] = 1
+      const at = this.append()
+      this.data[at] = ts
+      this.data[at + 1] = value
+      this.data[at + 2] = 1
     }
     this.#sum += value
     this.#count++
   }
 
-  copyFrom(other: Sums): void {
-    this.#samples.copyFrom(other.#samples)
+  override copyFrom(other: Sums): void {
+    super.copyFrom(other)
     this.#sum = other.#sum
     this.#count = other.#count
   }
 
-  toArray(): number[] {
-    return this.#samples.toArray()
-  }
-
-  restore(numbers: readonly number[]): void {
-    this.#samples.restore(numbers)
+  override restore(numbers: readonly number[]): void {
+    super.restore(numbers)
     this.#sum = 0
     this.#count = 0
     for (let at = 0; at < numbers.length; at += STRIDE) {
@@ -68,14 +63,13 @@ export class Sums implements Window {
   }
 
   #evict(until: number): void {
-    const samples = this.#samples
-    const { data } = samples
-    let first = samples.first
-    while (first < samples.end && data[first]! <= until) {
+    const { data } = this
+    let { first } = this
+    while (first < this.end && data[first]! <= until) {
       this.#sum -= data[first + 1]!
       this.#count -= data[first + 2]!
       first += STRIDE
     }
-    samples.first = first
+    this.first = first
   }
 }
