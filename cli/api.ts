@@ -27,6 +27,14 @@ export class Api {
     return await this.#send('GET', path)
   }
 
+  /** What is no JSON: a spreadsheet, a page. */
+  async text(path: string): Promise<string> {
+    const response = await this.#request('GET', path)
+    if (!response.ok) throw new Refused(response.status, await response.json().catch(() => null))
+    // `text()` would take away the byte order mark that spreadsheets need.
+    return Buffer.from(await response.arrayBuffer()).toString('utf8')
+  }
+
   async post(path: string, body: unknown): Promise<unknown> {
     return await this.#send('POST', path, body)
   }
@@ -48,9 +56,15 @@ export class Api {
   }
 
   async #send(method: string, path: string, body?: unknown): Promise<unknown> {
-    let response: Response
+    const response = await this.#request(method, path, body)
+    const answer: unknown = await response.json().catch(() => null)
+    if (!response.ok) throw new Refused(response.status, answer)
+    return answer
+  }
+
+  async #request(method: string, path: string, body?: unknown): Promise<Response> {
     try {
-      response = await fetch(new URL(path, this.#url), {
+      return await fetch(new URL(path, this.#url), {
         method,
         headers: {
           authorization: `Bearer ${this.#token}`,
@@ -62,8 +76,5 @@ export class Api {
     } catch (error) {
       throw new Error(`cannot reach ${this.#url}`, { cause: error })
     }
-    const answer: unknown = await response.json().catch(() => null)
-    if (!response.ok) throw new Refused(response.status, answer)
-    return answer
   }
 }

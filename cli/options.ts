@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander'
+import { MONTH_PATTERN } from '../gateway/reports/month.ts'
 import { milliseconds } from '../simulators/duration.ts'
 
 /** Parsers for commander: what they refuse ends with exit 2 and a line that says what was expected. */
@@ -35,4 +36,10 @@ export function address(...protocols: readonly string[]): (text: string) => stri
     if (url !== null && url.hostname !== '' && protocols.includes(url.protocol.slice(0, -1))) return text
     throw new InvalidArgumentError(`Expected an address such as ${protocols[0]}://127.0.0.1:1883.`)
   }
+}
+
+/** `2026-10`, a month of a report. */
+export function month(text: string): string {
+  if (new RegExp(MONTH_PATTERN).test(text)) return text
+  throw new InvalidArgumentError('Expected a month such as 2026-10.')
 }

@@ -21,7 +21,11 @@ beforeAll(async () => {
 afterAll(() => site.stop())
 
 async function report(...more: string[]): Promise<string> {
-  const args = [command, 'report', 'sections', '--month', '2024-06', '--url', site.origin, ...more]
+  return run('sections', '2024-06', ...more)
+}
+
+async function run(name: string, month: string, ...more: string[]): Promise<string> {
+  const args = [command, 'report', name, '--month', month, '--url', site.origin, ...more]
   const env = { ...process.env, GW_ADMIN_TOKEN: ADMIN_TOKEN }
   return (await promisify(execFile)(process.execPath, args, { env })).stdout
 }
@@ -44,4 +48,18 @@ test('report sections --json and --csv have every page', async () => {
   const csv = (await report('--csv')).trimEnd().split('\r\n')
   expect(csv[0]).toMatch(/^\uFEFFmonth,section,/)
   expect(csv).toHaveLength(sections + 1)
+})
+
+test('report accountability: a line for each street, and the same as CSV and as a page', async () => {
+  await site.device(fume('kitchen', 'wenfeng'))
+  site.alarm({ device: 'kitchen' })
+  const month = new Date(site.clock.now() + 8 * 3_600_000).toISOString().slice(0, 7)
+  const lines = (await run('accountability', month)).trimEnd().split('\n')
+  expect(lines.map((line) => line.split(/ {2,}/).slice(0, 2))).toEqual([
+    ['street', 'received'],
+    ['wenfeng', '1'],
+    ['total', '1'],
+  ])
+  expect(await run('accountability', month, '--csv', '--by', 'team')).toMatch(/^\uFEFFfrom,to,team,/)
+  expect(await run('accountability', month, '--html')).toMatch(/^<!doctype html>/)
 })

@@ -1,10 +1,11 @@
-import { Command, InvalidArgumentError } from 'commander'
-import { MONTH_PATTERN } from '../gateway/reports/month.ts'
+import { Command } from 'commander'
 import { sectionCsv } from '../gateway/reports/section-csv.ts'
 import { NOTICE, type SectionReport } from '../gateway/reports/section-report.ts'
 import type { Compensation } from '../gateway/reports/compensation.ts'
 import { CLASS_NAMES } from '../rules/surface-water.ts'
 import { Api } from './api.ts'
+import { month } from './options.ts'
+import { accountabilityCommand } from './accountability.ts'
 import { httpOptions, targetOf, type TargetOptions, tokenOf } from './target.ts'
 
 interface Options extends TargetOptions {
@@ -17,7 +18,10 @@ interface Options extends TargetOptions {
 const PAGE = 10
 
 export function reportCommand(): Command {
-  return new Command('report').description('reports over what was measured').addCommand(sectionsCommand())
+  return new Command('report')
+    .description('reports over what was measured and what people did about it')
+    .addCommand(sectionsCommand())
+    .addCommand(accountabilityCommand())
 }
 
 function sectionsCommand(): Command {
@@ -71,9 +75,4 @@ function excesses({ worse, factors }: SectionReport): string {
 function money(scheme: string, { direction, yuan, reason }: Compensation): string {
   const amount = yuan === null ? (reason ?? '') : `${yuan.toLocaleString('en')} yuan`
   return `${scheme}: ${direction === 'nobody_pays' ? direction : `${direction} ${amount}`}`
-}
-
-function month(text: string): string {
-  if (new RegExp(MONTH_PATTERN).test(text)) return text
-  throw new InvalidArgumentError('Expected a month such as 2026-10.')
 }

@@ -43,6 +43,7 @@ import { ExpiryWatch } from './registry/expiry-watch.ts'
 import { Sessions } from './registry/sessions.ts'
 import { Users } from './registry/users.ts'
 import { upstreamHealth, upstreams } from './upstream.ts'
+import { AccountDesk } from './reports/account-desk.ts'
 import { loadSectionSettings } from './reports/section-settings.ts'
 import { RuleBook } from './rule-book/rule-book.ts'
 
@@ -340,6 +341,7 @@ export class Gateway {
     const opcua = new OpcuaSource({ devices, kinds, intake, refuse, pkiDir, clock, log })
     const brokersAbove = await upstreams(config.upstream, dataDir, { intake, refuse, clock, log })
     const backTests = new BackTests(config, log)
+    const accounts = new AccountDesk(join(dataDir, 'registry.db'))
     const http = new HttpServer({
       host: config.http.host ?? config.host,
       port: config.http.port,
@@ -366,6 +368,7 @@ export class Gateway {
       alarms,
       cases,
       precisions: dispatch.precisions,
+      accounts,
       queue,
       evidence,
       captures,
@@ -400,6 +403,7 @@ export class Gateway {
     await this.#run(http)
     // Before the server, which waits for answers.
     this.#started.push(() => backTests.stop())
+    this.#started.push(() => accounts.stop())
     for (const upstream of brokersAbove) await this.#run(upstream)
     await this.#run(opcua)
     return {

@@ -4,6 +4,7 @@ import type { Severity } from '../model/alarm.ts'
 import type { Action, Case, CaseState, TimelineEntry } from '../model/case.ts'
 import type { Database } from '../registry/database.ts'
 import { nextColour } from './clocks.ts'
+import { CASE_STEPS } from './case-steps.ts'
 import { caseView, type CaseRecord } from './case-record.ts'
 import { Selection, type Page, type Place } from './selection.ts'
 
@@ -102,6 +103,7 @@ export class Cases {
     database.migrate('cases-2', 'ALTER TABLE cases ADD COLUMN simulated INTEGER NOT NULL DEFAULT 0')
     database.migrate('cases-3', 'ALTER TABLE case_timeline ADD COLUMN hash TEXT')
     database.migrate('cases-at-work-1', WORK_INDEX)
+    database.migrate('case-steps-1', CASE_STEPS)
     const sql = database.sql
     this.#database = database
     this.#consoleUrl = consoleUrl

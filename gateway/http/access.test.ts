@@ -74,6 +74,7 @@ const ALLOWED: Record<string, readonly (Role | 'device')[]> = {
   'POST /api/v1/rules/check': ['admin', 'district'],
   'POST /api/v1/rules/backtest': ['admin', 'district'],
   'GET /api/v1/stats/precision': EVERYONE,
+  'GET /api/v1/stats/accountability': EVERYONE,
   'GET /api/v1/alarms': EVERYONE,
   'GET /api/v1/alarms/:id': EVERYONE,
   'GET /api/v1/cases': EVERYONE,

@@ -15,6 +15,7 @@ import type { District } from '../model/district.ts'
 import type { Kinds } from '../model/kind.ts'
 import type { CommandCarrier, Health, Journal, Publisher } from '../model/pipeline.ts'
 import type { SignIn } from '../model/user.ts'
+import type { AccountDesk } from '../reports/account-desk.ts'
 import type { SectionSettings } from '../reports/section-settings.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Commands } from '../registry/commands.ts'
@@ -53,6 +54,7 @@ export interface HttpParts {
   readonly alarms: Alarms
   readonly cases: Cases
   readonly precisions: Precisions
+  readonly accounts: Pick<AccountDesk, 'ask'>
   readonly backTests: Pick<BackTests, 'run'>
   readonly queue: Queue
   readonly evidence: Evidence

@@ -22,6 +22,7 @@ import { loadKinds } from '../model/kinds.ts'
 import type { Retainer } from '../model/pipeline.ts'
 import type { Rule } from '../model/rule.ts'
 import type { Role } from '../model/user.ts'
+import { AccountDesk } from '../reports/account-desk.ts'
 import { loadSectionSettings } from '../reports/section-settings.ts'
 import { Audit } from '../registry/audit.ts'
 import { Commands } from '../registry/commands.ts'
@@ -80,6 +81,7 @@ export class Site {
   strangers: readonly Stranger[] = []
   server: HttpServer
   readonly #database: Database
+  readonly #accounts: AccountDesk
   readonly #quarantine: { reader?: QuarantineReader } = {}
 
   constructor(more: Partial<HttpParts> = {}) {
@@ -93,6 +95,7 @@ export class Site {
       publish: async (topic, payload) => void this.published.push({ topic, payload }),
     }
     this.#database = new Database(join(folder, 'registry.db'))
+    this.#accounts = new AccountDesk(join(folder, 'registry.db'))
     const slowHash = new SlowHash()
     const secrets = new Secrets(this.#database, slowHash)
     this.devices = new Devices(this.#database, secrets, kinds)
@@ -218,6 +221,7 @@ export class Site {
       alarms: this.alarms,
       cases: this.cases,
       precisions: new Precisions(this.#database),
+      accounts: this.#accounts,
       backTests: new BackTests({ ...loadConfig(undefined, {}), dataDir: folder }, log),
       queue: this.queue,
       evidence: this.evidence,
@@ -249,6 +253,7 @@ export class Site {
   }
 
   async stop(): Promise<void> {
+    await this.#accounts.stop()
     await this.server.stop()
     await this.captures.stop()
     await this.queue.stop()

@@ -4,6 +4,7 @@ import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import fastify, { LogController } from 'fastify'
 import type { Part } from '../model/pipeline.ts'
+import { accountability } from './accountability.ts'
 import { alarms } from './alarms.ts'
 import { auditLog, noteOrigins } from './audit.ts'
 import { denyByDefault, type Authority } from './auth.ts'
@@ -171,6 +172,7 @@ export class HttpServer implements Part {
     cases(app, parts)
     await evidence(app, parts)
     precision(app, parts)
+    accountability(app, parts)
     suggestion(app, parts)
     district(app, parts)
     drivenClock(app, parts)

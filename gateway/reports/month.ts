@@ -21,3 +21,8 @@ export function monthNamed(name: string): Month {
   const from = DateTime.fromFormat(name, 'yyyy-MM', { zone: ZONE })
   return { name, from: from.toMillis(), to: from.plus({ months: 1 }).toMillis() }
 }
+
+/** The month of China that the instant lies in. */
+export function monthOf(at: number): Month {
+  return monthNamed(DateTime.fromMillis(at, { zone: ZONE }).toFormat('yyyy-MM'))
+}
