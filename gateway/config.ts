@@ -253,6 +253,10 @@ export const ConfigSchema = Type.Object(
           default: false,
           description: 'send teams the orders of cases whose alarms are all from simulated devices',
         }),
+        reopenWithin: Duration(
+          '2h',
+          'what happens again so soon after its case was closed is marked as a recurrence of that case',
+        ),
       },
       'orders to teams',
     ),

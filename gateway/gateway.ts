@@ -191,6 +191,7 @@ export class Gateway {
       callsForSimulated: config.dispatch.simulated,
       audit,
       people: peopleSettings(config.people, dataDir),
+      reopenWithinMs: durationMs(config.dispatch.reopenWithin),
     })
     const { alarms, cases, queue } = dispatch
     const evidence = new Evidence({
@@ -369,6 +370,7 @@ export class Gateway {
       cases,
       precisions: dispatch.precisions,
       accounts,
+      supervision: dispatch.supervision,
       queue,
       evidence,
       captures,

@@ -1,7 +1,7 @@
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ActionInbox } from './action-inbox.ts'
-import { crew, Stage } from './test-stage.ts'
+import { crew, NOON, Stage } from './test-stage.ts'
 
 let stage: Stage
 let inbox: ActionInbox
@@ -28,6 +28,8 @@ test('an action over MQTT is done and answered', async () => {
     ok: true,
     state: 'accepted',
     version: 2,
+    allowed: ['arrive', 'return', 'void', 'suspend', 'extend', 'supervise'],
+    may: ['arrive', 'return'],
   })
   expect(stage.case(id)).toMatchObject({ state: 'accepted', crew: 'tangzhazhen-crew' })
 })
@@ -38,10 +40,14 @@ test('a refused action is answered with the reason', async () => {
     actionId: null,
     ok: false,
     code: 'conflict',
-    error: 'cannot handle a case that is dispatched',
+    error:
+      'cannot handle a case that is dispatched; assign by gateway (tangzhazhen-crew) at 2024-06-01T04:00:00.000Z',
     state: 'dispatched',
     version: 1,
     allowed: ['accept', 'return'],
+    by: 'gateway',
+    at: NOON,
+    team: 'tangzhazhen-crew',
   })
   expect(await send({ case: id, action: 'void' })).toMatchObject({ ok: false, code: 'forbidden' })
   expect(await send({ case: 'other', action: 'accept' })).toMatchObject({ ok: false, code: 'not_found' })

@@ -3,6 +3,7 @@ import type { Publisher } from '../model/pipeline.ts'
 import type { User } from '../model/user.ts'
 import { checkMessage, type ActionOutcome } from './actions.ts'
 import type { Queue } from './queue.ts'
+import { actionsOf } from './rights.ts'
 
 /** A payload beyond this, in bytes, is not read. */
 const PAYLOAD_LIMIT = 65_536
@@ -10,8 +11,9 @@ const PAYLOAD_LIMIT = 65_536
 /**
  * Actions that teams publish to `dispatch/{team}/actions` (contract §2). The contract is silent on answers;
  * each goes to `dispatch/{team}/results`, QoS 1:
- * `{case, actionId, ok: true, state, version}` or
- * `{case, actionId, ok: false, code, error, field?, state?, version?, allowed?}` with `code` one of `bad_json`,
+ * `{case, actionId, ok: true, state, version, allowed, may}`, as in the case itself, or
+ * `{case, actionId, ok: false, code, error, field?, state?, version?, allowed?, by?, at?, team?}`, where `allowed` is what
+ * the sender may do instead and `by`, `at`, `team` tell who was quicker, with `code` one of `bad_json`,
  * `too_large`, `invalid`, `not_found`, `forbidden`, `conflict`, `unavailable`. `case` and `actionId` are null
  * where the message was too broken to tell.
  */
@@ -59,7 +61,7 @@ export class ActionInbox {
     const { case: caseId, ...request } = checked.value
     const about = { case: caseId, actionId: request.actionId ?? null }
     try {
-      return { ...about, ...told(this.#queue.act(caseId, user, request)) }
+      return { ...about, ...told(this.#queue.act(caseId, user, request), user) }
     } catch (error) {
       this.#log.error({ err: error, case: caseId }, 'an action could not be stored')
       return { ...about, ok: false, code: 'unavailable', error: 'could not be stored, send it again' }
@@ -67,9 +69,16 @@ export class ActionInbox {
   }
 }
 
-function told(outcome: ActionOutcome): Record<string, unknown> {
-  if (outcome.type === 'ok') return { ok: true, state: outcome.case.state, version: outcome.case.version }
+function told(outcome: ActionOutcome, user: User): Record<string, unknown> {
+  if (outcome.type === 'ok') {
+    const { state, version, allowed } = outcome.case
+    return { ok: true, state, version, allowed, may: actionsOf(user, outcome.case) }
+  }
   if (outcome.type === 'not_found') return { ok: false, code: 'not_found', error: 'no such case of yours' }
-  const { type: code, message: error, ...more } = outcome
-  return { ok: false, code, error, ...more }
+  if (outcome.type !== 'conflict') {
+    const { type: code, message: error, ...more } = outcome
+    return { ok: false, code, error, ...more }
+  }
+  const { type: code, message: error, doer, ...more } = outcome
+  return { ok: false, code, error, ...more, ...doer }
 }

@@ -64,6 +64,13 @@ export const ActionMessageSchema = Type.Object(
 )
 export type ActionMessage = Static<typeof ActionMessageSchema>
 
+/** Who brought a case to where it is, when (epoch ms), and the team that has it since. */
+export interface Doer {
+  readonly by: string
+  readonly at: number
+  readonly team: string
+}
+
 /** What became of an action. */
 export type ActionOutcome =
   | { readonly type: 'ok'; readonly case: Case }
@@ -77,6 +84,7 @@ export type ActionOutcome =
       readonly state: CaseState
       readonly version: number
       readonly allowed: readonly Action[]
+      readonly doer?: Doer
     }
   | { readonly type: 'invalid'; readonly field: string; readonly message: string }
 

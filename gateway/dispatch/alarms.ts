@@ -59,6 +59,7 @@ export class Alarms implements AlarmFeed {
   readonly #put: StatementSync
   readonly #log: StatementSync
   readonly #after: StatementSync
+  readonly #firesElse: StatementSync
 
   constructor(database: Database) {
     database.migrate('alarms-1', TABLES)
@@ -73,6 +74,9 @@ export class Alarms implements AlarmFeed {
         VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
     )
     this.#log = database.sql.prepare('INSERT INTO alarm_changes (at, alarm) VALUES (?, ?)')
+    this.#firesElse = database.sql.prepare(
+      `SELECT 1 FROM alarms WHERE case_id = ? AND state = 'firing' AND id <> ? LIMIT 1`,
+    )
     this.#after = database.sql.prepare(
       'SELECT seq, at, alarm FROM alarm_changes WHERE seq > ? ORDER BY seq LIMIT ?',
     )
@@ -124,6 +128,11 @@ export class Alarms implements AlarmFeed {
     const last = items[limit - 1]
     if (items.length <= limit || last === undefined) return { items }
     return { items: items.slice(0, limit), next: { at: last.startedAt, id: last.id } }
+  }
+
+  /** Whether an alarm of the case fires, apart from this one. */
+  firesElse(caseId: string, alarmId: string): boolean {
+    return this.#firesElse.get(caseId, alarmId) !== undefined
   }
 
   *firing(): Iterable<Alarm> {

@@ -1,5 +1,5 @@
 import type { Severity } from '../model/alarm.ts'
-import type { Case, CaseState, CloseCode, DeadlineColour, TimelineEntry } from '../model/case.ts'
+import type { Case, CaseState, CloseCode, DeadlineColour, Proposal, TimelineEntry } from '../model/case.ts'
 import type { Level } from '../model/district.ts'
 import type { Position } from '../model/reading.ts'
 import { deadlines, type Clocks } from './clocks.ts'
@@ -27,15 +27,33 @@ export interface CaseRecord extends Clocks {
   readonly deadlineColour: DeadlineColour
   readonly supervised: boolean
   readonly closeCode: CloseCode | null
+  readonly closedAt: number | null
+  /** Every team that has had it, in that order. */
+  readonly teams: readonly string[]
+  /** Teams that it went up from since it was assigned. */
+  readonly standby: readonly string[]
+  /** Every alarm of it is over. */
+  readonly backToNormal: boolean
+  /** The case of the same family and site that was closed shortly before. */
+  readonly previous: string | null
   /** Until an alarm of a device that is not simulated joins it. */
   readonly simulated: boolean
   readonly version: number
 }
 
-/** The teams that hold an order for the case: the one that answers for it and the one that works on it. */
-export function holders(record: Pick<CaseRecord, 'state' | 'team' | 'crew'>): readonly string[] {
+/**
+ * The teams that hold an order for the case: the one that answers for it, the one that works on it, and while
+ * nobody does those that it went up from.
+ */
+export function holders(record: Pick<CaseRecord, 'state' | 'team' | 'crew' | 'standby'>): readonly string[] {
   if (!isOpen(record.state)) return []
-  return [...new Set([record.team, record.crew])].filter((team) => team !== null)
+  const waiting = record.crew === null ? record.standby : []
+  return [...new Set([record.team, record.crew, ...waiting])].filter((team) => team !== null)
+}
+
+function proposalOf({ state, backToNormal }: CaseRecord): Proposal | null {
+  if (!backToNormal || !isOpen(state) || state === 'verified') return null
+  return state === 'handled' ? 'verify' : 'normal'
 }
 
 /** The case as contract §4 shows it. */
@@ -73,5 +91,10 @@ export function caseView(
     reports: timeline.filter((entry) => entry.report !== undefined).length,
     version: record.version,
     allowed: allowedIn(record.state),
+    teams: record.teams,
+    standby: record.standby,
+    proposal: proposalOf(record),
+    previous: record.previous,
+    recurrence: record.previous !== null,
   }
 }

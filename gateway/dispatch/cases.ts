@@ -1,7 +1,7 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
 import { CHAIN_START, chainHash, keepable, type ChainedEntry } from '../evidence/chain.ts'
 import type { Severity } from '../model/alarm.ts'
-import type { Action, Case, CaseState, TimelineEntry } from '../model/case.ts'
+import type { Action, Case, CaseState, DeadlineColour, Proposal, TimelineEntry } from '../model/case.ts'
 import type { Database } from '../registry/database.ts'
 import { nextColour } from './clocks.ts'
 import { CASE_STEPS } from './case-steps.ts'
@@ -12,6 +12,9 @@ export interface CaseFilter {
   /** Any of these states. */
   readonly states?: readonly CaseState[] | undefined
   readonly open?: boolean | undefined
+  readonly deadlineColour?: DeadlineColour | undefined
+  readonly supervised?: boolean | undefined
+  readonly proposal?: Proposal | undefined
   readonly severity?: Severity | undefined
   readonly category?: string | undefined
   readonly family?: string | undefined
@@ -20,10 +23,17 @@ export interface CaseFilter {
   readonly streets?: readonly string[] | undefined
   /** Cases that the team answers for or works on. */
   readonly team?: string | undefined
+  /** Cases that the team has, or has had. */
+  readonly reader?: string | undefined
   /** By `queuedAt`, epoch milliseconds: `from` inclusive, `to` exclusive. */
   readonly from?: number | undefined
   readonly to?: number | undefined
 }
+
+const OPEN = `state NOT IN ('closed', 'void')`
+/** Cases of the supervision list: supervised ones, and those whose clock has a colour. */
+export const SUPERVISED = `state NOT IN ('closed', 'void') AND (supervised = 1 OR
+  (deadline_colour <> 'none' AND state NOT IN ('handled', 'verified')))`
 
 /** One open case per rule family and site (contract §4): `cases_one_open` makes the database itself refuse a second. */
 const TABLES = `
@@ -68,13 +78,47 @@ const WORK_INDEX = `CREATE INDEX cases_at_work ON cases (coalesce(crew, team), s
 /** Nobody counts further, for counting takes a microsecond a case: a team with more has more than it can do. */
 const WORK_COUNTED = 1000
 
+/**
+ * `case_readers`: each team that has had a case, in the order in which lists show them. `urgency` and `due_at` are
+ * the order of the supervision list: supervised first, then red, yellow, blue, then by the deadline of the clock
+ * that runs.
+ */
+const LIFE = `
+  ALTER TABLE cases ADD COLUMN closed_at INTEGER;
+  ALTER TABLE cases ADD COLUMN teams TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE cases ADD COLUMN standby TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE cases ADD COLUMN back_to_normal INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE cases ADD COLUMN previous TEXT;
+  UPDATE cases SET teams =
+    CASE WHEN crew IS NULL OR crew = team THEN json_array(team) ELSE json_array(crew, team) END;
+  CREATE TABLE case_readers (
+    reader TEXT NOT NULL, at INTEGER NOT NULL, case_id TEXT NOT NULL,
+    PRIMARY KEY (reader, at, case_id)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO case_readers (reader, at, case_id)
+    SELECT each.value, cases.queued_at, cases.id FROM cases, json_each(cases.teams) AS each;
+  ALTER TABLE cases ADD COLUMN urgency INTEGER GENERATED ALWAYS AS (
+    CASE WHEN supervised = 1 THEN 0 ELSE 4 END +
+    CASE deadline_colour WHEN 'red' THEN 0 WHEN 'yellow' THEN 1 WHEN 'blue' THEN 2 ELSE 3 END) VIRTUAL;
+  ALTER TABLE cases ADD COLUMN due_at INTEGER GENERATED ALWAYS AS (queued_at + suspended_ms +
+    CASE WHEN responded_at IS NULL THEN respond_ms WHEN arrived_at IS NULL THEN arrive_ms
+      ELSE resolve_ms END) VIRTUAL;
+  CREATE INDEX cases_supervision ON cases (urgency, due_at, id, street) WHERE ${SUPERVISED};
+  CREATE INDEX cases_closed ON cases (family, site, closed_at) WHERE closed_at IS NOT NULL;
+`
+
 const COLUMNS = `id, family, site, street, grid, category, title, position, severity, state,
   suspended_from AS suspendedFrom, level, team, crew, queued_at AS queuedAt,
   respond_ms AS respondMs, arrive_ms AS arriveMs, resolve_ms AS resolveMs,
   suspended_at AS suspendedAt, suspended_ms AS suspendedMs, responded_at AS respondedAt, arrived_at AS arrivedAt,
-  deadline_colour AS deadlineColour, supervised, close_code AS closeCode, simulated, version`
+  deadline_colour AS deadlineColour, supervised, close_code AS closeCode, simulated, version,
+  closed_at AS closedAt, teams, standby, back_to_normal AS backToNormal, previous`
 
-const OPEN = `state NOT IN ('closed', 'void')`
+/** What `proposal` comes to, see `caseView`. */
+const PROPOSED: Readonly<Record<Proposal, string>> = {
+  verify: `state = 'handled'`,
+  normal: `state NOT IN ('handled', 'verified', 'closed', 'void')`,
+}
 
 /** Cases, their timelines and the actions that were counted. Every change goes through {@link save}. */
 export class Cases {
@@ -96,6 +140,8 @@ export class Cases {
   readonly #work: StatementSync
   readonly #action: StatementSync
   readonly #addAction: StatementSync
+  readonly #addReader: StatementSync
+  readonly #lastClosed: StatementSync
 
   /** `consoleUrl` is where people open the console, such as `https://grid.example.cn`; links are relative without it. */
   constructor(database: Database, consoleUrl = '') {
@@ -104,6 +150,8 @@ export class Cases {
     database.migrate('cases-3', 'ALTER TABLE case_timeline ADD COLUMN hash TEXT')
     database.migrate('cases-at-work-1', WORK_INDEX)
     database.migrate('case-steps-1', CASE_STEPS)
+
+    database.migrate('cases-life-1', LIFE)
     const sql = database.sql
     this.#database = database
     this.#consoleUrl = consoleUrl
@@ -112,14 +160,15 @@ export class Cases {
     this.#insert = sql.prepare(
       `INSERT INTO cases (severity, state, suspended_from, level, team, crew, respond_ms, arrive_ms, resolve_ms,
         suspended_at, suspended_ms, responded_at, arrived_at, deadline_colour, next_colour_at, supervised,
-        close_code, simulated, version, id, family, site, street, grid, category, title, position, queued_at)
-        VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+        close_code, simulated, closed_at, teams, standby, back_to_normal, version,
+        id, family, site, street, grid, category, title, position, queued_at, previous)
+        VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
     )
     this.#update = sql.prepare(
       `UPDATE cases SET severity = ?, state = ?, suspended_from = ?, level = ?, team = ?, crew = ?, respond_ms = ?,
         arrive_ms = ?, resolve_ms = ?, suspended_at = ?, suspended_ms = ?, responded_at = ?, arrived_at = ?,
         deadline_colour = ?, next_colour_at = ?, supervised = ?, close_code = ?, simulated = ?,
-        version = ? WHERE id = ?`,
+        closed_at = ?, teams = ?, standby = ?, back_to_normal = ?, version = ? WHERE id = ?`,
     )
     this.#addEntry = sql.prepare(
       'INSERT INTO case_timeline (case_id, number, entry, hash) VALUES (?, ?, ?, ?)',
@@ -152,6 +201,10 @@ export class Cases {
     this.#addAction = sql.prepare(
       'INSERT INTO case_actions (case_id, actor, action_id, action) VALUES (?, ?, ?, ?)',
     )
+    this.#addReader = sql.prepare('INSERT OR IGNORE INTO case_readers (reader, at, case_id) VALUES (?, ?, ?)')
+    this.#lastClosed = sql.prepare(
+      `SELECT id FROM cases WHERE family = ? AND site = ? AND closed_at >= ? ORDER BY closed_at DESC LIMIT 1`,
+    )
   }
 
   get(id: string): Case | undefined {
@@ -170,6 +223,11 @@ export class Cases {
     return row === undefined ? undefined : recordOf(row)
   }
 
+  /** The newest case of a rule family at a site that was closed at `since` or later. */
+  closedSince(family: string, site: string, since: number): string | null {
+    return (this.#lastClosed.get(family, site, since)?.['id'] as string | undefined) ?? null
+  }
+
   /** Stores a new case. Throws when the family already has an open one at the site. */
   insert(record: CaseRecord, entries: readonly TimelineEntry[]): void {
     this.#database.transaction(() => {
@@ -184,7 +242,9 @@ export class Cases {
         record.title,
         record.position === null ? null : JSON.stringify(record.position),
         record.queuedAt,
+        record.previous,
       )
+      this.#letRead(record)
       this.#append(record.id, entries)
     })
   }
@@ -193,6 +253,7 @@ export class Cases {
   save(record: CaseRecord, entries: readonly TimelineEntry[]): void {
     this.#database.transaction(() => {
       this.#update.run(...changing(record), record.id)
+      this.#letRead(record)
       this.#append(record.id, entries)
     })
   }
@@ -209,7 +270,16 @@ export class Cases {
 
   /** Newest first. */
   list(filter: CaseFilter, limit: number, after?: Place): Page<Case> {
+    const { reader, proposal, supervised } = filter
+    // A team's cases in the order of its own index: it has few of them among very many.
+    const [source, at, id] =
+      reader === undefined
+        ? ['cases', 'queued_at', 'id']
+        : ['case_readers CROSS JOIN cases ON cases.id = case_readers.case_id', 'at', 'case_id']
     const selection = new Selection()
+      .and('reader = ?', reader)
+      .and('deadline_colour = ?', filter.deadlineColour)
+      .and('supervised = ?', supervised === undefined ? undefined : Number(supervised))
       .among('state', filter.states)
       .and('severity = ?', filter.severity)
       .and('category = ?', filter.category)
@@ -219,10 +289,11 @@ export class Cases {
       .and('(team = ? OR crew = ?)', filter.team, filter.team)
       .and('queued_at >= ?', filter.from)
       .and('queued_at < ?', filter.to)
-      .and('(queued_at, id) < (?, ?)', after?.at, after?.id)
+      .and(`(${at}, ${id}) < (?, ?)`, after?.at, after?.id)
+    if (proposal !== undefined) selection.and(`back_to_normal = 1 AND ${PROPOSED[proposal]}`)
     if (filter.open !== undefined) selection.and(filter.open ? OPEN : `NOT (${OPEN})`)
     const records = this.#database.sql
-      .prepare(`SELECT ${COLUMNS} FROM cases ${selection.where} ORDER BY queued_at DESC, id DESC LIMIT ?`)
+      .prepare(`SELECT ${COLUMNS} FROM ${source} ${selection.where} ORDER BY ${at} DESC, ${id} DESC LIMIT ?`)
       .all(...selection.values, limit + 1)
       .map(recordOf)
     const items = records.slice(0, limit).map((record) => this.#view(record))
@@ -280,6 +351,10 @@ export class Cases {
     }))
   }
 
+  #letRead({ id, queuedAt, teams }: CaseRecord): void {
+    for (const team of teams) this.#addReader.run(team, queuedAt, id)
+  }
+
   #append(caseId: string, entries: readonly TimelineEntry[]): void {
     let { number, hash } = this.#lastLink(caseId)
     for (const added of entries) {
@@ -331,6 +406,9 @@ function recordOf(row: Record<string, unknown>): CaseRecord {
     position: row['position'] === null ? null : JSON.parse(row['position'] as string),
     supervised: row['supervised'] === 1,
     simulated: row['simulated'] === 1,
+    teams: JSON.parse(row['teams'] as string),
+    standby: JSON.parse(row['standby'] as string),
+    backToNormal: row['backToNormal'] === 1,
   }
 }
 
@@ -355,6 +433,10 @@ function changing(record: CaseRecord): SQLInputValue[] {
     record.supervised ? 1 : 0,
     record.closeCode,
     record.simulated ? 1 : 0,
+    record.closedAt,
+    JSON.stringify(record.teams),
+    JSON.stringify(record.standby),
+    record.backToNormal ? 1 : 0,
     record.version,
   ]
 }

@@ -1,4 +1,10 @@
-import { DEADLINE_COLOURS, type CaseState, type DeadlineColour } from '../model/case.ts'
+import {
+  CLOCK_NAMES,
+  DEADLINE_COLOURS,
+  type CaseState,
+  type ClockName,
+  type DeadlineColour,
+} from '../model/case.ts'
 
 /**
  * The clocks of a case, as pure functions of what the database holds: nothing ticks, so a restart or a jump
@@ -24,9 +30,6 @@ export interface Clocks {
   readonly arrivedAt: number | null
 }
 
-const NAMES = ['respond', 'arrive', 'resolve'] as const
-export type ClockName = (typeof NAMES)[number]
-
 export interface Deadlines {
   readonly respondBy: number
   readonly arriveBy: number
@@ -46,7 +49,15 @@ export function deadlines(clocks: Clocks): Deadlines {
 const RUNNING: readonly CaseState[] = ['queued', 'dispatched', 'accepted', 'on_site']
 
 export function runningClock(clocks: Clocks): ClockName | null {
-  if (!RUNNING.includes(clocks.state)) return null
+  return isRunning(clocks.state) ? clockOf(clocks) : null
+}
+
+export function isRunning(state: CaseState): boolean {
+  return RUNNING.includes(state)
+}
+
+/** The clock that runs, or would if none stood still. */
+export function clockOf(clocks: Pick<Clocks, 'respondedAt' | 'arrivedAt'>): ClockName {
   if (clocks.respondedAt === null) return 'respond'
   return clocks.arrivedAt === null ? 'arrive' : 'resolve'
 }
@@ -58,8 +69,12 @@ const SHARE_GONE: Readonly<Record<DeadlineColour, number>> = { none: 0, blue: 0.
 export function colourBegins(clocks: Clocks, colour: DeadlineColour): number | null {
   const running = runningClock(clocks)
   if (running === null) return null
-  const start = clocks.queuedAt + clocks.suspendedMs
-  return start + Math.ceil(clocks[`${running}Ms`] * SHARE_GONE[colour])
+  return shareGone(clocks.queuedAt + clocks.suspendedMs, clocks[`${running}Ms`], colour)
+}
+
+/** When a clock that began at `start` and allows `span` takes on the colour. */
+export function shareGone(start: number, span: number, colour: DeadlineColour): number {
+  return start + Math.ceil(span * SHARE_GONE[colour])
 }
 
 /** Colour of the running clock; null when none runs: then the case keeps the colour it has. */
@@ -95,8 +110,8 @@ export function extended<C extends Clocks>(clocks: C, until: number): C {
   const running = runningClock(clocks)
   if (running === null) return clocks
   const more = until - deadlines(clocks)[`${running}By`]
-  const first = NAMES.indexOf(running)
-  const shifted = (name: ClockName) => clocks[`${name}Ms`] + (NAMES.indexOf(name) >= first ? more : 0)
+  const first = CLOCK_NAMES.indexOf(running)
+  const shifted = (name: ClockName) => clocks[`${name}Ms`] + (CLOCK_NAMES.indexOf(name) >= first ? more : 0)
   return {
     ...clocks,
     respondMs: shifted('respond'),

@@ -31,7 +31,10 @@ test('at each deadline colour a case that nobody accepts goes one level up', () 
     [NOON + 7.5 * MINUTE, 'deadline_blue', 'tangzhazhen-team'],
     [NOON + 10 * MINUTE, 'deadline_yellow', 'fume-team'],
     [NOON + 20 * MINUTE, 'deadline_red', undefined],
+    [NOON + 20 * MINUTE, 'supervise', undefined],
   ])
+  expect(stage.case(id)).toMatchObject({ supervised: true })
+  expect(stage.case(id).timeline[2]).toMatchObject({ clock: 'respond' })
 })
 
 test('looking twice, or looking while nothing is due, changes nothing', () => {
@@ -57,14 +60,13 @@ test('after a long pause each colour that passed is noted, once', async () => {
       .case(id)
       .timeline.map((entry) => entry.action)
       .slice(2),
-  ).toEqual(['deadline_blue', 'deadline_yellow', 'deadline_red'])
+  ).toEqual(['deadline_blue', 'deadline_yellow', 'deadline_red', 'supervise'])
   await heir.close()
 })
 
 test('the crew that accepted stays on the case while it goes up', () => {
   const id = stage.opened()
   look(8)
-  expect(stage.queue.act(id, crew, { action: 'accept' })).toEqual({ type: 'not_found' })
   const street = { ...crew, team: 'tangzhazhen-team' }
   expect(stage.queue.act(id, street, { action: 'accept' })).toMatchObject({ type: 'ok' })
   // the clock to arrive runs now: 20 minutes from the start

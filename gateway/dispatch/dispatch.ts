@@ -10,6 +10,7 @@ import { Alarms } from './alarms.ts'
 import { Cases } from './cases.ts'
 import { Precisions } from './precision.ts'
 import { Queue } from './queue.ts'
+import { Supervision } from './supervision.ts'
 
 export interface DispatchOptions {
   readonly database: Database
@@ -21,6 +22,8 @@ export interface DispatchOptions {
   /** Whether a case of nothing but simulated alarms calls a crew: a demo, a rehearsal, a load. */
   readonly callsForSimulated: boolean
   readonly people: PeopleSettings
+  /** What happens again so soon after its case was closed is called a recurrence of it, ms. */
+  readonly reopenWithinMs: number
 }
 
 /** Everything between an alarm and the people who answer for it: only wiring. */
@@ -30,6 +33,7 @@ export class Dispatch implements Part {
   readonly queue: Queue
   readonly precisions: Precisions
   readonly people: People
+  readonly supervision: Supervision
 
   constructor(options: DispatchOptions) {
     const { database } = options
@@ -38,6 +42,7 @@ export class Dispatch implements Part {
     this.queue = new Queue({ ...options, alarms: this.alarms, cases: this.cases })
     this.precisions = new Precisions(database)
     this.people = new People({ ...options, cases: this.cases, queue: this.queue, settings: options.people })
+    this.supervision = new Supervision(database)
   }
 
   /** Where announcements go. Before `start()`. */

@@ -1,11 +1,20 @@
-import type { Action, CaseState, TimelineEntry } from '../model/case.ts'
+import { DEADLINE_COLOURS, type Action, type CaseState, type TimelineEntry } from '../model/case.ts'
 import type { District } from '../model/district.ts'
 import type { Position } from '../model/reading.ts'
 import type { User } from '../model/user.ts'
 import { plainText } from '../people/plain-text.ts'
 import { PUBLIC_NOTE_LIMIT, type ActionRequest } from './actions.ts'
 import type { CaseRecord } from './case-record.ts'
-import { deadlines, extended, resumed, runningClock, suspended } from './clocks.ts'
+import {
+  clockOf,
+  deadlineColour,
+  deadlines,
+  extended,
+  nextColour,
+  resumed,
+  runningClock,
+  suspended,
+} from './clocks.ts'
 import { distanceMetres } from './distance.ts'
 import { levelAbove, servesStreet, teamOf, type Route } from '../district/routing.ts'
 
@@ -41,7 +50,7 @@ export function takeStep(wish: Wish, next: CaseState): Step | Invalid {
   }
   const missing = NEEDS[action]?.(wish) ?? null
   if (missing !== null) return missing
-  const record = { ...EFFECTS[action](wish), state: next }
+  const record = withFreshColour(wish, { ...EFFECTS[action](wish), state: next })
   return { record, entry: entryFor(wish, record) }
 }
 
@@ -79,11 +88,11 @@ const EFFECTS: Readonly<Record<Action, (wish: Wish) => CaseRecord>> = {
   arrive: ({ record, now }) => ({ ...record, arrivedAt: record.arrivedAt ?? now }),
   handle: ({ record }) => record,
   verify: ({ record }) => record,
-  close: ({ record, request }) => ({ ...record, closeCode: request.code! }),
+  close: ({ record, request, now }) => ({ ...record, closeCode: request.code!, closedAt: now }),
   // Who cannot do it hands it up: it waits there to be assigned, so it never lies with nobody.
-  return: ({ record, route }) => ({ ...oneLevelUp(record, route), crew: null }),
+  return: ({ record, route }) => ({ ...oneLevelUp(record, route), crew: null, standby: [] }),
   // Back to those who did it, wherever it has gone since.
-  rework: ({ record, district }) => sentTo(record, record.crew ?? record.team, district),
+  rework: ({ record, district }) => backToCrew(record, district),
   void: ({ record }) => record,
   suspend: ({ record, now }) => suspended({ ...record, suspendedFrom: record.state }, now),
   resume: ({ record, now }) => resumed({ ...record, suspendedFrom: null }, now),
@@ -93,7 +102,62 @@ const EFFECTS: Readonly<Record<Action, (wish: Wish) => CaseRecord>> = {
 
 function sentTo(record: CaseRecord, team: string, district: District): CaseRecord {
   const level = teamOf(district, team)?.level ?? record.level
-  return { ...record, team, crew: null, level: level === 'department' ? record.level : level }
+  return {
+    ...record,
+    team,
+    crew: null,
+    standby: [],
+    level: level === 'department' ? record.level : level,
+  }
+}
+
+function backToCrew(record: CaseRecord, district: District): CaseRecord {
+  return sentTo(record, record.crew ?? record.team, district)
+}
+
+/** What the gateway does with a case that was handled, and whose matter has come up again. */
+export function reopened(record: CaseRecord, district: District): CaseRecord {
+  return { ...backToCrew(record, district), state: 'dispatched' }
+}
+
+/**
+ * A colour belongs to a clock: with the next clock it begins anew, and an extension gives the running one more
+ * time. Nothing else takes a colour back, whatever the wall clock says. It never rises here: that is for
+ * {@link raised}, which sends the case up with it.
+ */
+function withFreshColour({ record: before, request, now }: Wish, after: CaseRecord): CaseRecord {
+  if (clockOf(after) !== clockOf(before)) return { ...after, deadlineColour: 'none' }
+  if (request.action !== 'extend') return after
+  const colour = deadlineColour(after, now) ?? after.deadlineColour
+  const falls = DEADLINE_COLOURS.indexOf(colour) < DEADLINE_COLOURS.indexOf(after.deadlineColour)
+  return falls ? { ...after, deadlineColour: colour } : after
+}
+
+/**
+ * The case with every colour that is due by now, one level up for each (contract §4), and what the timeline says of
+ * it; several at once after a long pause. At red it comes under supervision. The same record when nothing is due.
+ */
+export function raised(
+  record: CaseRecord,
+  now: number,
+  route: Route,
+): { readonly record: CaseRecord; readonly entries: readonly TimelineEntry[] } {
+  const entries: TimelineEntry[] = []
+  let current = record
+  let next = nextColour(current, current.deadlineColour)
+  while (next !== null && next.at <= now) {
+    const { colour } = next
+    const before = current
+    current = { ...escalate(before, route), deadlineColour: colour }
+    const moved = current.team === before.team ? {} : { team: current.team }
+    entries.push(noted(now, `deadline_${colour}`, { clock: clockOf(before), ...moved }))
+    if (colour === 'red' && !current.supervised) {
+      current = { ...current, supervised: true }
+      entries.push(noted(now, 'supervise'))
+    }
+    next = nextColour(current, colour)
+  }
+  return { record: current, entries }
 }
 
 /** The team of the next level answers for it from now on; at the top, the district's goes on. */
@@ -104,11 +168,15 @@ function oneLevelUp(record: CaseRecord, route: Route): CaseRecord {
 
 /**
  * A deadline colour has come up: the case goes one level up (contract §4). Who accepted it stays on it as
- * `crew`; one that waits to be assigned is assigned by this.
+ * `crew`; while nobody has, those that it went up from stand by; one that waits to be assigned is assigned by this.
  */
-export function escalate(record: CaseRecord, route: Route): CaseRecord {
-  const up = record.level === 'district' ? record : oneLevelUp(record, route)
-  return up.state === 'queued' ? { ...up, state: 'dispatched' } : up
+function escalate(record: CaseRecord, route: Route): CaseRecord {
+  if (record.level === 'district')
+    return record.state === 'queued' ? { ...record, state: 'dispatched' } : record
+  const up = oneLevelUp(record, route)
+  if (record.state === 'queued') return { ...up, state: 'dispatched' }
+  if (record.crew !== null || up.team === record.team) return up
+  return { ...up, standby: [...record.standby.filter((team) => team !== up.team), record.team] }
 }
 
 function entryFor({ record: before, request, user, now }: Wish, after: CaseRecord): TimelineEntry {

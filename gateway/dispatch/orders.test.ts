@@ -40,7 +40,7 @@ test('the order leaves in the same turn as the commit, retained, with the case a
   const id = stage.opened()
   const order = stage.publisher.told.find((told) => told.topic === `dispatch/tangzhazhen-crew/orders/${id}`)
   expect(order?.retain).toBe(true)
-  expect(JSON.parse(order!.payload)).toEqual(stage.case(id))
+  expect(JSON.parse(order!.payload)).toEqual({ ...stage.case(id), may: ['accept', 'return'] })
 })
 
 test('nothing is told of a transaction that was rolled back', () => {
@@ -68,13 +68,31 @@ test('the order is cleared when the case is closed or void', async () => {
   expect(stage.database.sql.prepare('SELECT count(*) AS n FROM case_orders').get()!['n']).toBe(0)
 })
 
-test('a case that goes up leaves the team that did not accept it', async () => {
-  stage.opened()
+test('a case that goes up stays with everybody who held it until one of them accepts', async () => {
+  const id = stage.opened()
   await settled()
-  stage.clock.time += 8 * MINUTE
+  stage.clock.time += 11 * MINUTE
   stage.queue.checkDeadlines()
   await settled()
-  expect(retainedOrders(stage)).toEqual([expect.stringContaining('dispatch/tangzhazhen-team/')])
+  const teams = ['fume-team', 'tangzhazhen-crew', 'tangzhazhen-team']
+  expect(retainedOrders(stage)).toEqual(teams.map((team) => `dispatch/${team}/orders/${id} 2`))
+  const may = (team: string) =>
+    (JSON.parse(stage.publisher.retained().get(`dispatch/${team}/orders/${id}`)!) as { may: unknown }).may
+  expect(teams.map(may)).toEqual([['accept', 'return'], ['accept'], ['accept']])
+
+  // The grid's crew was at the door already. The street, which neither answers for it nor works on it, is told so.
+  expect(stage.queue.act(id, crew, { action: 'accept' })).toMatchObject({ type: 'ok' })
+  await settled()
+  expect(stage.case(id)).toMatchObject({ team: 'fume-team', crew: 'tangzhazhen-crew' })
+  expect(retainedOrders(stage)).toEqual(
+    ['fume-team', 'tangzhazhen-crew'].map((team) => `dispatch/${team}/orders/${id} 3`),
+  )
+  const street = { ...crew, name: 'wu', team: 'tangzhazhen-team' }
+  expect(stage.queue.act(id, street, { action: 'accept' })).toMatchObject({
+    type: 'conflict',
+    allowed: [],
+    doer: { by: 'wang', team: 'tangzhazhen-crew' },
+  })
 })
 
 test('the crew that accepted and the team that answers for it both hold the order', async () => {

@@ -5,6 +5,7 @@ import type { Database } from '../registry/database.ts'
 import type { Alarms } from './alarms.ts'
 import type { Cases } from './cases.ts'
 import { holders, type CaseRecord } from './case-record.ts'
+import { actionsOf } from './rights.ts'
 
 /**
  * `case_orders` is the outbox: a row for each team that holds, or has held, an order. It is written in the
@@ -181,16 +182,16 @@ export class Orders {
       do {
         this.#announcing.set(caseId, false)
         const orders = this.#dueOf(caseId)
-        const payload = orders.some((order) => order.held) ? this.#payload(caseId) : ''
+        const order = orders.some((one) => one.held) ? this.#orderFor(caseId) : () => ''
         await Promise.all(
-          orders.map(async (order) =>
-            publisher.publish(`dispatch/${order.team}/orders/${caseId}`, order.held ? payload : '', {
+          orders.map(async ({ team, held }) =>
+            publisher.publish(`dispatch/${team}/orders/${caseId}`, held ? order(team) : '', {
               qos: 1,
               retain: true,
             }),
           ),
         )
-        for (const order of orders) this.#taken.set(`${caseId} ${order.team}`, order)
+        for (const told of orders) this.#taken.set(`${caseId} ${told.team}`, told)
         this.#writeSoon()
       } while (this.#announcing.get(caseId) === true && this.#publisher === publisher)
     } catch (error) {
@@ -251,13 +252,18 @@ export class Orders {
       .filter((order) => this.#taken.get(`${caseId} ${order.team}`)?.version !== order.version)
   }
 
-  #payload(caseId: string): string {
+  /** The case as a team is told of it, with what its people may do. */
+  #orderFor(caseId: string): (team: string) => string {
     const found = this.#cases.get(caseId)!
-    return JSON.stringify({
+    const shown = {
       ...found,
       alarms: found.alarms.slice(-ORDER_ENTRIES),
       timeline: found.timeline.slice(-ORDER_ENTRIES),
-    })
+    }
+    return (team) => {
+      const may = actionsOf({ name: team, role: 'team', street: null, team }, found)
+      return JSON.stringify({ ...shown, may })
+    }
   }
 
   #writeSoon(): void {

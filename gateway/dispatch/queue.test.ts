@@ -73,6 +73,12 @@ test('a firing alarm opens a case that is routed and on the clock', () => {
     simulated: false,
     version: 1,
     allowed: ['accept', 'return', 'void', 'suspend', 'extend', 'supervise'],
+    teams: ['tangzhazhen-crew'],
+    standby: [],
+    proposal: null,
+    previous: null,
+    reports: 0,
+    recurrence: false,
   })
   expect(stage.alarms.get(alarm().id)?.case).toBe(id)
 })
@@ -157,7 +163,7 @@ test.each(['cleared', 'withdrawn'] as const)(
     stage.queue.record(alarm({ state, clearedAt: NOON + 5 }), rule, NOON + 5)
     stage.queue.record(alarm({ state, clearedAt: NOON + 5 }), rule, NOON + 6)
     expect(stage.case(id).state).toBe('dispatched')
-    expect(actions(id)).toEqual(['opened', 'assign', `alarm_${state}`])
+    expect(actions(id)).toEqual(['opened', 'assign', `alarm_${state}`, 'verify_proposed'])
   },
 )
 

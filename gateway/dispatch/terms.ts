@@ -1,7 +1,6 @@
 import type { Severity } from '../model/alarm.ts'
-import type { Action, CaseState, CloseCode, DeadlineColour } from '../model/case.ts'
+import type { Action, CaseState, ClockName, CloseCode, DeadlineColour } from '../model/case.ts'
 import type { Level } from '../model/district.ts'
-import type { ClockName } from './clocks.ts'
 
 /**
  * What the words of a case's life are called, in Chinese as grid officers know them (GB/T 30428.8: 立案、处置和结案;

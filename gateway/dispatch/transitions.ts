@@ -46,6 +46,13 @@ export const TRANSITIONS: Readonly<Record<CaseState, Readonly<Partial<Record<Act
   void: {},
 }
 
+/**
+ * What only the gateway does beside that. A case that waits for a loudspeaker's effect ends without a crew when its
+ * alarm does.
+ */
+export const BY_GATEWAY: Readonly<Partial<Record<CaseState, Readonly<Partial<Record<Action, CaseState>>>>>> =
+  { queued: { close: 'closed' } }
+
 /** In the order of a case's life. */
 export function allowedIn(state: CaseState): Action[] {
   return ACTIONS.filter((action) => TRANSITIONS[state][action] !== undefined)

@@ -38,6 +38,7 @@ test('every entry of a case is chained to those before it, whoever wrote it', ()
     'assign',
     'accept',
     'alarm_cleared',
+    'verify_proposed',
     'accept',
   ])
   expect(brokenLink(id, chain)).toBeNull()

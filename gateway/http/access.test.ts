@@ -83,6 +83,7 @@ const ALLOWED: Record<string, readonly (Role | 'device')[]> = {
   'GET /api/v1/cases/:id/files': EVERYONE,
   'GET /api/v1/cases/:id/files/:file': EVERYONE,
   'POST /api/v1/cases/:id/actions': ['admin', 'district', 'street', 'team'],
+  'GET /api/v1/supervision': ['admin', 'district', 'street', 'viewer'],
   'GET /api/v1/district': EVERYONE,
   'GET /api/v1/kinds': EVERYONE,
   'GET /api/v1/terms': EVERYONE,

@@ -60,6 +60,51 @@ describe('acting on a case', () => {
     })
   })
 
+  test('of two who accept at once one wins, and the other is told who was quicker', async () => {
+    const id = await opened('fume-race')
+    const other = await site.person('li', 'team', { team: 'wenfeng-crew' })
+    const answers = await Promise.all([
+      act(id, { action: 'accept' }, crew),
+      act(id, { action: 'accept' }, other),
+    ])
+    const [won, lost] = answers.toSorted((a, b) => a.status - b.status)
+    expect([won!.status, lost!.status]).toEqual([200, 409])
+    const { actor, at } = (won!.body as Case).timeline.at(-1)!
+    expect(lost!.body).toMatchObject({
+      code: 'action_not_allowed',
+      by: actor,
+      at,
+      team: 'wenfeng-crew',
+      state: 'accepted',
+      allowed: ['arrive', 'return'],
+    })
+  })
+
+  test('every answer says what the state allows and what of it the asker may do', async () => {
+    const id = await opened('fume-may')
+    const allowed = ['accept', 'return', 'void', 'suspend', 'extend', 'supervise']
+    const own = { allowed, may: ['accept', 'return'] }
+    expect((await site.call('GET', `/api/v1/cases/${id}`, { token: crew })).body).toMatchObject(own)
+    const list = await site.call('GET', '/api/v1/cases?limit=1', { token: crew })
+    expect(list.body).toMatchObject({ items: [{ id, ...own }] })
+    const viewer = await site.person('zhao', 'viewer')
+    expect((await site.call('GET', `/api/v1/cases/${id}`, { token: viewer })).body).toMatchObject({ may: [] })
+    expect((await act(id, { action: 'supervise' })).body).toMatchObject({ may: allowed })
+  })
+
+  test('the supervision list shows it to those who supervise, each within its scope', async () => {
+    const id = await opened('fume-watched')
+    await act(id, { action: 'supervise' })
+    const items = async (token: string) =>
+      ((await site.call('GET', '/api/v1/supervision', { token })).body as { items: { id: string }[] }).items
+    expect((await items(token)).map((item) => item.id)).toContain(id)
+    const elsewhere = await site.person('sun', 'street', { street: 'hongqiao' })
+    expect(await items(elsewhere)).toEqual([])
+    expect((await site.call('GET', '/api/v1/cases?supervised=true', { token })).body).toMatchObject({
+      items: expect.arrayContaining([expect.objectContaining({ id })]),
+    })
+  })
+
   test('an action on an old picture is refused', async () => {
     const id = await opened('fume-3')
     const version = site.cases.get(id)!.version

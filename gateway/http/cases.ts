@@ -1,7 +1,8 @@
 import { Type } from 'typebox'
 import { ActionRequestSchema, type ActionOutcome } from '../dispatch/actions.ts'
-import { scopeOf } from '../dispatch/rights.ts'
-import { CASE_STATES } from '../model/case.ts'
+import { actionsOf, readableBy } from '../dispatch/rights.ts'
+import { CASE_STATES, DEADLINE_COLOURS, PROPOSALS, type Case } from '../model/case.ts'
+import type { User } from '../model/user.ts'
 import { ACTORS, READERS } from './access.ts'
 import { userOf } from './auth.ts'
 import { Instant, instant } from './instant.ts'
@@ -9,7 +10,8 @@ import { Page, pageQuery, readCursor, writeCursor } from './paging.ts'
 import type { HttpParts } from './parts.ts'
 import { Problem } from './problem.ts'
 import type { Api } from './route.ts'
-import { CaseShape, Severity } from './shapes.ts'
+import { OwnCaseShape, Severity, type OwnCase } from './shapes.ts'
+import { within } from './within.ts'
 
 const Text = Type.Optional(Type.String({ maxLength: 64 }))
 const CaseId = Type.Object({ id: Type.String({ maxLength: 128 }) })
@@ -28,6 +30,9 @@ export function cases(api: Api, { cases, queue }: HttpParts): void {
           open: Type.Optional(Type.Boolean({ description: 'neither closed nor void' })),
           state: Type.Optional(Type.Enum(CASE_STATES)),
           severity: Type.Optional(Severity),
+          deadlineColour: Type.Optional(Type.Enum(DEADLINE_COLOURS)),
+          supervised: Type.Optional(Type.Boolean()),
+          proposal: Type.Optional(Type.Enum(PROPOSALS)),
           category: Text,
           family: Text,
           site: Text,
@@ -37,37 +42,44 @@ export function cases(api: Api, { cases, queue }: HttpParts): void {
           to: Type.Optional(Instant('queued before')),
           ...pageQuery(100, 1000),
         }),
-        response: { 200: Page(CaseShape) },
+        response: { 200: Page(OwnCaseShape) },
       },
     },
     (request) => {
       const { limit = 100, cursor, from, to, state, street, team, ...equal } = request.query
-      const scope = scopeOf(userOf(request).user)
+      const { user } = userOf(request)
+      const scope = readableBy(user)
       const filter = {
         ...equal,
         states: state && [state],
         from: instant('from', from),
         to: instant('to', to),
         streets: within(scope.streets, street),
-        team: scope.team ?? team,
+        reader: scope.reader,
+        team,
       }
-      // A team that asks for another team's cases has none.
-      if (scope.team !== undefined && team !== undefined && team !== scope.team) return { items: [] }
       const after = cursor === undefined ? undefined : placeOf(cursor)
       const { items, next } = cases.list(filter, limit, after)
-      return { items: [...items], ...(next && { cursor: writeCursor('cases', [next.at, next.id]) }) }
+      const shown = items.map((item) => forUser(user, item))
+      return { items: shown, ...(next && { cursor: writeCursor('cases', [next.at, next.id]) }) }
     },
   )
   api.get(
     '/api/v1/cases/:id',
     {
       config: { access: READERS },
-      schema: { tags, summary: 'One case with its timeline', params: CaseId, response: { 200: CaseShape } },
+      schema: {
+        tags,
+        summary: 'One case with its timeline',
+        params: CaseId,
+        response: { 200: OwnCaseShape },
+      },
     },
     (request) => {
       const found = cases.get(request.params.id)
-      if (found === undefined || !userOf(request).scope.seesCase(found)) throw new Problem('not_found')
-      return found
+      const { user, scope } = userOf(request)
+      if (found === undefined || !scope.seesCase(found)) throw new Problem('not_found')
+      return forUser(user, found)
     },
   )
   api.post(
@@ -79,20 +91,26 @@ export function cases(api: Api, { cases, queue }: HttpParts): void {
         summary: 'Act on a case',
         description:
           'A wrong action for the state is refused with 409 and the list of allowed ones. The same `actionId` ' +
-          'sent twice by the same actor counts once, and both get the same answer.',
+          'sent twice by the same actor counts once, and both get the same answer. Of two who accept at once one ' +
+          'wins; the other learns `by` whom, `at` what time and for which `team`.',
         params: CaseId,
         body: ActionRequestSchema,
-        response: { 200: CaseShape },
+        response: { 200: OwnCaseShape },
       },
     },
     (request) => {
-      const outcome = queue.act(request.params.id, userOf(request).user, request.body)
-      return answerOf(outcome, request.body.expectedVersion)
+      const { user } = userOf(request)
+      const outcome = queue.act(request.params.id, user, request.body)
+      return forUser(user, answerOf(outcome, request.body.expectedVersion))
     },
   )
 }
 
-function answerOf(outcome: ActionOutcome, expectedVersion: number | undefined) {
+function forUser(user: User, found: Case): OwnCase {
+  return { ...found, may: actionsOf(user, found) }
+}
+
+function answerOf(outcome: ActionOutcome, expectedVersion: number | undefined): Case {
   switch (outcome.type) {
     case 'ok':
       return outcome.case
@@ -103,7 +121,8 @@ function answerOf(outcome: ActionOutcome, expectedVersion: number | undefined) {
     case 'conflict': {
       const outdated = expectedVersion !== undefined && expectedVersion !== outcome.version
       const code = outdated ? 'version_conflict' : 'action_not_allowed'
-      throw new Problem(code, outcome.message, { allowed: [...outcome.allowed] })
+      const { message, state, version, allowed, doer } = outcome
+      throw new Problem(code, message, { state, version, allowed: [...allowed], ...doer })
     }
     case 'invalid':
       throw new Problem('bad_request', `body/${outcome.field}: ${outcome.message}`, {
@@ -117,9 +136,4 @@ function answerOf(outcome: ActionOutcome, expectedVersion: number | undefined) {
 function placeOf(cursor: string) {
   const [at, id] = readCursor('cases', cursor, ['number', 'string'])
   return { at, id }
-}
-
-function within(own: readonly string[] | undefined, asked: string | undefined) {
-  if (asked === undefined) return own
-  return own === undefined || own.includes(asked) ? [asked] : []
 }

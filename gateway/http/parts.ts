@@ -6,6 +6,7 @@ import type { Precisions } from '../dispatch/precision.ts'
 import type { Queue } from '../dispatch/queue.ts'
 import type { Captures } from '../evidence/captures.ts'
 import type { Evidence } from '../evidence/evidence.ts'
+import type { Supervision } from '../dispatch/supervision.ts'
 import type { Recorder } from '../historian/recorder.ts'
 import type { ReadingIntake } from '../ingest/intake.ts'
 import type { QuarantineReader } from '../journal/quarantine.ts'
@@ -55,6 +56,7 @@ export interface HttpParts {
   readonly cases: Cases
   readonly precisions: Precisions
   readonly accounts: Pick<AccountDesk, 'ask'>
+  readonly supervision: Supervision
   readonly backTests: Pick<BackTests, 'run'>
   readonly queue: Queue
   readonly evidence: Evidence

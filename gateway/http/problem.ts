@@ -65,13 +65,20 @@ export const ProblemSchema = Type.Object(
     ),
     known: Type.Optional(Type.Array(Type.String(), { description: 'what would have been understood' })),
     allowed: Type.Optional(
-      Type.Array(Type.String(), { description: 'actions that the state of the case allows' }),
+      Type.Array(Type.String(), { description: 'actions that the state of the case allows you' }),
     ),
+    state: Type.Optional(Type.String({ description: 'of the case' })),
+    version: Type.Optional(Type.Integer({ description: 'of the case' })),
+    by: Type.Optional(Type.String({ description: 'who brought the case there' })),
+    at: Type.Optional(Type.Integer({ description: 'and when, epoch ms' })),
+    team: Type.Optional(Type.String({ description: 'the team that has it since' })),
   },
   { $id: 'Problem', description: 'RFC 9457 problem document' },
 )
 export type ProblemDocument = Static<typeof ProblemSchema>
-type Members = Partial<Pick<ProblemDocument, 'errors' | 'known' | 'allowed'>>
+type Members = Partial<
+  Pick<ProblemDocument, 'errors' | 'known' | 'allowed' | 'state' | 'version' | 'by' | 'at' | 'team'>
+>
 
 /** Thrown by routes; the error handler writes the document. */
 export class Problem extends Error {

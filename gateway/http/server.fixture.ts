@@ -12,6 +12,7 @@ import { Precisions } from '../dispatch/precision.ts'
 import { Queue } from '../dispatch/queue.ts'
 import { Captures } from '../evidence/captures.ts'
 import { Evidence } from '../evidence/evidence.ts'
+import { Supervision } from '../dispatch/supervision.ts'
 import { Recorder } from '../historian/recorder.ts'
 import { ReadingIntake } from '../ingest/intake.ts'
 import { SqliteJournal } from '../journal/journal.ts'
@@ -222,6 +223,7 @@ export class Site {
       cases: this.cases,
       precisions: new Precisions(this.#database),
       accounts: this.#accounts,
+      supervision: new Supervision(this.#database),
       backTests: new BackTests({ ...loadConfig(undefined, {}), dataDir: folder }, log),
       queue: this.queue,
       evidence: this.evidence,

@@ -45,6 +45,7 @@ import { ownSessions } from './own-sessions.ts'
 import { sessions } from './sessions.ts'
 import { suggestion } from './suggestion.ts'
 import { tokens } from './tokens.ts'
+import { supervision } from './supervision.ts'
 import { users } from './users.ts'
 
 /** A request must be complete by then, ms: a client that trickles its bytes does not hold a socket … */
@@ -171,6 +172,7 @@ export class HttpServer implements Part {
     alarms(app, parts)
     cases(app, parts)
     await evidence(app, parts)
+    supervision(app, parts)
     precision(app, parts)
     accountability(app, parts)
     suggestion(app, parts)

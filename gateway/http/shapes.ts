@@ -3,9 +3,12 @@ import { ALARM_ENDS, SEVERITIES, type Alarm } from '../model/alarm.ts'
 import {
   ACTIONS,
   CASE_STATES,
+  CLOCK_NAMES,
   CLOSE_CODES,
   DEADLINE_COLOURS,
+  PROPOSALS,
   REPORT_SOURCES,
+  type Action,
   type Case,
 } from '../model/case.ts'
 import { PositionSchema } from '../model/device.ts'
@@ -47,53 +50,72 @@ export const AlarmShape = Type.Unsafe<Alarm>(
   }),
 )
 
-export const CaseShape = Type.Unsafe<Case>(
+const caseFields = {
+  id: Type.String(),
+  state: Type.Enum(CASE_STATES),
+  severity: Severity,
+  category: Type.String(),
+  title: Type.String(),
+  site: Type.String(),
+  street: Type.String(),
+  grid: Type.String(),
+  position: Nullable(PositionSchema),
+  team: Nullable(Type.String({ description: 'answers for it now' })),
+  crew: Nullable(Type.String({ description: 'accepted it' })),
+  alarms: Type.Array(Type.String()),
+  queuedAt: Time('when it was queued'),
+  respondBy: Time('deadline of `accept`'),
+  arriveBy: Time('deadline of `arrive`'),
+  resolveBy: Time('deadline of `handle`'),
+  deadlineColour: Type.Enum(DEADLINE_COLOURS),
+  timeline: Type.Array(
+    Type.Object({
+      at: Time('when'),
+      actor: Type.String({ description: 'user name, or `gateway`' }),
+      action: Type.String(),
+      note: Nullable(Type.String()),
+      position: Nullable(PositionSchema),
+      files: Type.Array(Type.String()),
+      team: Type.Optional(Type.String({ description: 'the case went to it' })),
+      crew: Type.Optional(Type.String({ description: 'took it on with this `accept`' })),
+      offSite: Type.Optional(Type.Number({ description: 'metres from the site, when too far' })),
+      until: Type.Optional(Time('the deadline that an `extend` set')),
+      code: Type.Optional(Type.Enum(CLOSE_CODES)),
+      publicNote: Type.Optional(Type.String({ description: 'what those who reported it are told' })),
+      report: Type.Optional(Type.Enum(REPORT_SOURCES, { description: "a person's report, and how it came" })),
+      clock: Type.Optional(Type.Enum(CLOCK_NAMES, { description: 'whose deadline colour came up' })),
+      reason: Type.Optional(AlarmEnd),
+    }),
+  ),
+  links: Type.Object({ map: Nullable(Type.String()), console: Type.String() }),
+  family: Type.String(),
+  closeCode: Nullable(Type.Enum(CLOSE_CODES)),
+  supervised: Type.Boolean(),
+  simulated: Type.Boolean({ description: "all its alarms are simulated devices'" }),
+  reports: Type.Integer({ description: 'people who reported it, as far as the timeline tells of them' }),
+  version: Type.Integer({ description: 'send it as `expectedVersion` to act on what you saw' }),
+  allowed: Type.Array(Type.Enum(ACTIONS), { description: 'what the state allows' }),
+  teams: Type.Array(Type.String(), { description: 'every team that has had it; each may read it' }),
+  standby: Type.Array(Type.String(), {
+    description: 'it went up from them; until somebody has accepted it they still may',
+  }),
+  proposal: Nullable(
+    Type.Enum(PROPOSALS, {
+      description: 'set while all its alarms are over: `verify` once it is handled, else `normal`',
+    }),
+  ),
+  previous: Nullable(
+    Type.String({ description: 'the case of the same matter that was closed shortly before' }),
+  ),
+  recurrence: Type.Boolean({ description: 'it has such a previous case' }),
+}
+
+/** A case for one user. */
+export type OwnCase = Case & { readonly may: readonly Action[] }
+export const OwnCaseShape = Type.Unsafe<OwnCase>(
   Type.Object({
-    id: Type.String(),
-    state: Type.Enum(CASE_STATES),
-    severity: Severity,
-    category: Type.String(),
-    title: Type.String(),
-    site: Type.String(),
-    street: Type.String(),
-    grid: Type.String(),
-    position: Nullable(PositionSchema),
-    team: Nullable(Type.String({ description: 'answers for it now' })),
-    crew: Nullable(Type.String({ description: 'accepted it' })),
-    alarms: Type.Array(Type.String()),
-    queuedAt: Time('when it was queued'),
-    respondBy: Time('deadline of `accept`'),
-    arriveBy: Time('deadline of `arrive`'),
-    resolveBy: Time('deadline of `handle`'),
-    deadlineColour: Type.Enum(DEADLINE_COLOURS),
-    timeline: Type.Array(
-      Type.Object({
-        at: Time('when'),
-        actor: Type.String({ description: 'user name, or `gateway`' }),
-        action: Type.String(),
-        note: Nullable(Type.String()),
-        position: Nullable(PositionSchema),
-        files: Type.Array(Type.String()),
-        team: Type.Optional(Type.String({ description: 'the case went to it' })),
-        crew: Type.Optional(Type.String({ description: 'took it on with this `accept`' })),
-        offSite: Type.Optional(Type.Number({ description: 'metres from the site, when too far' })),
-        until: Type.Optional(Time('the deadline that an `extend` set')),
-        code: Type.Optional(Type.Enum(CLOSE_CODES)),
-        publicNote: Type.Optional(Type.String({ description: 'what those who reported it are told' })),
-        report: Type.Optional(
-          Type.Enum(REPORT_SOURCES, { description: "a person's report, and how it came" }),
-        ),
-        reason: Type.Optional(AlarmEnd),
-      }),
-    ),
-    links: Type.Object({ map: Nullable(Type.String()), console: Type.String() }),
-    family: Type.String(),
-    closeCode: Nullable(Type.Enum(CLOSE_CODES)),
-    supervised: Type.Boolean(),
-    simulated: Type.Boolean({ description: "all its alarms are simulated devices'" }),
-    reports: Type.Integer({ description: 'people who reported it, as far as the timeline tells of them' }),
-    version: Type.Integer({ description: 'send it as `expectedVersion` to act on what you saw' }),
-    allowed: Type.Array(Type.Enum(ACTIONS), { description: 'what the state allows' }),
+    ...caseFields,
+    may: Type.Array(Type.Enum(ACTIONS), { description: 'what of it you may do' }),
   }),
 )
 

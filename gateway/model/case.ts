@@ -41,6 +41,13 @@ export type DeadlineColour = (typeof DEADLINE_COLOURS)[number]
 export const REPORT_SOURCES = ['page', 'report', 'hotline', 'patrol'] as const
 export type ReportSource = (typeof REPORT_SOURCES)[number]
 
+/** What the gateway proposes once every alarm of a case is over: to check it, or only to know that it is back to normal. */
+export const PROPOSALS = ['verify', 'normal'] as const
+export type Proposal = (typeof PROPOSALS)[number]
+
+export const CLOCK_NAMES = ['respond', 'arrive', 'resolve'] as const
+export type ClockName = (typeof CLOCK_NAMES)[number]
+
 export interface TimelineEntry {
   readonly at: number
   /** User name, `gateway`, or `ticket:` and the end of a number for somebody who reported without signing in. */
@@ -63,6 +70,8 @@ export interface TimelineEntry {
   readonly publicNote?: string
   /** The entry is a person's report; the note is what they said. */
   readonly report?: ReportSource
+  /** Whose deadline colour came up. */
+  readonly clock?: ClockName
   /** Why the gateway cleared the alarm, where its condition did not end by itself. */
   readonly reason?: AlarmEnd
 }
@@ -93,7 +102,7 @@ export interface Case {
   /** Rule family: at most one open case for each family and site. */
   readonly family: string
   readonly closeCode: CloseCode | null
-  /** Under supervision (督办) since somebody asked for it. */
+  /** Under supervision (督办) since somebody asked for it, or a deadline is long past. */
   readonly supervised: boolean
   /** Every alarm of it is a simulated device's: no team has an order unless `dispatch.simulated` says so. */
   readonly simulated: boolean
@@ -103,4 +112,13 @@ export interface Case {
   readonly version: number
   /** What the state allows; who may do it is a matter of rights. */
   readonly allowed: readonly Action[]
+  /** Every team that has had it, in that order: each may go on reading it. */
+  readonly teams: readonly string[]
+  /** Teams that it went up from: while nobody has accepted it, they keep the order and may still accept. */
+  readonly standby: readonly string[]
+  /** Set while all alarms of it are over: `verify` once it is handled, `normal` before. */
+  readonly proposal: Proposal | null
+  /** The case of the same matter that was closed shortly before this one was opened. */
+  readonly previous: string | null
+  readonly recurrence: boolean
 }

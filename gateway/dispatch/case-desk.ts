@@ -1,0 +1,191 @@
+import type { Alarm } from '../model/alarm.ts'
+import type { TimelineEntry } from '../model/case.ts'
+import type { DeviceDirectory } from '../model/device.ts'
+import type { District } from '../model/district.ts'
+import { durationMs } from '../model/duration.ts'
+import type { Position } from '../model/reading.ts'
+import type { Rule } from '../model/rule.ts'
+import type { Alarms } from './alarms.ts'
+import type { Occasion } from './case-change.ts'
+import type { CaseKeeper } from './case-keeper.ts'
+import type { CaseRecord } from './case-record.ts'
+import type { Cases } from './cases.ts'
+import { noted, reopened } from './life.ts'
+import { caseId, caseTitle, familyOf, isForDispatch, rank, type Dispatch, type Finding } from './opening.ts'
+import { startLevel, type Route } from '../district/routing.ts'
+import { isOpen } from './transitions.ts'
+
+/**
+ * A device that flickers all day has one open case, which goes to crews and consoles as a whole at each change. Beyond
+ * so many timeline entries further alarms still name the case, but are no longer written into it.
+ */
+const TIMELINE_ROOM = 500
+
+export interface DeskParts {
+  readonly alarms: Alarms
+  readonly cases: Cases
+  readonly keeper: CaseKeeper
+  readonly district: District
+  readonly devices: DeviceDirectory
+  /** By who is on duty then and what they have to do. */
+  readonly routeAt: (now: number) => Route
+  /** What happens again so soon after its case was closed is called a recurrence of it, ms. */
+  readonly reopenWithinMs: number
+}
+
+/**
+ * Brings alarms to their cases: opens, joins, reopens or annotates one, as the change of the alarm demands. Always
+ * inside a transaction of the caller's.
+ */
+export class CaseDesk {
+  readonly #parts: DeskParts
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts
+  }
+
+  /** The case that the alarm belongs to from now on. `before` is the alarm as it was; it is not stored anew yet. */
+  caseFor(alarm: Finding, before: Alarm | undefined, rule: Rule, now: number): string | null {
+    const own = before?.case == null ? undefined : this.#parts.cases.record(before.case)
+    const begins = before?.state !== 'firing'
+    if (alarm.state === 'firing' && isForDispatch(alarm, rule)) {
+      if (own !== undefined && isOpen(own.state)) return this.#join(own, alarm, begins, now)
+      // A closed case is not opened again: what fires again or gets worse after it is a new matter.
+      if (own === undefined || begins || rank(alarm.severity) > rank(before.severity)) {
+        const family = familyOf(rule)
+        const open = this.#parts.cases.openFor(family, alarm.site)
+        if (open !== undefined) return this.#join(open, alarm, true, now)
+        return this.#open(alarm, rule, rule.dispatch, family, now)
+      }
+    }
+    if (own !== undefined && alarm.state !== 'firing' && alarm.state !== before?.state) {
+      this.#end(own, alarm, now)
+    }
+    return own?.id ?? null
+  }
+
+  #open(alarm: Finding, rule: Rule, dispatch: Dispatch, family: string, now: number): string {
+    const position = this.#parts.devices.get(alarm.device)?.position as Position | undefined
+    const id = this.open(
+      {
+        family,
+        site: alarm.site,
+        street: alarm.street,
+        grid: alarm.grid,
+        category: dispatch.category,
+        title: caseTitle(rule, alarm.site),
+        position: position ?? null,
+        severity: alarm.severity,
+        simulated: alarm.simulated === true,
+        respondMs: durationMs(dispatch.respond),
+        arriveMs: durationMs(dispatch.arrive),
+        resolveMs: durationMs(dispatch.resolve),
+        happenedAt: alarm.startedAt,
+        seed: alarm.id,
+        entry: noted(now, 'opened', { note: alarm.id }),
+      },
+      now,
+    )
+    this.#parts.cases.link(id, alarm.id)
+    return id
+  }
+
+  open(occasion: Occasion, now: number): string {
+    const { cases, district, keeper, routeAt, reopenWithinMs } = this.#parts
+    const { happenedAt, seed, entry, ...known } = occasion
+    const team = routeAt(now)(known, startLevel(district, known.category))
+    const previous = cases.closedSince(known.family, known.site, now - reopenWithinMs)
+    const record: CaseRecord = {
+      ...known,
+      id: this.#newId(caseId(known.family, happenedAt, seed)),
+      state: 'dispatched',
+      suspendedFrom: null,
+      level: team.level,
+      team: team.id,
+      crew: null,
+      teams: [],
+      standby: [],
+      queuedAt: now,
+      suspendedAt: null,
+      suspendedMs: 0,
+      respondedAt: null,
+      arrivedAt: null,
+      deadlineColour: 'none',
+      supervised: false,
+      closeCode: null,
+      closedAt: null,
+      backToNormal: false,
+      previous,
+      version: 1,
+    }
+    const again = previous === null ? [] : [noted(now, 'recurrence', { note: previous })]
+    keeper.insert(record, [entry, ...again, noted(now, 'assign', { team: team.id })])
+    return record.id
+  }
+
+  /** Numbered when what opens it had a case before. */
+  #newId(id: string): string {
+    for (let number = 1; ; number++) {
+      const candidate = number === 1 ? id : `${id}-${number}`
+      if (this.#parts.cases.record(candidate) === undefined) return candidate
+    }
+  }
+
+  /** What fires again after the crew was done goes back to the crew. */
+  #join(record: CaseRecord, alarm: Finding, begins: boolean, now: number): string {
+    const { cases, keeper, district } = this.#parts
+    const worse = rank(alarm.severity) > rank(record.severity)
+    const joins = begins && this.#hasRoom(record)
+    const fails = begins && (record.state === 'handled' || record.state === 'verified')
+    // What was only simulated has happened now: the crew gets its order with this change.
+    const becomesReal = record.simulated && alarm.simulated !== true
+    const after: CaseRecord = {
+      ...(fails ? reopened(record, district) : record),
+      severity: worse ? alarm.severity : record.severity,
+      simulated: record.simulated && !becomesReal,
+      backToNormal: record.backToNormal && !begins,
+    }
+    if (joins) cases.link(record.id, alarm.id)
+    if (joins || worse || becomesReal || fails) {
+      const note = aboutAlarm(now, joins || !worse ? 'alarm_joined' : 'severity_raised', alarm)
+      const again = record.backToNormal && begins ? [noted(now, 'proposal_withdrawn')] : []
+      const back = fails ? [noted(now, 'rework', { note: alarm.id, team: after.team })] : []
+      keeper.save(record, after, [...this.#bounded(record, [note, ...again]), ...back])
+    } else if (after.backToNormal !== record.backToNormal) cases.save(after, [])
+    return record.id
+  }
+
+  /** The alarm is over. */
+  #end(record: CaseRecord, alarm: Finding, now: number): void {
+    const { cases, alarms, keeper } = this.#parts
+    const isOver = isOpen(record.state) && !record.backToNormal && !alarms.firesElse(record.id, alarm.id)
+    const after = isOver ? { ...record, backToNormal: true } : record
+    // Where nothing more is told of alarms the list is still right.
+    if (!this.#hasRoom(record)) {
+      if (isOver) cases.save(after, [])
+      return
+    }
+    const proposed = isOver ? [noted(now, 'verify_proposed')] : []
+    keeper.save(
+      record,
+      after,
+      this.#bounded(record, [aboutAlarm(now, `alarm_${alarm.state}`, alarm), ...proposed]),
+    )
+  }
+
+  /** For alarms; what people do is always written down. */
+  #hasRoom({ id }: CaseRecord): boolean {
+    return this.#parts.cases.entries(id) < TIMELINE_ROOM
+  }
+
+  /** Says so when it is the last of alarms that the timeline holds. */
+  #bounded({ id }: CaseRecord, entries: readonly TimelineEntry[]): readonly TimelineEntry[] {
+    const count = this.#parts.cases.entries(id)
+    const isLast = count < TIMELINE_ROOM && count + entries.length >= TIMELINE_ROOM
+    return isLast ? [...entries, noted(entries[0]!.at, 'alarms_left_out')] : entries
+  }
+}
+
+function aboutAlarm(now: number, action: string, { id, reason }: Finding): TimelineEntry {
+  return noted(now, action, { note: id, ...(reason && { reason }) })
+}
