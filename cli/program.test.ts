@@ -184,6 +184,58 @@ areas:
   })
 })
 
+describe('district check', () => {
+  const built = (name: string) => readFileSync(join(root, `gateway/district/districts/${name}.yaml`), 'utf8')
+
+  test('is content with the example', async () => {
+    const outcome = await run(['district', 'check', file('harbour.yaml', built('harbour'))])
+    expect(outcome).toEqual({ code: 0, out: 'harbour: 2 streets, 9 teams, 3 sites, all right\n', err: '' })
+  })
+
+  test('names each mistake in a line of its own, and exits with 1', async () => {
+    const path = file(
+      'wrong.yaml',
+      built('harbour').replace('guarantee: 2.8', 'guarantee: 2').replace('13800000003', '13800000'),
+    )
+    const { code, out, err } = await run(['district', 'check', path])
+    expect(code).toBe(1)
+    expect(out.split('\n')).toEqual([
+      expect.stringMatching(
+        /^.*wrong\.yaml:\d+: teams\.1\.roster\.members\.0\.phone: "13800000" is no phone; expected .+$/,
+      ),
+      expect.stringMatching(
+        /^.*wrong\.yaml:\d+: sites\.1\.gauge\.guarantee: 2 m is not above .+; expected more than 2\.2$/,
+      ),
+      '',
+    ])
+    expect(err).toBe(`gridwhistle: ${path}: 2 errors, 0 warnings\n`)
+    const json = JSON.parse((await run(['district', 'check', '--json', path])).out) as { problems: object[] }
+    expect(json).toMatchObject({ ok: false, district: null })
+    expect(json.problems[1]).toEqual({
+      file: path,
+      severity: 'error',
+      line: expect.any(Number) as number,
+      path: 'sites.1.gauge.guarantee',
+      what: '2 m is not above the warning level of 2.2 m',
+      expected: 'more than 2.2',
+    })
+  })
+
+  test('warnings fail it too, unless they are allowed', async () => {
+    const path = file('gap.yaml', built('harbour').replaceAll("'20:00-08:00'", "'20:00-07:00'"))
+    expect((await run(['district', 'check', path])).code).toBe(1)
+    const { code, out } = await run(['district', 'check', '--allow-warnings', path])
+    expect(code).toBe(0)
+    expect(out).toMatch(
+      /: warning: teams\.0\.roster\.shifts: nobody of quay-east, quay-west is on duty mon 07:00-08:00/,
+    )
+  })
+
+  test('a file that is not there is wrong usage', async () => {
+    expect((await run(['district', 'check', 'nowhere.yaml'])).code).toBe(2)
+  })
+})
+
 describe('devices', () => {
   const csv = `id,kind,site,street,grid,lon,lat,attr.stoves
 k1,cooking_fume,a,qinzao,qinzao-001,120.9,32.1,4

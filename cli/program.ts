@@ -7,6 +7,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serveCommand(),
   demo: async () => (await import('./demo.ts')).demoCommand(),
   devices: async () => (await import('./devices.ts')).devicesCommand(),
+  district: async () => (await import('./district.ts')).districtCommand(),
   rules: async () => (await import('./rules.ts')).rulesCommand(),
   record: async () => (await import('./record.ts')).recordCommand(),
   replay: async () => (await import('./replay.ts')).replayCommand(),

@@ -124,7 +124,10 @@ function fieldsOf(item, action, teams, failure) {
     }
   }
   if (action === 'assign') {
-    const own = teams.filter((team) => team.streets === undefined || team.streets.includes(item.street))
+    const own = teams.filter(
+      (team) =>
+        team.level !== 'department' && (team.streets === undefined || team.streets.includes(item.street)),
+    )
     const team = el(
       'select',
       { id: 'team' },

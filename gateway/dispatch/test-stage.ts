@@ -105,7 +105,11 @@ export class Stage {
   readonly cases: Cases
   readonly queue: Queue
 
-  constructor(folder = mkdtempSync(join(tmpdir(), 'gridwhistle-dispatch-')), callsForSimulated = false) {
+  constructor(
+    folder = mkdtempSync(join(tmpdir(), 'gridwhistle-dispatch-')),
+    callsForSimulated = false,
+    district = loadDistrict(),
+  ) {
     this.folder = folder
     this.database = new Database(join(folder, 'registry.db'))
     // The process "dies" here, never the machine: what is written counts as on disk, and tests are quick.
@@ -116,7 +120,7 @@ export class Stage {
       database: this.database,
       alarms: this.alarms,
       cases: this.cases,
-      district: loadDistrict(),
+      district,
       devices: {
         get: (id) => [device, simulatedDevice].find((known) => known.id === id),
         origin: () => undefined,

@@ -1,33 +1,78 @@
 import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { Ajv } from 'ajv'
-import { parse, YAMLParseError } from 'yaml'
+import { isNode, LineCounter, parseDocument, type Document } from 'yaml'
 import { ConfigError } from '../config.ts'
-import { areaFault, type AreaGeometry } from '../model/area.ts'
+import type { AreaGeometry } from '../model/area.ts'
 import { DistrictSchema, type District } from '../model/district.ts'
-import { isIdentifier } from '../model/identifier.ts'
+import { checkDistrict, surveyDistrict } from './check.ts'
+import { findingLine, type Finding } from './finding.ts'
+import { schemaFindings } from './schema-faults.ts'
 
-const BUILT_IN = new URL('districts/chongchuan.yaml', import.meta.url)
+export const BUILT_IN = fileURLToPath(new URL('districts/chongchuan.yaml', import.meta.url))
+/** A roster's shifts may be written once and named again; a few aliases of aliases would be gigabytes. */
+const MOST_ALIASES = 10_000
 
-const validate = new Ajv({ strict: false, strictNumbers: true, verbose: true }).compile<District>(
-  DistrictSchema,
-)
+const validate = new Ajv({
+  strict: false,
+  strictNumbers: true,
+  verbose: true,
+  allErrors: true,
+}).compile<District>(DistrictSchema)
 
-/** Reads and checks a district file, the built-in Chongchuan when none is given; throws {@link ConfigError}. */
+/** A finding with the line of the file that it is about, from 1. */
+export interface Located extends Finding {
+  readonly line?: number
+}
+
+/** What a district file says; no district when the file has errors. */
+export interface ReadDistrict {
+  readonly district: District | null
+  readonly findings: readonly Located[]
+}
+
+/** Many parts read it, and nobody changes it. */
+let builtIn: District | undefined
+
+/**
+ * Reads a district file, the built-in Chongchuan when none is given. Warnings do not keep it from being used; of
+ * errors the first is told with a {@link ConfigError}, all of them by `gridwhistle district check`.
+ */
 export function loadDistrict(file?: string): District {
+  if (file === undefined && builtIn !== undefined) return builtIn
   const name = file ?? 'chongchuan.yaml'
-  const district = read(file ?? BUILT_IN, name)
-  if (!validate(district)) {
-    const error = validate.errors![0]!
-    const where = error.instancePath.slice(1).replaceAll('/', '.')
-    const extra = error.params['additionalProperty']
-    const value = typeof error.data === 'object' ? '' : `${JSON.stringify(error.data)} `
-    throw new ConfigError(
-      `${name}: ${where || 'the file'}: ${value}${error.message}${typeof extra === 'string' ? ` (${extra})` : ''}`,
-    )
+  const { district, findings } = parseDistrict(readText(file ?? BUILT_IN, name))
+  if (district === null) {
+    const errors = findings.filter(({ severity }) => severity === 'error')
+    const rest =
+      errors.length > 1 ? ` (and ${errors.length - 1} more: gridwhistle district check ${name})` : ''
+    throw new ConfigError(findingLine(name, errors[0]!, errors[0]!.line) + rest)
   }
-  const problem = inconsistency(district)
-  if (problem !== null) throw new ConfigError(`${name}: ${problem}`)
+  if (file === undefined) builtIn = district
   return district
+}
+
+/** Reads a file and finds every mistake in it; throws {@link ConfigError} when it cannot be read. */
+export function readDistrict(file: string): ReadDistrict {
+  return parseDistrict(readText(file, file), true)
+}
+
+/** `survey`: also looks where things lie and who is on duty, which takes as long as everything else. */
+export function parseDistrict(text: string, survey = false): ReadDistrict {
+  const lines = new LineCounter()
+  const document = parseDocument(text, { uniqueKeys: true, lineCounter: lines })
+  const [mistake] = document.errors
+  if (mistake !== undefined) return notYaml(mistake.message, lines.linePos(mistake.pos[0]).line)
+  let content: unknown
+  try {
+    content = document.toJS({ maxAliasCount: MOST_ALIASES })
+  } catch (error) {
+    return notYaml((error as Error).message)
+  }
+  const found = validate(content) ? checkDistrict(content) : schemaFindings(validate.errors!)
+  const district = found.every(({ severity }) => severity === 'warning') ? (content as District) : null
+  const all = district !== null && survey ? [...found, ...surveyDistrict(district)] : found
+  return { district, findings: all.map((finding) => located(finding, document, lines)) }
 }
 
 /** Areas that rules may name. */
@@ -35,55 +80,26 @@ export function areasOf({ areas = [] }: District): ReadonlyMap<string, AreaGeome
   return new Map(areas.map(({ id, geometry }) => [id, geometry]))
 }
 
-function read(file: string | URL, name: string): unknown {
+function readText(file: string, name: string): string {
   try {
-    return parse(readFileSync(file, 'utf8'))
+    return readFileSync(file, 'utf8')
   } catch (error) {
-    if (error instanceof YAMLParseError) throw new ConfigError(`${name}: ${error.message.split(/:?\n/)[0]}`)
     throw new ConfigError(`${name}: cannot be read: ${(error as Error).message}`)
   }
 }
 
-/** What a schema cannot say: names that must be unique, names that must exist, a team for whatever comes. */
-function inconsistency(district: District): string | null {
-  const streets = new Map(district.streets.map((street) => [street.id, street]))
-  const ids = [...district.streets, ...district.teams].map((entry) => entry.id)
-  const reserved = ids.find((id) => !isIdentifier(id))
-  if (reserved !== undefined) return `"${reserved}" is reserved and cannot name a street or a team`
-  const twice =
-    repeated(district.streets.map((street) => street.id)) ??
-    repeated(district.teams.map((team) => team.id)) ??
-    repeated((district.areas ?? []).map((area) => area.id))
-  if (twice !== undefined) return `"${twice}" is there twice`
-  for (const team of district.teams) {
-    const street = team.streets?.find((id) => !streets.has(id))
-    if (street !== undefined) return `team ${team.id} serves street "${street}", which the district has not`
-    const grid = team.grids?.find((id) => !hasGrid(streets, id))
-    if (grid !== undefined) return `team ${team.id} serves grid "${grid}", which the district has not`
-  }
-  for (const { id, geometry } of district.areas ?? []) {
-    const fault = areaFault(geometry)
-    if (fault !== null) return `area ${id}: ${fault}`
-  }
-  const catchAll = district.teams.some(
-    (team) =>
-      team.level === 'district' &&
-      team.streets === undefined &&
-      team.grids === undefined &&
-      team.categories === undefined,
-  )
-  return catchAll
-    ? null
-    : 'no team of level district takes every case: leave streets, grids and categories out of one'
+function notYaml(message: string, line?: number): ReadDistrict {
+  const what = `is not YAML: ${message.split(/:?\n/)[0]!}`
+  const finding: Located = { severity: 'error', path: '', what, expected: 'a YAML file' }
+  return { district: null, findings: [line === undefined ? finding : { ...finding, line }] }
 }
 
-function hasGrid(streets: ReadonlyMap<string, { grids: number }>, grid: string): boolean {
-  const match = /^(.+)-(\d{3})$/.exec(grid)
-  const street = match === null ? undefined : streets.get(match[1]!)
-  const number = Number(match?.[2])
-  return street !== undefined && number >= 1 && number <= street.grids
-}
-
-function repeated(names: readonly string[]): string | undefined {
-  return names.find((name, index) => names.indexOf(name) !== index)
+/** The line of what is there, or of the innermost thing around it that is. */
+function located(finding: Finding, document: Document, lines: LineCounter): Located {
+  const keys = finding.path.split('.').map((key) => (/^\d+$/.test(key) ? Number(key) : key))
+  for (let length = keys.length; length > 0; length--) {
+    const node = document.getIn(keys.slice(0, length), true)
+    if (isNode(node) && node.range) return { ...finding, line: lines.linePos(node.range[0]).line }
+  }
+  return finding
 }

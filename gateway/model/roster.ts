@@ -7,7 +7,10 @@ const Identifier = Type.String({ pattern: IDENTIFIER_PATTERN })
 const Line = (maxLength: number) => Type.String({ minLength: 1, maxLength, pattern: LINE_PATTERN })
 
 /** `2026-10-01`, a day in China. */
-export const DateSchema = Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}$' })
+export const DATE_PATTERN = '^\\d{4}-\\d{2}-\\d{2}$'
+export const DateSchema = Type.String({ pattern: DATE_PATTERN })
+
+export const SHIFT_HOURS_PATTERN = '^([01]\\d|2[0-3]):[0-5]\\d-(([01]\\d|2[0-3]):[0-5]\\d|24:00)$'
 
 /** Days off and on that the state announces each year (调休): they decide what `workday` and `holiday` mean. */
 export const CalendarSchema = Type.Object(
@@ -51,7 +54,7 @@ export const ShiftSchema = Type.Object(
     /** Any of them; every day when absent. */
     days: Type.Optional(Type.Array(Type.Enum([...DUTY_DAYS]), { minItems: 1, uniqueItems: true })),
     /** `08:00-20:00` in China; `20:00-08:00` runs over midnight and belongs to the day that it begins on. */
-    hours: Type.String({ pattern: '^([01]\\d|2[0-3]):[0-5]\\d-(([01]\\d|2[0-3]):[0-5]\\d|24:00)$' }),
+    hours: Type.String({ pattern: SHIFT_HOURS_PATTERN }),
     /** Ids of members. */
     members: Type.Array(Identifier, { minItems: 1, maxItems: 500 }),
   },
