@@ -77,6 +77,12 @@ describe('a bad configuration is one line that names key, value and expectation'
     ['mqtt: { tls: { port: 1 } }', /mqtt\.tls\.cert: missing; expected text/],
     ['upstream: [{ url: http://x }]', /upstream\.0\.url: \(hidden\) is not valid; expected text/],
     ['upstream: [{ topics: [] }]', /upstream\.0\.url: missing/],
+    [
+      'http: { trustedProxies: [proxy] }',
+      /http\.trustedProxies: "proxy" is not valid; expected an address or a network/,
+    ],
+    ['http: { trustedProxies: [10.0.0.0/33] }', /10\.0\.0\.0\/33/],
+    ['http: { trustedProxies: [0.0.0.0/-1] }', /trustedProxies/],
     ['upstream: [{ url: mqtt://x, qos: 2 }]', /upstream\.0\.qos: unknown key; expected one of url, topics/],
     ['upstream: { url: mqtt://x }', /upstream: \(hidden\) is not valid; expected a list of mappings/],
     ['http: 8080', /http: 8080 is not valid; expected a mapping/],

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { Ajv, type ErrorObject } from 'ajv'
 import { Type, type Static } from 'typebox'
 import { parse } from 'yaml'
@@ -86,7 +87,19 @@ export const ConfigSchema = Type.Object(
       'the MQTT broker',
     ),
     ws: Section({ port: Port(8083, 'MQTT over WebSocket'), host: Host }, 'MQTT over WebSocket'),
-    http: Section({ port: Port(8080, 'HTTP API and console'), host: Host }, 'HTTP API and console'),
+    http: Section(
+      {
+        port: Port(8080, 'HTTP API and console'),
+        host: Host,
+        trustedProxies: Type.Array(Type.String({ minLength: 1 }), {
+          default: [],
+          maxItems: 100,
+          description:
+            'addresses and networks (CIDR) of reverse proxies whose X-Forwarded-For says where a request came from',
+        }),
+      },
+      'HTTP API and console',
+    ),
     hj212: Type.Optional(
       Type.Object(
         {
@@ -386,12 +399,24 @@ export function loadConfig(file: string | undefined, environment: NodeJS.Process
     ConfigSchema,
   )
   if (!validate(config)) throw new ConfigError(explain(validate.errors![0]!, file))
+  const odd = config.http.trustedProxies.find((text: string) => !isNetwork(text))
+  if (odd !== undefined)
+    throw new ConfigError(
+      `${file ?? 'configuration'}: http.trustedProxies: ${JSON.stringify(odd)} is not valid; expected an address or a network such as 10.0.0.0/8`,
+    )
   const exposed = config.clock === 'driven' ? offLoopback(config) : undefined
   if (exposed !== undefined)
     throw new ConfigError(
       `${file ?? 'configuration'}: clock: "driven" is for tests on one machine; expected ${exposed.key} to be a loopback address, not ${exposed.host}`,
     )
   return config
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/')
+  const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1
+  if (bits === undefined) return longest > 0
+  return more.length === 0 && /^\d{1,3}$/.test(bits) && Number(bits) <= longest
 }
 
 function readConfigFile(file: string): Record<string, unknown> {

@@ -36,6 +36,7 @@ import { Audit } from './registry/audit.ts'
 import { Commands } from './registry/commands.ts'
 import { Database } from './registry/database.ts'
 import { Devices } from './registry/devices.ts'
+import { Lockouts } from './registry/lockouts.ts'
 import { Secrets } from './registry/secrets.ts'
 import { RegistrySignIn } from './registry/sign-in.ts'
 import { SlowHash } from './registry/slow-hash.ts'
@@ -164,7 +165,17 @@ export class Gateway {
     if (isTooShort(config.admin.token))
       log.warn('admin.token is so short that it can be guessed, and it opens everything; set a longer one')
     const token = adminToken(config.admin.token, dataDir)
-    const signIn = new RegistrySignIn({ devices, users, secrets, slowHash, adminToken: token, clock })
+    const lockouts = new Lockouts(database, audit, clock)
+    lockouts.load(users)
+    const signIn = new RegistrySignIn({
+      devices,
+      users,
+      secrets,
+      slowHash,
+      lockouts,
+      adminToken: token,
+      clock,
+    })
     const sessions = new Sessions({ database, clock, users, secrets, adminToken: token })
     sessions.load()
 
@@ -346,6 +357,7 @@ export class Gateway {
     const http = new HttpServer({
       host: config.http.host ?? config.host,
       port: config.http.port,
+      trustedProxies: config.http.trustedProxies,
       version,
       log,
       clock,
@@ -353,6 +365,7 @@ export class Gateway {
       kinds,
       signIn,
       secrets,
+      lockouts,
       sessions,
       devices,
       users,

@@ -44,6 +44,7 @@ const ALLOWED: Record<string, readonly (Role | 'device')[]> = {
   'POST /api/v1/users/:name/secret': ['admin'],
   'DELETE /api/v1/users/:name': ['admin'],
   'PATCH /api/v1/users/:name': ['admin'],
+  'DELETE /api/v1/users/:name/lock': ['admin'],
   'DELETE /api/v1/users/:name/sessions': ['admin'],
   'GET /api/v1/users/:name/tokens': EVERYONE,
   'POST /api/v1/users/:name/tokens': EVERYONE,

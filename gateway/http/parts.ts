@@ -21,6 +21,7 @@ import type { SectionSettings } from '../reports/section-settings.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Commands } from '../registry/commands.ts'
 import type { Devices } from '../registry/devices.ts'
+import type { Lockouts } from '../registry/lockouts.ts'
 import type { Secrets } from '../registry/secrets.ts'
 import type { Sessions } from '../registry/sessions.ts'
 import type { Users } from '../registry/users.ts'
@@ -31,6 +32,8 @@ export interface HttpParts {
   readonly host: string
   /** 0 means any free port. */
   readonly port: number
+  /** Addresses and networks of reverse proxies whose word on where a request came from counts. */
+  readonly trustedProxies?: readonly string[]
   /** Of the package, for the description of the API. */
   readonly version: string
   readonly log: Log
@@ -40,6 +43,7 @@ export interface HttpParts {
   readonly signIn: SignIn
   readonly secrets: Pick<Secrets, 'of'>
   readonly sessions: Sessions
+  readonly lockouts: Lockouts
   readonly devices: Devices
   readonly users: Users
   readonly audit: Audit

@@ -29,6 +29,7 @@ import { Audit } from '../registry/audit.ts'
 import { Commands } from '../registry/commands.ts'
 import { Database } from '../registry/database.ts'
 import { Devices } from '../registry/devices.ts'
+import { Lockouts } from '../registry/lockouts.ts'
 import { Secrets } from '../registry/secrets.ts'
 import { Sessions } from '../registry/sessions.ts'
 import { RegistrySignIn } from '../registry/sign-in.ts'
@@ -106,6 +107,8 @@ export class Site {
     this.devices.load()
     this.users.load()
     audit.load()
+    const lockouts = new Lockouts(this.#database, audit, clock)
+    lockouts.load(this.users)
     const commands = new Commands(this.#database, audit, clock)
     commands.load()
     const file = join(folder, 'journal.db')
@@ -202,10 +205,12 @@ export class Site {
         users: this.users,
         secrets,
         slowHash,
+        lockouts,
         adminToken: ADMIN_TOKEN,
         clock,
       }),
       secrets,
+      lockouts,
       sessions,
       devices: this.devices,
       users: this.users,

@@ -116,6 +116,7 @@ export class HttpServer implements Part {
       loggerInstance: parts.log,
       logController: new LogController({ disableRequestLogging: true }),
       bodyLimit: BODY_LIMIT,
+      trustProxy: parts.trustedProxies?.length ? [...parts.trustedProxies] : false,
       requestTimeout: SLOW_BODY_TIMEOUT,
       keepAliveTimeout: KEEP_ALIVE,
       http: { headersTimeout: HEADERS_TIMEOUT, connectionsCheckingInterval: CHECK_EVERY },

@@ -53,7 +53,8 @@ export function sessions(api: Api, parts: HttpParts): void {
         'token' in body
           ? await signIn.bearer(body.token, request.ip)
           : await signIn.password(body.name, Buffer.from(body.secret), request.ip)
-      if (principal === null) throw new Problem('unauthenticated', 'the name and the secret do not match')
+      if (principal === null)
+        throw new Problem('unauthenticated', 'the name and the secret do not match, or too many were tried')
       if (principal === 'expired') throw new Problem('expired')
       if (principal.type !== 'user')
         throw new Problem('forbidden', 'sessions are for people, not for devices')

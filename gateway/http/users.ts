@@ -4,6 +4,7 @@ import { ADMIN } from './access.ts'
 import { userOf } from './auth.ts'
 import { Page, pageQuery, readCursor, writeCursor } from './paging.ts'
 import type { HttpParts } from './parts.ts'
+import { Problem } from './problem.ts'
 import type { Api } from './route.ts'
 import { Nullable } from './shapes.ts'
 
@@ -15,12 +16,15 @@ const UserShape = Type.Object({
   street: Nullable(Type.String()),
   team: Nullable(Type.String()),
   expires: Nullable(Type.Integer({ description: 'lets nobody in from here on; epoch ms' })),
+  lockedUntil: Nullable(
+    Type.Integer({ description: 'too many wrong secrets: opens from unknown places only then; epoch ms' }),
+  ),
 })
 const Expires = Nullable(Type.Integer({ description: 'epoch ms' }))
 const Credential = Type.Object({ name: Type.String(), secret: Type.String() })
 
 /** People and programs that sign in. Who fits which role, the registry itself says. */
-export function users(api: Api, { users, audit }: HttpParts): void {
+export function users(api: Api, { users, audit, lockouts }: HttpParts): void {
   const tags = ['users']
   api.get(
     '/api/v1/users',
@@ -39,7 +43,11 @@ export function users(api: Api, { users, audit }: HttpParts): void {
         limit,
         cursor: cursor === undefined ? undefined : readCursor('users', cursor, ['string'])[0],
       })
-      const items = page.items.map((user) => ({ ...user, expires: users.expiryOf(user.name) }))
+      const items = page.items.map((user) => ({
+        ...user,
+        expires: users.expiryOf(user.name),
+        lockedUntil: lockouts.lockedUntil(user.name),
+      }))
       if (page.cursor === undefined) return { items }
       return { items, cursor: writeCursor('users', [page.cursor]) }
     },
@@ -127,6 +135,25 @@ export function users(api: Api, { users, audit }: HttpParts): void {
     (request, reply) => {
       const { name } = request.params
       users.remove(name, () => audit.note(userOf(request).user.name, 'user.remove', name))
+      reply.code(204)
+      return null
+    },
+  )
+  api.delete(
+    '/api/v1/users/:name/lock',
+    {
+      config: { access: ADMIN },
+      schema: {
+        tags,
+        summary: 'Unlock an account that was locked after too many wrong secrets',
+        params: UserName,
+        response: { 204: Type.Null() },
+      },
+    },
+    (request, reply) => {
+      const { name } = request.params
+      if (!lockouts.unlock(name, () => audit.note(userOf(request).user.name, 'user.unlock', name)))
+        throw new Problem('not_found', `"${name}" is not locked`)
       reply.code(204)
       return null
     },

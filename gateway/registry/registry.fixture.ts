@@ -7,6 +7,7 @@ import { Audit } from './audit.ts'
 import { Commands } from './commands.ts'
 import { Database } from './database.ts'
 import { Devices } from './devices.ts'
+import { Lockouts } from './lockouts.ts'
 import { Secrets } from './secrets.ts'
 import { RegistrySignIn } from './sign-in.ts'
 import { SlowHash } from './slow-hash.ts'
@@ -23,6 +24,7 @@ export interface Registry {
   readonly audit: Audit
   readonly commands: Commands
   readonly slowHash: SlowHash
+  readonly lockouts: Lockouts
   readonly signIn: RegistrySignIn
 }
 
@@ -32,7 +34,7 @@ export class RegistryFolder {
   #open: Registry | undefined
 
   /** Opens the registry; a second time as a restart would find it. */
-  open(slowHash = new SlowHash()): Registry {
+  open(slowHash = new SlowHash(), adminToken = ADMIN_TOKEN): Registry {
     this.#close()
     const database = new Database(join(this.path, 'registry.db'))
     const secrets = new Secrets(database, slowHash)
@@ -41,15 +43,18 @@ export class RegistryFolder {
     const audit = new Audit(database, this.clock)
     const commands = new Commands(database, audit, this.clock)
     for (const part of [secrets, devices, users, audit, commands]) part.load()
+    const lockouts = new Lockouts(database, audit, this.clock)
+    lockouts.load(users)
     const signIn = new RegistrySignIn({
       devices,
       users,
       secrets,
       slowHash,
-      adminToken: ADMIN_TOKEN,
+      lockouts,
+      adminToken,
       clock: this.clock,
     })
-    this.#open = { database, devices, users, secrets, audit, commands, slowHash, signIn }
+    this.#open = { database, devices, users, secrets, audit, commands, slowHash, lockouts, signIn }
     return this.#open
   }
 

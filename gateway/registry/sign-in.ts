@@ -1,10 +1,12 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { isIPv6 } from 'node:net'
 import { LRUCache } from 'lru-cache'
 import type { Clock } from '../model/clock.ts'
 import type { DeviceDirectory } from '../model/device.ts'
 import { isIdentifier } from '../model/identifier.ts'
 import { ADMIN, type Grant, type Principal, type SignIn, type Verdict } from '../model/user.ts'
+import { isTooShort } from './admin-token.ts'
+import type { Lockouts } from './lockouts.ts'
+import { network } from './network.ts'
 import { digest, isGenerated, type Secrets, type StoredSecret } from './secrets.ts'
 import type { SlowHash } from './slow-hash.ts'
 import { Throttle } from './throttle.ts'
@@ -16,6 +18,7 @@ export interface SignInOptions {
   readonly users: Pick<Users, 'get' | 'expiryOf' | 'tokens'>
   readonly secrets: Secrets
   readonly slowHash: SlowHash
+  readonly lockouts: Lockouts
   readonly adminToken: string
   readonly clock: Clock
 }
@@ -27,6 +30,11 @@ const LONGEST = 256
 const PER_NAME = { burst: 5, everyMs: 10_000 } as const
 /** And sixty at once for all names from an address, then one a second. */
 const PER_ADDRESS = { burst: 60, everyMs: 1000 } as const
+
+/** Guesses at an admin token that is short enough to be guessed, from an address. */
+const PER_ADMIN = { burst: 30, everyMs: 10_000 } as const
+/** Wrong guesses at it that are known again, so that a program that repeats one counts once. */
+const GUESSES = 10_000
 
 /** Sign-ins by chosen secrets that are remembered. */
 const CACHED = 50_000
@@ -43,7 +51,8 @@ interface Verified {
  * A chosen one costs a slow hash, once: then an HMAC of it under a key that dies with the process stands
  * for it, until the secret changes or its owner is removed. Guessing at chosen ones is slowed down by name
  * and address together, so nobody is locked out from somebody else's address; what goes beyond is answered
- * without looking, right or wrong.
+ * without looking, right or wrong. Guessing from many addresses is what {@link Lockouts} are for. An admin token that
+ * is shorter than it should be is treated as one that was chosen.
  *
  * The time that an answer takes depends on the form of the offered secret alone, never on whether the name
  * exists: an unknown name, too, has its slow hash.
@@ -57,6 +66,8 @@ export class RegistrySignIn implements SignIn {
   readonly #underWay = new Map<string, Promise<boolean>>()
   readonly #perName: Throttle
   readonly #perAddress: Throttle
+  readonly #perAdmin: Throttle
+  readonly #guesses = new LRUCache<string, true>({ max: GUESSES })
   readonly #nobodysSalt: Uint8Array
 
   constructor(options: SignInOptions) {
@@ -64,13 +75,14 @@ export class RegistrySignIn implements SignIn {
     this.#adminDigest = digest(options.adminToken)
     this.#perName = new Throttle(PER_NAME.burst, PER_NAME.everyMs, options.clock)
     this.#perAddress = new Throttle(PER_ADDRESS.burst, PER_ADDRESS.everyMs, options.clock)
+    this.#perAdmin = new Throttle(PER_ADMIN.burst, PER_ADMIN.everyMs, options.clock)
     this.#nobodysSalt = options.slowHash.newSalt()
   }
 
   async password(name: string, secret: Uint8Array, address: string): Promise<Verdict> {
     if (!isIdentifier(name) || secret.length === 0 || secret.length > LONGEST) return null
     const text = Buffer.from(secret.buffer, secret.byteOffset, secret.byteLength).toString('latin1')
-    if (name === ADMIN.name) return this.#isAdminToken(secret) ? { type: 'user', user: ADMIN } : null
+    if (name === ADMIN.name) return this.#isAdminToken(secret, address) ? { type: 'user', user: ADMIN } : null
     if (isTokenText(text)) return this.#byToken(text, name)
     if (isGenerated(text)) return this.#options.secrets.nameOf(text) === name ? this.#principal(name) : null
     return (await this.#checkChosen(name, secret, address)) ? this.#principal(name) : null
@@ -82,7 +94,7 @@ export class RegistrySignIn implements SignIn {
 
   async bearer(token: string, address: string): Promise<Verdict> {
     const bytes = Buffer.from(token)
-    if (this.#isAdminToken(bytes)) return { type: 'user', user: ADMIN }
+    if (this.#isAdminToken(bytes, address)) return { type: 'user', user: ADMIN }
     if (isTokenText(token)) return this.#byToken(token)
     const owner = this.#options.secrets.nameOf(token)
     if (owner !== undefined) return this.#principal(owner)
@@ -93,8 +105,32 @@ export class RegistrySignIn implements SignIn {
   }
 
   /** Digests first: they have one length, and comparing them takes the same time wherever they differ. */
-  #isAdminToken(offered: Uint8Array): boolean {
-    return timingSafeEqual(digest(offered), this.#adminDigest)
+  #isAdminToken(offered: Uint8Array, address: string): boolean {
+    const fingerprint = digest(offered)
+    const right = timingSafeEqual(fingerprint, this.#adminDigest)
+    if (!isTooShort(this.#options.adminToken) || !this.#mayBeAdminToken(offered)) return right
+    const { lockouts } = this.#options
+    const place = network(address)
+    if (!this.#perAdmin.allows(place)) return false
+    if (right) {
+      if (lockouts.isLocked(ADMIN.name, place)) return false
+      lockouts.succeeded(ADMIN.name, place)
+      return true
+    }
+    const guess = fingerprint.toString('base64')
+    if (!this.#guesses.has(`${place} ${guess}`)) {
+      this.#guesses.set(`${place} ${guess}`, true)
+      this.#perAdmin.count(place)
+      lockouts.failed(ADMIN.name, place, guess)
+    }
+    return false
+  }
+
+  /** Every device's `name:secret` comes by here too, and is no guess at a token without a colon. */
+  #mayBeAdminToken(offered: Uint8Array): boolean {
+    const text = Buffer.from(offered).toString('latin1')
+    if (isTokenText(text) || isGenerated(text)) return false
+    return !text.includes(':') || this.#options.adminToken.includes(':')
   }
 
   #principal(name: string): Verdict {
@@ -129,18 +165,27 @@ export class RegistrySignIn implements SignIn {
     const place = network(address)
     const nameAndPlace = `${name} ${place}`
     if (!this.#perName.allows(nameAndPlace)) return false
-    const stored = this.#options.secrets.of(name)
-    if (this.#isVerified(name, stored, mac)) return true
+    const { lockouts, secrets, users } = this.#options
+    const stored = secrets.of(name)
+    const isUser = users.get(name) !== undefined
+    // During a lock the right secret takes as long as a wrong one, and is answered the same.
+    const isLocked = () => isUser && lockouts.isLocked(name, place)
+    if (this.#isVerified(name, stored, mac) && !isLocked()) {
+      if (isUser) lockouts.succeeded(name, place)
+      return true
+    }
     if (!this.#perAddress.allows(place)) return false
     // Counted in advance, so that a thousand guesses at once count too.
     this.#perName.count(nameAndPlace)
     const verdict = this.#slowCheck(stored, secret).then((right) => {
       // Counted afterwards: a whole site may come back through one address at once.
       if (right === false) this.#perAddress.count(place)
-      else this.#perName.giveBack(nameAndPlace)
+      else if (!isLocked()) this.#perName.giveBack(nameAndPlace)
+      if (right === false && isUser && stored?.method === 'scrypt') lockouts.failed(name, place, key)
       // The secret may have changed meanwhile.
-      if (right !== true || stored === undefined || this.#options.secrets.of(name) !== stored) return false
+      if (right !== true || stored === undefined || secrets.of(name) !== stored || isLocked()) return false
       this.#verified.set(name, { stored, mac })
+      if (isUser) lockouts.succeeded(name, place)
       return true
     })
     this.#underWay.set(key, verdict)
@@ -167,17 +212,4 @@ export class RegistrySignIn implements SignIn {
 
 function grantOf({ id, readOnly }: Token): Grant {
   return { token: id, readOnly }
-}
-
-/** One customer of a network provider has a whole /64 of IPv6 addresses, so that counts as one. */
-function network(address: string): string {
-  if (!isIPv6(address)) return address
-  if (address.toLowerCase().startsWith('::ffff:') && address.includes('.')) return address.slice(7)
-  const [head = '', tail] = address.split('%')[0]!.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const missing = tail === undefined ? 0 : 8 - groups.length - (tail === '' ? 0 : tail.split(':').length)
-  return [...groups, ...Array.from({ length: Math.max(0, missing) }, () => '0'), ...(tail?.split(':') ?? [])]
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group || '0', 16).toString(16))
-    .join(':')
 }
