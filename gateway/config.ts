@@ -322,6 +322,30 @@ export const ConfigSchema = Type.Object(
       },
       'reports of people: the page behind a QR code, the hotline',
     ),
+    announce: Section(
+      {
+        allowAddresses: Type.Array(Type.String({ minLength: 1 }), {
+          default: [],
+          maxItems: 100,
+          description: 'ranges beside the public internet that announcements may go to, such as 10.1.0.0/16',
+        }),
+        allowHttp: Type.Boolean({
+          default: false,
+          description: 'let announcements go out unencrypted, to http:// addresses',
+        }),
+      },
+      'what goes out to robots and webhooks',
+    ),
+    console: Section(
+      {
+        url: Type.String({
+          pattern: '^(https?://[^\\s/?#]+(/[^\\s?#]*)?)?$',
+          default: '',
+          description: 'where people open the console, such as https://grid.example.cn; links to it begin so',
+        }),
+      },
+      'the console as people reach it',
+    ),
     district: Section(
       {
         file: Type.Optional(

@@ -9,6 +9,7 @@ import { BUILT_IN_PACKS, loadRules, RuleError } from '../rules/pack.ts'
 import { BackTests } from './backtest/back-tests.ts'
 import { MqttBroker } from './broker/broker.ts'
 import { ConfigError, type Config } from './config.ts'
+import { rangesOf, type Range } from './dispatch/announce/addresses.ts'
 import { ActionInbox } from './dispatch/action-inbox.ts'
 import { Dispatch } from './dispatch/dispatch.ts'
 import { areasOf, loadDistrict } from './district/district.ts'
@@ -146,6 +147,7 @@ export class Gateway {
     const sections = loadSectionSettings(config.sections.file)
     const profiles = loadProfiles()
     const areas = areasOf(district)
+    const allowed = allowedRanges(config)
     const packs = loadRules(config.rules.dir ?? BUILT_IN_PACKS, kinds, areas)
 
     const database = new Database(join(dataDir, 'registry.db'))
@@ -203,6 +205,8 @@ export class Gateway {
       audit,
       people: peopleSettings(config.people, dataDir),
       reopenWithinMs: durationMs(config.dispatch.reopenWithin),
+      consoleUrl: config.console.url.replace(/\/+$/, ''),
+      announce: { allowed, allowHttp: config.announce.allowHttp },
     })
     const { alarms, cases, queue } = dispatch
     const evidence = new Evidence({
@@ -384,6 +388,7 @@ export class Gateway {
       precisions: dispatch.precisions,
       accounts,
       supervision: dispatch.supervision,
+      announcer: dispatch.announcer,
       queue,
       evidence,
       captures,
@@ -396,6 +401,7 @@ export class Gateway {
           if (!clock.moveTo(instant)) return false
           await judge.settle()
           queue.settle()
+          dispatch.announcer.settle()
           return true
         },
       }),
@@ -445,6 +451,14 @@ export class Gateway {
 
 function isPast(time: number | null, clock: Clock): boolean {
   return time !== null && time <= clock.now()
+}
+
+function allowedRanges({ announce }: Config): Range[] {
+  try {
+    return rangesOf(announce.allowAddresses)
+  } catch (error) {
+    throw new ConfigError(`announce.allowAddresses: ${(error as Error).message}`)
+  }
 }
 
 function openDataDir(dataDir: string): string {

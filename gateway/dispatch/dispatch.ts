@@ -6,6 +6,8 @@ import type { Part, Retainer } from '../model/pipeline.ts'
 import { People, type PeopleSettings } from '../people/people.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Database } from '../registry/database.ts'
+import type { Range } from './announce/addresses.ts'
+import { Announcer } from './announce/announcer.ts'
 import { Alarms } from './alarms.ts'
 import { Cases } from './cases.ts'
 import { Precisions } from './precision.ts'
@@ -24,6 +26,10 @@ export interface DispatchOptions {
   readonly people: PeopleSettings
   /** What happens again so soon after its case was closed is called a recurrence of it, ms. */
   readonly reopenWithinMs: number
+  /** Where people open the console, without a slash at its end; empty: links to it are relative. */
+  readonly consoleUrl: string
+  /** Where announcements may go beside the public internet, and whether unencrypted. */
+  readonly announce: { readonly allowed: readonly Range[]; readonly allowHttp: boolean }
 }
 
 /** Everything between an alarm and the people who answer for it: only wiring. */
@@ -34,15 +40,18 @@ export class Dispatch implements Part {
   readonly precisions: Precisions
   readonly people: People
   readonly supervision: Supervision
+  readonly announcer: Announcer
 
   constructor(options: DispatchOptions) {
-    const { database } = options
+    const { database, consoleUrl, announce } = options
     this.alarms = new Alarms(database)
-    this.cases = new Cases(database)
+    this.cases = new Cases(database, consoleUrl)
     this.queue = new Queue({ ...options, alarms: this.alarms, cases: this.cases })
     this.precisions = new Precisions(database)
     this.people = new People({ ...options, cases: this.cases, queue: this.queue, settings: options.people })
     this.supervision = new Supervision(database)
+    this.announcer = new Announcer({ ...options, ...announce })
+    this.announcer.watch(this.queue)
   }
 
   /** Where announcements go. Before `start()`. */
@@ -53,9 +62,11 @@ export class Dispatch implements Part {
   async start(): Promise<void> {
     await this.queue.start()
     await this.people.start()
+    await this.announcer.start()
   }
 
   async stop(): Promise<void> {
+    await this.announcer.stop()
     await this.people.stop()
     await this.queue.stop()
   }

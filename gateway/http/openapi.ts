@@ -29,6 +29,7 @@ export async function describeApi(app: Api, version: string): Promise<void> {
         { name: 'devices', description: 'the registry' },
         { name: 'judging', description: 'rules and alarms' },
         { name: 'cases', description: 'the dispatch queue' },
+        { name: 'subscriptions', description: 'robots and webhooks that are told of cases' },
         { name: 'users', description: 'who may sign in' },
         { name: 'gateway', description: 'sessions, events, health' },
       ],

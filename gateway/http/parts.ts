@@ -1,6 +1,7 @@
 import type { Stranger } from '../../adapters/hj212/strangers.ts'
 import type { BackTests } from '../backtest/back-tests.ts'
 import type { Alarms } from '../dispatch/alarms.ts'
+import type { Announcer } from '../dispatch/announce/announcer.ts'
 import type { Cases } from '../dispatch/cases.ts'
 import type { Precisions } from '../dispatch/precision.ts'
 import type { Queue } from '../dispatch/queue.ts'
@@ -61,6 +62,7 @@ export interface HttpParts {
   readonly precisions: Precisions
   readonly accounts: Pick<AccountDesk, 'ask'>
   readonly supervision: Supervision
+  readonly announcer: Announcer
   readonly backTests: Pick<BackTests, 'run'>
   readonly queue: Queue
   readonly evidence: Evidence

@@ -6,6 +6,8 @@ import { pino } from 'pino'
 import type { Stranger } from '../../adapters/hj212/strangers.ts'
 import { BackTests } from '../backtest/back-tests.ts'
 import { Alarms } from '../dispatch/alarms.ts'
+import { rangesOf } from '../dispatch/announce/addresses.ts'
+import { Announcer } from '../dispatch/announce/announcer.ts'
 import { Cases } from '../dispatch/cases.ts'
 import { loadDistrict } from '../district/district.ts'
 import { Precisions } from '../dispatch/precision.ts'
@@ -78,6 +80,7 @@ export class Site {
   readonly cases: Cases
   readonly evidence: Evidence
   readonly captures: Captures
+  readonly announcer: Announcer
   readonly ruleBook: RuleBook
   readonly parts: HttpParts
   strangers: readonly Stranger[] = []
@@ -156,6 +159,17 @@ export class Site {
       clock,
       log,
     })
+    this.announcer = new Announcer({
+      database: this.#database,
+      district,
+      clock,
+      log,
+      callsForSimulated: false,
+      consoleUrl: 'https://grid.example.cn',
+      allowed: rangesOf(['127.0.0.0/8']),
+      allowHttp: true,
+    })
+    this.announcer.watch(this.queue)
     this.ruleBook = new RuleBook({
       database: this.#database,
       audit,
@@ -229,6 +243,7 @@ export class Site {
       precisions: new Precisions(this.#database),
       accounts: this.#accounts,
       supervision: new Supervision(this.#database),
+      announcer: this.announcer,
       backTests: new BackTests({ ...loadConfig(undefined, {}), dataDir: folder }, log),
       queue: this.queue,
       evidence: this.evidence,
@@ -255,6 +270,7 @@ export class Site {
     await this.queue.start()
     await this.evidence.start()
     await this.captures.start()
+    await this.announcer.start()
     await this.server.start()
     return this
   }
@@ -263,6 +279,7 @@ export class Site {
     await this.#accounts.stop()
     await this.server.stop()
     await this.captures.stop()
+    await this.announcer.stop()
     await this.queue.stop()
     await this.recorder.stop()
     this.#quarantine.reader?.close()

@@ -43,6 +43,7 @@ import { validateStrictly, type Api } from './route.ts'
 import { sectionReport } from './section-report.ts'
 import { ownSessions } from './own-sessions.ts'
 import { sessions } from './sessions.ts'
+import { subscriptions } from './subscriptions.ts'
 import { suggestion } from './suggestion.ts'
 import { tokens } from './tokens.ts'
 import { supervision } from './supervision.ts'
@@ -177,6 +178,7 @@ export class HttpServer implements Part {
     precision(app, parts)
     accountability(app, parts)
     suggestion(app, parts)
+    subscriptions(app, parts)
     district(app, parts)
     drivenClock(app, parts)
     sessions(app, parts)

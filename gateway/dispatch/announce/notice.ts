@@ -1,0 +1,144 @@
+import type { ClockName, DeadlineColour } from '../../model/case.ts'
+import { withoutNumbers } from '../../people/plain-text.ts'
+import type { CaseChange } from '../case-change.ts'
+import type { CaseRecord } from '../case-record.ts'
+import { deadlines, runningClock, type Deadlines } from '../clocks.ts'
+
+/** What of a case's life is announced, in the order in which one change would be told if it were several. */
+export const EVENTS = [
+  'opened',
+  'raised',
+  'escalated',
+  'supervised',
+  'returned',
+  'rework',
+  'whistle',
+  'verify_proposed',
+  'closed',
+] as const
+export type NoticeEvent = (typeof EVENTS)[number]
+
+/** The event that an entry of the timeline is; entries that are not here are told to nobody outside. */
+const EVENT_OF: ReadonlyMap<string, NoticeEvent> = new Map([
+  ['opened', 'opened'],
+  ['severity_raised', 'raised'],
+  ['deadline_blue', 'escalated'],
+  ['deadline_yellow', 'escalated'],
+  ['deadline_red', 'escalated'],
+  ['supervise', 'supervised'],
+  ['return', 'returned'],
+  ['rework', 'rework'],
+  ['whistle', 'whistle'],
+  ['verify_proposed', 'verify_proposed'],
+  ['close', 'closed'],
+  ['void', 'closed'],
+])
+
+/** Of a note that somebody wrote, this much goes out, characters. */
+const NOTE_LIMIT = 500
+
+/** The case as it was when the event happened: what is announced late is still what was the matter then. */
+export type CaseFacts = Pick<
+  CaseRecord,
+  | 'id'
+  | 'state'
+  | 'severity'
+  | 'category'
+  | 'title'
+  | 'site'
+  | 'street'
+  | 'grid'
+  | 'position'
+  | 'team'
+  | 'crew'
+  | 'queuedAt'
+  | 'deadlineColour'
+  | 'supervised'
+  | 'closeCode'
+  | 'version'
+> &
+  Deadlines & {
+    /** The clock that runs; null when none does. */
+    readonly clock: ClockName | null
+  }
+
+export interface Notice {
+  /** `{case}:{version}:{event}`: the same whenever the same change is told, so that receivers can drop a second one. */
+  readonly id: string
+  readonly event: NoticeEvent
+  /** Epoch ms. */
+  readonly at: number
+  /** Who did it; `gateway` when nobody did. */
+  readonly actor: string
+  readonly note: string | null
+  /** Of `escalated`. */
+  readonly colour?: DeadlineColour
+  readonly case: CaseFacts
+}
+
+/**
+ * What of a change is worth telling: each event once, the last entry of it counts (a case that takes on three
+ * colours at once after a long pause is announced with the last). A case that is opened is told as just that, and so is
+ * one that was only simulated until now.
+ */
+export function noticesOf({ before, after, entries }: CaseChange, now: number): Notice[] {
+  if (before === null || (before.simulated && !after.simulated)) return [openedBy(after, now)]
+  const told = new Map<NoticeEvent, Notice>()
+  for (const entry of entries) {
+    const event = EVENT_OF.get(entry.action)
+    if (event === undefined || event === 'opened') continue
+    const colour = /^deadline_(blue|yellow|red)$/.exec(entry.action)?.[1] as DeadlineColour | undefined
+    told.set(event, {
+      id: `${after.id}:${after.version}:${event}`,
+      event,
+      at: entry.at,
+      actor: entry.actor,
+      // Where the gateway writes, the note is the id of an alarm.
+      note: entry.actor === 'gateway' && event !== 'whistle' ? null : noteOf(entry.note),
+      ...(colour !== undefined && { colour }),
+      case: factsOf(after),
+    })
+  }
+  return EVENTS.flatMap((event) => told.get(event) ?? [])
+}
+
+/** Many people read it where it goes: whoever's telephone number is in it stays out of that. */
+function noteOf(note: string | null): string | null {
+  return note === null ? null : withoutNumbers(note).slice(0, NOTE_LIMIT).toWellFormed()
+}
+
+function openedBy(record: CaseRecord, at: number): Notice {
+  return {
+    id: `${record.id}:${record.version}:opened`,
+    event: 'opened',
+    at,
+    actor: 'gateway',
+    note: null,
+    case: factsOf(record),
+  }
+}
+
+function factsOf(record: CaseRecord): CaseFacts {
+  const { id, state, severity, category, title, site, street, grid, position, team, crew } = record
+  const { queuedAt, deadlineColour, supervised, closeCode, version } = record
+  return {
+    id,
+    state,
+    severity,
+    category,
+    title,
+    site,
+    street,
+    grid,
+    position,
+    team,
+    crew,
+    queuedAt,
+    deadlineColour,
+    supervised,
+    closeCode,
+    version,
+    ...deadlines(record),
+    clock: runningClock(record),
+  }
+}
