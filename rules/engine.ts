@@ -1,7 +1,7 @@
 import { SEVERITIES, type AlarmState, type Severity } from '../gateway/model/alarm.ts'
 import type { Reading } from '../gateway/model/reading.ts'
 import type { Rule } from '../gateway/model/rule.ts'
-import { Fold, PHASE, type ClosedAlarm } from './fold.ts'
+import { Fold, PHASE, type ClosedAlarm, type Frozen } from './fold.ts'
 import { localOf, type Attributes, type Local } from './local.ts'
 import { MILLION } from './millionths.ts'
 import { CELL, type Plan } from './plan.ts'
@@ -29,7 +29,7 @@ const MAX_ROWS = 1000
 /** Rows that the base takes at once when the tail is full. */
 const OVERFLOW_ROWS = 250
 /** Rows between two marks, so that a device that reports seldom does not copy its state at each reading. */
-const MARK_ROWS = 12
+const MARK_ROWS = 20
 
 /** An alarm as the engine sees it; place and case are the gateway's to add. */
 export interface Finding {
@@ -83,6 +83,16 @@ export class DeviceState {
     this.base = new Fold(plan, this.local.numbers)
     this.head = new Fold(plan, this.local.numbers)
     this.tail = new Tail(plan.columns)
+  }
+
+  /** What no reading of the tail concerns; null once the base has left all of that behind. */
+  get frozen(): Frozen | null {
+    return this.head.frozen
+  }
+  set frozen(frozen: Frozen | null) {
+    this.base.frozen = frozen
+    this.head.frozen = frozen
+    if (this.mark !== null) this.mark.frozen = frozen
   }
 
   /** Event time of the newest reading. */
@@ -332,6 +342,7 @@ function setMark(state: DeviceState): void {
   const { head } = state
   if (head.time !== head.lastTs || head.lastTs <= state.settledTs) return
   state.mark ??= new Fold(state.plan, state.local.numbers)
+  state.mark.frozen = head.frozen
   state.mark.copyFrom(head)
   state.markTs = head.lastTs
   state.markClosed = head.closed.length
@@ -358,16 +369,21 @@ function promote(state: DeviceState): void {
   if (state.markClosed > 0) head.closed.splice(0, state.markClosed)
   state.base = mark!
   state.mark = base
-  state.settledTs = state.markTs
+  settleUpTo(state, state.markTs)
   tail.dropUntil(state.markTs)
   state.markTs = Infinity
+}
+
+function settleUpTo(state: DeviceState, ts: number): void {
+  state.settledTs = ts
+  if (state.frozen !== null && state.frozen.last <= ts) state.frozen = null
 }
 
 /** The oldest row of the tail becomes part of the base; what ended there cannot change any more. */
 function absorb(state: DeviceState): void {
   const { base, head, tail } = state
   base.step(tail.data, tail.first)
-  state.settledTs = base.lastTs
+  settleUpTo(state, base.lastTs)
   tail.shift()
   // The base has caught up with the mark.
   if (base.lastTs >= state.markTs) state.markTs = Infinity

@@ -1,6 +1,6 @@
 import type { Facts } from './facts.ts'
 import { MILLION } from './millionths.ts'
-import { CELL, type JudgedRule, type Plan, type PlanColumn } from './plan.ts'
+import { CELL, CELLS_PER_RULE, type JudgedRule, type Plan, type PlanColumn } from './plan.ts'
 import { classOfMillionths } from './surface-water.ts'
 import { ROW_HEADER } from './tail.ts'
 import { newWindow, type Window } from './window.ts'
@@ -38,6 +38,16 @@ export interface ClosedAlarm {
   readonly stale: boolean
 }
 
+/**
+ * Rules that a change made to others than they were, by index into the plan's rules: what their former selves have
+ * judged stays judged, so up to this event time no reading concerns them. -Infinity for all others.
+ */
+export interface Frozen {
+  readonly until: Float64Array
+  /** The latest of them. */
+  readonly last: number
+}
+
 export class Fold implements Facts {
   readonly cells: Float64Array
   readonly numbers: Float64Array
@@ -51,6 +61,7 @@ export class Fold implements Facts {
   moved = false
   /** Whether judging the newest reading did more to any rule than move its value by one column. */
   stirred = false
+  frozen: Frozen | null = null
   readonly #plan: Plan
   /**
    * 1 for a rule that was found idle, in force, and has nothing to say as long as the numbers that it looks at stay the
@@ -125,7 +136,7 @@ export class Fold implements Facts {
   /** Takes the next row: not earlier than any before it, nor than the timers that have run. */
   step(data: Float64Array, at: number): void {
     const ts = data[at]!
-    if (this.due <= ts) this.runTimers(ts, ts)
+    if (this.due <= ts) this.#runTimers(ts, ts, ts)
     const isBack = ts > this.timersEnd
     this.now = ts
     this.time = ts
@@ -148,6 +159,12 @@ export class Fold implements Facts {
 
   /** Runs the timers due up to `until`, those of rules with `absent` up to `absentUntil`. */
   runTimers(until: number, absentUntil: number): void {
+    this.#runTimers(until, absentUntil, null)
+  }
+
+  /** `row`: the time of the row that comes next, if one does. */
+  #runTimers(until: number, absentUntil: number, row: number | null): void {
+    const { frozen } = this
     const { rules } = this.#plan
     const end = Math.min(until, this.timersEnd)
     const absentEnd = Math.min(absentUntil, this.timersEnd)
@@ -157,7 +174,10 @@ export class Fold implements Facts {
       for (let index = 0; index < rules.length; index++) {
         const rule = rules[index]!
         const time = this.cells[rule.cell + CELL.due]!
-        if (time < due && time <= (rule.absents.length > 0 ? absentEnd : end)) {
+        const limit = rule.absents.length > 0 ? absentEnd : end
+        if (time < due && time <= limit) {
+          const frozenUntil = frozen === null ? -Infinity : frozen.until[index]!
+          if (row === null ? frozenUntil > limit : frozenUntil >= row) continue
           due = time
           next = index
         }
@@ -173,7 +193,8 @@ export class Fold implements Facts {
   /** Rules whose timers have been due since the silence grew too long for them, and which this reading did not concern. */
   #judgeOverdue(): void {
     for (const [index, rule] of this.#plan.rules.entries()) {
-      if (this.cells[rule.cell + CELL.due]! <= this.now) this.#advance(rule, index, false)
+      if (this.cells[rule.cell + CELL.due]! <= this.now && !this.#isFrozen(index))
+        this.#advance(rule, index, false)
     }
     this.findDue()
   }
@@ -207,10 +228,15 @@ export class Fold implements Facts {
     for (let index = 0; index < calls.size; index++) {
       const rule = calls.queue[index]!
       const judged = rules[rule]!
+      if (this.frozen !== null && this.#isFrozen(rule)) continue
       // It was idle and stays so, with no clock to set: nothing of it is touched.
       if (this.#asleep[rule] === 1 && judged.isTimeless && this.#level(judged) < 0) continue
       this.#advance(judged, rule, true)
     }
+  }
+
+  #isFrozen(rule: number): boolean {
+    return this.frozen !== null && this.now <= this.frozen.until[rule]!
   }
 
   /** Rules look at a number that came: to those asleep it matters only when it is another than before. */
@@ -294,6 +320,14 @@ export class Fold implements Facts {
         const end = this.cells[signal]! + silence
         if (end < this.cells[rule.cell + CELL.due]!) this.cells[rule.cell + CELL.due] = end
       }
+    }
+    this.findDue()
+  }
+
+  /** Of these rules, what `other` knows; the rest stays. */
+  adopt(other: Fold, rules: readonly JudgedRule[]): void {
+    for (const { cell } of rules) {
+      this.cells.set(other.cells.subarray(cell, cell + CELLS_PER_RULE), cell)
     }
     this.findDue()
   }

@@ -55,6 +55,7 @@ export class Layout {
   readonly #kinds: Kinds
   readonly #areas = new Map<string, string[]>()
   #windows = 0
+  #asked = new Set<string>()
 
   constructor(kind: Kind | undefined, kinds: Kinds) {
     this.#kind = kind
@@ -156,8 +157,16 @@ export class Layout {
   }
 
   parameter(attribute: string, as: Parameter['as']): number {
+    this.#asked.add(attribute)
     const known = this.parameters.findIndex((found) => found.attribute === attribute && found.as === as)
     return known >= 0 ? known : this.parameters.push({ attribute, as }) - 1
+  }
+
+  /** Attributes that were asked for since this was asked last. */
+  takeAsked(): ReadonlySet<string> {
+    const asked = this.#asked
+    this.#asked = new Set()
+    return asked
   }
 
   /** Rules may call different areas by one name. */

@@ -2,7 +2,10 @@ import { array, assert, boolean, constantFrom, integer, option, property, record
 import { describe, expect, test } from 'vitest'
 import type { Flag, Position, Reading } from '../gateway/model/reading.ts'
 import type { Condition, Rule } from '../gateway/model/rule.ts'
-import { BOUNDS, MINUTE, rule, START, Watched, x } from './watched.fixture.ts'
+import type { Finding } from './engine.ts'
+import { planRules } from './plan.ts'
+import { underNewRules } from './snapshot.ts'
+import { BOUNDS, MINUTE, rule, START, Watched, WORLD, x } from './watched.fixture.ts'
 
 /** Rules that together use every leaf of a device's own readings, and every clock. */
 const EVERYTHING: Rule[] = [
@@ -121,6 +124,9 @@ function arrivalsOf(steps: readonly Step[], delayed: boolean, withCopies: boolea
   return arrivals.sort((a, b) => a.at - b.at)
 }
 
+/** Rules of another plan are equal, not the same. */
+const withoutRule = (found: readonly Finding[]) => found.map(({ rule: _, ...rest }) => rest)
+
 describe('invariant 4', () => {
   /** Long enough for every clock to have run out. */
   const LATER = (2000 * 86_400_000) / MINUTE
@@ -194,6 +200,32 @@ describe('invariant 4', () => {
         expect(other.settled).toEqual(one.settled)
       }),
       { numRuns: 500 },
+    )
+  })
+
+  test('edits of a rule, or of an attribute, change nothing of what the other rules say, late readings included', () => {
+    const LIMITED = new Set(['attribute', 'interval'])
+    assert(
+      property(history, array(boolean(), { maxLength: 40 }), (steps, edits) => {
+        const arrivals = arrivalsOf(steps, true, true)
+        const others = (state: Watched) =>
+          state.settled.filter(({ rule }) => rule.id !== 'edited' && !LIMITED.has(rule.id))
+        const edited = watched(rule({ blue: x({ above: 3 }) }, { id: 'edited' }), ...EVERYTHING)
+        for (const [index, { at, reading }] of arrivals.entries()) {
+          if (reading !== null) edited.observe([reading], at)
+          if (edits[index] !== true) continue
+          const version = index + 2
+          const severity = { blue: x({ mean: `${(index % 3) + 1}m`, above: index % 8 }) }
+          const rules = [rule(severity, { id: 'edited', version }), ...EVERYTHING]
+          const plan = planRules(rules, WORLD).get('k')!
+          edited.adopt(underNewRules(edited.state, plan, { ...ATTRIBUTES, limit: index % 9 }))
+          if (index % 2 === 0) edited.restart()
+        }
+        const undisturbed = arrivals.map((arrival) => ({ ...arrival, restart: false }))
+        const plain = live(undisturbed, ...EVERYTHING)
+        expect(withoutRule(others(edited.tick(LATER)))).toEqual(withoutRule(others(plain)))
+      }),
+      { numRuns: 300 },
     )
   })
 

@@ -62,6 +62,8 @@ export interface JudgedRule {
   readonly clear: Test | null
   readonly absents: CompiledCondition['absents']
   readonly boundaries: readonly ((facts: Facts) => number)[]
+  /** Attributes of which its thresholds and hours are made. */
+  readonly attributes: ReadonlySet<string>
   /** Whether nothing but readings can wake it. */
   readonly isTimeless: boolean
   /** Whether it follows a number that several columns make together. */
@@ -173,6 +175,7 @@ function planKind(kind: string, rules: readonly Rule[], { kinds, areas }: World)
         severity[level] === undefined ? null : compile(severity[level], scope),
       ),
       clear: clear?.when === undefined ? null : compile(clear.when, scope),
+      attributes: layout.takeAsked(),
     }
   })
   const { feeds, sources, signals, ratings, parameters, places } = layout
@@ -181,8 +184,8 @@ function planKind(kind: string, rules: readonly Rule[], { kinds, areas }: World)
       const parts = [...levels, clear].filter((part) => part !== null)
       return parts.some((part) => columnsOf(part).includes(column)) ? [index] : []
     })
-  const judged = compiled.map(({ rule, levels, clear }, index) =>
-    judgedRule(rule, levels, clear, layout, signals.length + index * CELLS_PER_RULE),
+  const judged = compiled.map(({ rule, levels, clear, attributes }, index) =>
+    judgedRule({ rule, levels, clear, attributes }, layout, signals.length + index * CELLS_PER_RULE),
   )
   const hourly = (indices: readonly number[]) =>
     Int32Array.from(
@@ -224,10 +227,15 @@ function planKind(kind: string, rules: readonly Rule[], { kinds, areas }: World)
   }
 }
 
+interface CompiledRule {
+  readonly rule: Rule
+  readonly levels: readonly (CompiledCondition | null)[]
+  readonly clear: CompiledCondition | null
+  readonly attributes: ReadonlySet<string>
+}
+
 function judgedRule(
-  rule: Rule,
-  levels: readonly (CompiledCondition | null)[],
-  clear: CompiledCondition | null,
+  { rule, levels, clear, attributes }: CompiledRule,
   { ratings }: Layout,
   cell: number,
 ): JudgedRule {
@@ -244,6 +252,7 @@ function judgedRule(
     clear: clear?.test ?? null,
     absents,
     boundaries,
+    attributes,
     isTimeless: absents.length === 0 && boundaries.length === 0,
     forMs: durationMs(rule.for ?? '0s'),
     clearForMs: durationMs(rule.clear?.for ?? '0s'),

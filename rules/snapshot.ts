@@ -3,7 +3,7 @@ import { DeviceState, findings, refold, type Bounds } from './engine.ts'
 import type { Fold } from './fold.ts'
 import { ROLES } from './links.ts'
 import type { Attributes } from './local.ts'
-import { CELLS_PER_RULE, type Plan } from './plan.ts'
+import { CELLS_PER_RULE, type JudgedRule, type Plan } from './plan.ts'
 
 /**
  * A device's state as JSON. Signals, windows, columns and rules go by name, so a state outlives a change of
@@ -22,6 +22,8 @@ export interface Snapshot {
   readonly absentClock: Num
   /** Those in force; absent when there are none. */
   readonly attributes?: Attributes
+  /** By rule: up to when no reading concerns it, for what its former self has judged stays judged. */
+  readonly frozen?: Readonly<Record<string, number>>
 }
 
 interface FoldSnapshot {
@@ -47,6 +49,7 @@ export function snapshotOf(state: DeviceState): Snapshot {
     clock: pack(state.clock),
     absentClock: pack(state.absentClock),
     ...(Object.keys(attributes).length > 0 && { attributes }),
+    ...(state.frozen !== null && { frozen: frozenOf(state) }),
   }
 }
 
@@ -60,15 +63,34 @@ export function restore(snapshot: Snapshot, device: string, plan: Plan, bounds: 
   state.lag = snapshot.lag
   state.clock = unpack(snapshot.clock)
   state.absentClock = unpack(snapshot.absentClock)
+  freeze(state, snapshot.frozen ?? {})
+  present(state)
+  return state
+}
+
+/** Folds the head; all that it finds counts as said. */
+function present(state: DeviceState): void {
   refold(state)
   state.head.changed = false
   state.said = new Map(findings(state).map((found) => [found.id, found]))
-  return state
+}
+
+function frozenOf({ plan, frozen }: DeviceState): Readonly<Record<string, number>> {
+  const until = plan.rules.map(({ rule }, index) => [rule.id, frozen?.until[index] ?? -Infinity] as const)
+  return Object.fromEntries(until.filter(([, ts]) => Number.isFinite(ts)))
+}
+
+function freeze(state: DeviceState, frozen: Readonly<Record<string, number>>): void {
+  const until = Float64Array.from(state.plan.rules, ({ rule }) => frozen[rule.id] ?? -Infinity)
+  const last = Math.max(...until)
+  state.frozen = last > state.settledTs ? { until, last } : null
 }
 
 /**
  * Goes on under changed rules or attributes from what is known now: running alarms and clocks are kept, and what
- * the former ones have judged is not judged again by the new ones. So the lateness bound begins anew.
+ * the former ones have judged is not judged again by the new ones: for a rule that was changed, or that compares with
+ * an attribute that was, the lateness bound begins anew. For all others nothing changes. Where there is another device
+ * behind a link, all that looked at it begins anew.
  */
 export function underNewRules(
   state: DeviceState,
@@ -76,14 +98,39 @@ export function underNewRules(
   attributes: Attributes = state.attributes,
 ): DeviceState {
   const strangers = ROLES.filter((role) => attributes[role] !== state.attributes[role])
-  const base = without(snapshotOfFold(state.head, state.plan), strangers)
-  const snapshot = { ...snapshotOf(state), base, rows: [], attributes }
-  const present = restore(snapshot, state.device, plan, state.bounds)
+  const snapshot = { ...snapshotOf(state), attributes }
   const former = new Set(state.plan.rules.map(({ rule }) => textOf(rule)))
-  const changed = plan.rules.filter(({ rule }) => !former.has(textOf(rule)))
-  present.base.resetTimers(changed)
-  present.head.resetTimers(changed)
-  return present
+  const isChanged = ({ rule, attributes: its }: JudgedRule) =>
+    !former.has(textOf(rule)) || its.values().some((name) => attributes[name] !== state.attributes[name])
+  const changed = plan.rules.filter(isChanged)
+  const known = snapshotOfFold(state.head, state.plan)
+  if (strangers.length > 0) {
+    const base = without(known, strangers)
+    const next = restore({ ...snapshot, base, rows: [], frozen: {} }, state.device, plan, state.bounds)
+    next.base.resetTimers(changed)
+    next.head.resetTimers(changed)
+    return next
+  }
+  // Of what is changed the present state holds from the base on, and is not touched up to the newest reading.
+  const rules = { ...snapshot.base.rules }
+  for (const { rule } of changed) {
+    const its = known.rules[rule.id]
+    if (its === undefined) delete rules[rule.id]
+    else rules[rule.id] = its
+  }
+  const frozen = {
+    ...snapshot.frozen,
+    ...Object.fromEntries(changed.map(({ rule }) => [rule.id, state.newest] as const)),
+  }
+  const next = restore(
+    { ...snapshot, base: { ...snapshot.base, rules }, ...(Number.isFinite(state.newest) && { frozen }) },
+    state.device,
+    plan,
+    state.bounds,
+  )
+  next.head.resetTimers(changed)
+  next.base.adopt(next.head, changed)
+  return next
 }
 
 /** Without what is known of sources behind which there is another device now. */
@@ -158,10 +205,13 @@ function restoreTail({ columns, rows }: Snapshot, { plan, tail }: DeviceState): 
     position < 2 || index < 0 ? index : index + 2,
   )
   const row = new Float64Array(source.length)
+  // Every reading of the device's own was heard, also when nobody listened.
+  const heard = plan.sources.length > 1 ? -1 : plan.columns.findIndex((column) => column.heard >= 0)
   for (let at = 0; at < rows.length; at += columns.length + 2) {
     for (const [position, index] of source.entries()) {
       row[position] = index < 0 ? NaN : unpack(rows[at + index]!)
     }
+    if (heard >= 0) row[heard + 2] = 1
     tail.put(row)
   }
 }

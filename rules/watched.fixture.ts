@@ -70,6 +70,12 @@ export class Watched {
     return this.#note(findings(this.state))
   }
 
+  /** Goes on with this state, and hears of all that it finds. */
+  adopt(state: DeviceState): this {
+    this.state = state
+    return this.#note(findings(state))
+  }
+
   /** `[rule, severity, from, to]` in minutes of everything but the withdrawn. */
   get alarms(): [string, string, number, number | null][] {
     this.#note(refresh(this.state))
