@@ -30,6 +30,7 @@ import { durationMs } from './model/duration.ts'
 import { loadKinds } from './model/kinds.ts'
 import type { Part } from './model/pipeline.ts'
 import { peopleSettings } from './people/people.ts'
+import { StrangerPhotos } from './people/stranger-photos.ts'
 import type { Refusal } from './model/reading.ts'
 import type { Principal } from './model/user.ts'
 import { adminToken, isTooShort } from './registry/admin-token.ts'
@@ -219,6 +220,8 @@ export class Gateway {
       log,
     })
     await this.#run(evidence)
+    const { strangers: desk, limits } = dispatch.people
+    const photos = new StrangerPhotos({ database, desk, evidence, limits, clock })
     const recorder = new Recorder({ journal, journalFile, config: config.historian, dataDir, alarms, log })
     await this.#run(recorder)
     queue.onAlarm(() => recorder.notifyAlarms())
@@ -392,6 +395,8 @@ export class Gateway {
       queue,
       evidence,
       captures,
+      people: dispatch.people,
+      photos,
       publisher: broker,
       maxMessageBytes: config.mqtt.maxPacketBytes,
       messagesPerSecond: config.mqtt.messagesPerSecond,

@@ -18,6 +18,8 @@ import type { Kinds } from '../model/kind.ts'
 import type { CommandCarrier, Health, Journal, Publisher } from '../model/pipeline.ts'
 import type { SignIn } from '../model/user.ts'
 import type { AccountDesk } from '../reports/account-desk.ts'
+import type { People } from '../people/people.ts'
+import type { StrangerPhotos } from '../people/stranger-photos.ts'
 import type { SectionSettings } from '../reports/section-settings.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Commands } from '../registry/commands.ts'
@@ -63,6 +65,10 @@ export interface HttpParts {
   readonly accounts: Pick<AccountDesk, 'ask'>
   readonly supervision: Supervision
   readonly announcer: Announcer
+  /** Reports of people and their tickets. */
+  readonly people: People
+  /** Photos of people who have not signed in. */
+  readonly photos: StrangerPhotos
   readonly backTests: Pick<BackTests, 'run'>
   readonly queue: Queue
   readonly evidence: Evidence

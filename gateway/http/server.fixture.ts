@@ -27,6 +27,8 @@ import type { Rule } from '../model/rule.ts'
 import type { Role } from '../model/user.ts'
 import { AccountDesk } from '../reports/account-desk.ts'
 import { loadSectionSettings } from '../reports/section-settings.ts'
+import { People } from '../people/people.ts'
+import { StrangerPhotos } from '../people/stranger-photos.ts'
 import { Audit } from '../registry/audit.ts'
 import { Commands } from '../registry/commands.ts'
 import { Database } from '../registry/database.ts'
@@ -81,6 +83,7 @@ export class Site {
   readonly evidence: Evidence
   readonly captures: Captures
   readonly announcer: Announcer
+  readonly people: People
   readonly ruleBook: RuleBook
   readonly parts: HttpParts
   strangers: readonly Stranger[] = []
@@ -89,11 +92,10 @@ export class Site {
   readonly #accounts: AccountDesk
   readonly #quarantine: { reader?: QuarantineReader } = {}
 
-  constructor(more: Partial<HttpParts> = {}) {
+  constructor(more: Partial<HttpParts> = {}, district = loadDistrict()) {
     const { clock, folder } = this
     const log = pino({ level: 'silent' })
     const kinds = loadKinds()
-    const district = loadDistrict()
     const config = loadConfig(undefined, {}).historian
     const publisher: Retainer = {
       retainedTopics: () => [],
@@ -150,6 +152,22 @@ export class Site {
       log,
     })
     this.queue.publishThrough(publisher)
+    this.people = new People({
+      database: this.#database,
+      cases: this.cases,
+      queue: this.queue,
+      district,
+      devices: this.devices,
+      audit,
+      clock,
+      log,
+      settings: {
+        joinMetres: 100,
+        joinMs: 7 * 86_400_000,
+        keepContactMs: 180 * 86_400_000,
+        placeKey: 'the key of the places of the tests',
+      },
+    })
     this.evidence = new Evidence({
       database: this.#database,
       cases: this.cases,
@@ -248,6 +266,14 @@ export class Site {
       queue: this.queue,
       evidence: this.evidence,
       captures: this.captures,
+      people: this.people,
+      photos: new StrangerPhotos({
+        database: this.#database,
+        desk: this.people.strangers,
+        evidence: this.evidence,
+        limits: this.people.limits,
+        clock,
+      }),
       publisher,
       maxMessageBytes: 1 << 20,
       messagesPerSecond: 1000,

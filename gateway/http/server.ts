@@ -33,11 +33,15 @@ import { answerMissing } from './missing.ts'
 import { describeApi } from './openapi.ts'
 import type { HttpParts } from './parts.ts'
 import { answerClientError, answerError, Problem } from './problem.ts'
+import { peopleReports } from './people-reports.ts'
+import { places } from './places.ts'
 import { precision } from './precision.ts'
+import { publicReports } from './public-reports.ts'
 import { quarantine } from './quarantine.ts'
 import { readingsIn } from './readings-in.ts'
 import { readingsOut } from './readings-out.ts'
 import { rules } from './rules.ts'
+import { reportPages } from './report-pages.ts'
 import { RouteTable } from './route-table.ts'
 import { validateStrictly, type Api } from './route.ts'
 import { sectionReport } from './section-report.ts'
@@ -47,6 +51,7 @@ import { subscriptions } from './subscriptions.ts'
 import { suggestion } from './suggestion.ts'
 import { tokens } from './tokens.ts'
 import { supervision } from './supervision.ts'
+import { tickets } from './tickets.ts'
 import { users } from './users.ts'
 
 /** A request must be complete by then, ms: a client that trickles its bytes does not hold a socket … */
@@ -175,6 +180,11 @@ export class HttpServer implements Part {
     cases(app, parts)
     await evidence(app, parts)
     supervision(app, parts)
+    peopleReports(app, parts)
+    tickets(app, parts)
+    await publicReports(app, parts)
+    places(app, parts)
+    await reportPages(app)
     precision(app, parts)
     accountability(app, parts)
     suggestion(app, parts)

@@ -136,13 +136,13 @@ export class PublicDesk {
   }
 
   ticket(typed: string, address: string): TicketView {
-    return this.#view(this.#ticket(typed, address))
+    return this.#view(this.find(typed, address))
   }
 
   /** Throws {@link NotThere}, {@link NotNow} or `TooMany`. */
   rate(typed: string, { score, comment }: RatingBody, address: string): TicketView {
     const { database, desk, clock, limits } = this.#parts
-    const ticket = this.#ticket(typed, address)
+    const ticket = this.find(typed, address)
     limits.rating(address)
     return database.transaction(() => {
       const now = clock.now()
@@ -162,7 +162,8 @@ export class PublicDesk {
     throw new NotThere('no such place')
   }
 
-  #ticket(typed: string, address: string): Ticket {
+  /** The ticket that a person typed or clicked. Throws {@link NotThere} or `TooMany`. */
+  find(typed: string, address: string): Ticket {
     const { limits, desk } = this.#parts
     limits.mayGuess(address)
     const number = ticketNumber(typed)

@@ -123,6 +123,11 @@ export class ReportDesk {
     })
   }
 
+  /** Several reports in one transaction, so with one fsync. */
+  together<T>(work: () => T): T {
+    return this.#parts.database.transaction(work)
+  }
+
   #put(report: Report): Receipt {
     const { audit, cases, clock, settings } = this.#parts
     const now = clock.now()
