@@ -79,6 +79,11 @@ const ALLOWED: Record<string, readonly (Role | 'device')[]> = {
   'GET /api/v1/alarms': EVERYONE,
   'GET /api/v1/alarms/:id': EVERYONE,
   'GET /api/v1/cases': EVERYONE,
+  'POST /api/v1/cases': ['admin', 'district', 'street', 'team'],
+  'POST /api/v1/hotline/import': ['admin', 'district'],
+  'GET /api/v1/tickets': EVERYONE,
+  'GET /api/v1/cases/:id/tickets': EVERYONE,
+  'GET /api/v1/places/qr': ['admin'],
   'GET /api/v1/cases/:id': EVERYONE,
   'POST /api/v1/cases/:id/files': ['admin', 'district', 'street', 'team'],
   'GET /api/v1/cases/:id/files': EVERYONE,
@@ -103,7 +108,7 @@ const ALLOWED: Record<string, readonly (Role | 'device')[]> = {
   'GET /api/v1/metrics': EVERYONE,
 }
 const PUBLIC =
-  /^\/(api\/v1\/)?(healthz|readyz)$|^\/api\/v1\/(openapi\.json|session)$|^\/api\/docs|^\/[\w-]*(\.\w+)?$/
+  /^\/(api\/v1\/)?(healthz|readyz)$|^\/api\/v1\/(openapi\.json|session)$|^\/api\/docs|^\/[\w-]*(\.\w+)?$|^\/api\/v1\/public\/|^\/r\/:place$|^\/t\/:ticket$|^\/report\/([\w-]+\.\w+)?$/
 
 describe('every route denies by default', () => {
   test('no route is missing from the table above, and none is public that should not be', () => {

@@ -106,7 +106,7 @@ export function cases(api: Api, { cases, queue }: HttpParts): void {
   )
 }
 
-function forUser(user: User, found: Case): OwnCase {
+export function forUser(user: User, found: Case): OwnCase {
   return { ...found, may: actionsOf(user, found) }
 }
 

@@ -30,6 +30,7 @@ export async function describeApi(app: Api, version: string): Promise<void> {
         { name: 'judging', description: 'rules and alarms' },
         { name: 'cases', description: 'the dispatch queue' },
         { name: 'subscriptions', description: 'robots and webhooks that are told of cases' },
+        { name: 'people', description: 'reports of people who have not signed in' },
         { name: 'users', description: 'who may sign in' },
         { name: 'gateway', description: 'sessions, events, health' },
       ],

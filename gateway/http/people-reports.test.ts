@@ -172,7 +172,9 @@ describe('the 12345 hotline', () => {
       return (await site.call('GET', path, { token: hotline })).body as { items: Ticket[]; cursor?: string }
     }
     const before = await pull(0)
-    expect(before.items.map(({ externalId }) => externalId).sort()).toEqual(['NT-1', 'NT-2', 'NT-4'])
+    expect(
+      before.items.map(({ externalId }) => externalId).toSorted((a, b) => (a ?? '').localeCompare(b ?? '')),
+    ).toEqual(['NT-1', 'NT-2', 'NT-4'])
     expect(before.items.find(({ externalId }) => externalId === 'NT-1')).toMatchObject({
       state: 'sent',
       phone: '138****5678',
@@ -187,7 +189,9 @@ describe('the 12345 hotline', () => {
     const void_ = { action: 'void', note: 'internal', publicNote: '由消防处理\u202e' }
     await site.call('POST', `/api/v1/cases/${caseId}/actions`, { token, body: void_ })
     const after = await pull(since)
-    expect(after.items.map(({ externalId }) => externalId).sort()).toEqual(['NT-1', 'NT-2'])
+    expect(
+      after.items.map(({ externalId }) => externalId).toSorted((a, b) => (a ?? '').localeCompare(b ?? '')),
+    ).toEqual(['NT-1', 'NT-2'])
     for (const item of after.items)
       expect(item).toMatchObject({ state: 'ended', result: { code: null, note: '由消防处理' } })
     expect(JSON.stringify(after.items)).not.toContain('internal')

@@ -1,18 +1,18 @@
 import { Ajv } from 'ajv'
 import { Type } from 'typebox'
-import type { Case } from '../model/case.ts'
 import type { User } from '../model/user.ts'
 import { BadReport, HotlineRecord, ReportBody, type Report } from '../people/report.ts'
 import type { Receipt } from '../people/report-desk.ts'
 import { shownNumber } from '../people/ticket-number.ts'
 import { ACTORS, DISTRICT } from './access.ts'
 import { userOf } from './auth.ts'
+import { forUser } from './cases.ts'
 import type { HttpParts } from './parts.ts'
 import { Problem } from './problem.ts'
 import { answering } from './report-problem.ts'
 import type { Api } from './route.ts'
 import type { Scope } from './scope.ts'
-import { CaseShape } from './shapes.ts'
+import { OwnCaseShape, type OwnCase } from './shapes.ts'
 
 /** Records of one import, and how much of them, bytes. */
 const RECORDS = 500
@@ -22,8 +22,8 @@ const Given = Type.Object({
   ticket: Type.String({ description: 'for whoever reported, to follow the case at `/t/{ticket}`' }),
   joined: Type.Boolean({ description: 'the report was added to a case that was open already' }),
 })
-const Answer = Type.Unsafe<Partial<Case> & { ticket: string; joined: boolean }>(
-  Type.Intersect([CaseShape, Given]),
+const Answer = Type.Unsafe<Partial<OwnCase> & { ticket: string; joined: boolean }>(
+  Type.Intersect([OwnCaseShape, Given]),
 )
 
 const ItemShape = Type.Object({
@@ -72,7 +72,9 @@ export function peopleReports(api: Api, { people, cases }: HttpParts): void {
       if (receipt.outcome === 'known' && !isOwn && receipt.ticket.reporter !== user.name)
         throw new Problem('conflict', 'body/externalId: was used for a report outside of your scope')
       reply.code(receipt.outcome === 'opened' ? 201 : 200)
-      const shown = isOwn ? found : { id: found.id, state: found.state, category: found.category }
+      const shown = isOwn
+        ? forUser(user, found)
+        : { id: found.id, state: found.state, category: found.category }
       return { ...shown, ...given(receipt) }
     },
   )
