@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ROLES, type Role } from '../model/user.ts'
+import { accessPage, PRINCIPALS, topicCell, TOPICS } from './access-table.ts'
 import { ADMIN_TOKEN, fume, Site } from './server.fixture.ts'
 
 let site: Site
@@ -28,7 +29,11 @@ async function statusOf(method: string, url: string, token?: string, headers: Re
   return response.status
 }
 
-/** Contract §5, and what each route says of itself: written down twice, so that one slip is seen. */
+/**
+ * Contract §5, and what each route says of itself: written down twice, so that one slip is seen. A new route also says
+ * in scope.test.ts how it keeps to its caller's street and team; `npx vitest run gateway/http/access -u` writes
+ * docs/access.md.
+ */
 const EVERYONE: readonly Role[] = ['admin', 'district', 'street', 'team', 'viewer']
 const ALLOWED: Record<string, readonly (Role | 'device')[]> = {
   'GET /api/v1/devices': EVERYONE,
@@ -153,6 +158,52 @@ describe('every route denies by default', () => {
     const [response] = (await once(rebound, 'response')) as [IncomingMessage]
     expect(response.resume().statusCode).toBe(401)
   })
+})
+
+test('the page of who may do what is what the code does (npx vitest run gateway/http/access -u)', async () => {
+  await expect(accessPage(site.server.routes.all())).toMatchFileSnapshot('../../docs/access.md')
+})
+
+/** Contract §2, written down a second time: who hears and who says; all that is not here is nobody's. */
+const HEARS: Record<string, readonly string[]> = {
+  'v1/device-1/commands': ['device'],
+  'v1/device-1/commands/c-1/result': ['device'],
+  'v1/device-1/errors': ['device'],
+  'v1/device-1/status': ['admin'],
+  'v1/device-2/status': ['admin'],
+  'v1/+/status': ['admin'],
+  'alarms/street-1/device-1': EVERYONE,
+  'alarms/street-1/#': EVERYONE,
+  'alarms/street-2/#': ['admin', 'district', 'viewer'],
+  'alarms/#': ['admin', 'district', 'viewer'],
+  'dispatch/team-1/orders/case-1': ['admin', 'district', 'team'],
+  'dispatch/team-1/results': ['admin', 'district', 'team'],
+  'dispatch/team-1/actions': ['admin', 'district', 'team'],
+  'dispatch/team-1/#': ['admin', 'district', 'team'],
+  'dispatch/team-2/actions': ['admin', 'district'],
+  'dispatch/team-2/#': ['admin', 'district'],
+  'dispatch/#': ['admin', 'district'],
+}
+const SAYS: Record<string, readonly string[]> = {
+  'v1/device-1/readings': ['device'],
+  'v1/device-1/status': ['device'],
+  'v1/device-1/commands/c-1/result': ['device'],
+  'dispatch/team-1/actions': ['team'],
+}
+
+test.each(Object.keys(PRINCIPALS))('%s hears and says its own topics and no others', (name) => {
+  const principal = PRINCIPALS[name]!
+  for (const topic of TOPICS) {
+    const expected = {
+      read: HEARS[topic]?.includes(name) ?? false,
+      publish: SAYS[topic]?.includes(name) ?? false,
+    }
+    expect([topic, topicCell(principal, topic)]).toEqual([topic, expected])
+    if (principal.type === 'user') {
+      const reads = { ...principal, grant: { token: 'id', readOnly: true } }
+      expect([topic, topicCell(reads, topic)]).toEqual([topic, { ...expected, publish: false }])
+    }
+  }
 })
 
 test('a HEAD request gets no stream that it would hold open', async () => {
