@@ -104,7 +104,7 @@ export class Live {
       await call('GET', '/session')
       await this.#load()
     } catch (error) {
-      if (error.code === 'unauthenticated') return this.#signedOut()
+      if (error.status === 401) return this.#signedOut()
       setTimeout(() => void this.#again(), 2000)
       return
     }
@@ -130,7 +130,7 @@ export class Live {
       this.district = district
       this.#change('cases', 'alarms', 'devices', 'district')
     } catch (error) {
-      if (error.code === 'unauthenticated') this.#signedOut()
+      if (error.status === 401) this.#signedOut()
       else if (!this.#stopped) setTimeout(() => void this.#load(), 2000)
     }
   }
@@ -148,7 +148,7 @@ export class Live {
       if (++this.#looks % ALARMS_WITH === 0)
         for (const alarm of await list('/alarms?state=firing', ALARMS_SHOWN)) this.#putAlarm(alarm)
     } catch (error) {
-      if (error.code === 'unauthenticated') return this.#signedOut()
+      if (error.status === 401) return this.#signedOut()
       this.#answers = false
       this.#change('connection')
     }

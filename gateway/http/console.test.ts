@@ -177,13 +177,17 @@ describe('the live page', () => {
     complaints.length = 0
   })
 
-  test('asks to sign in again after a restart, which ends all sessions', async () => {
+  test('goes on by itself after a restart, and asks to sign in again once the session is over', async () => {
     const page = await open(`/#token=${ADMIN_TOKEN}`)
     await page.locator('.connection.live').waitFor()
     const port = site.server.port()
     await site.server.stop()
+    site.parts.sessions.load()
     site.server = new HttpServer({ ...site.parts, port })
     await site.server.start()
+    await page.locator('.connection.lost').waitFor()
+    await page.locator('.connection.live').waitFor()
+    site.parts.sessions.end('admin')
     await page.locator('#secret').waitFor()
     complaints.length = 0
   })

@@ -56,6 +56,7 @@ const ONE: Readonly<Record<string, readonly [path: string, body?: object]>> = {
   'GET /api/v1/cases/:id/files': ['/api/v1/cases/{case}/files'],
   'POST /api/v1/cases/:id/files': ['/api/v1/cases/{case}/files'],
   'GET /api/v1/cases/:id/files/:file': ['/api/v1/cases/{case}/files/{file}'],
+  'GET /api/v1/cases/:id/tickets': ['/api/v1/cases/{case}/tickets'],
   'GET /api/v1/subscriptions/:id/deliveries': ['/api/v1/subscriptions/{subscription}/deliveries'],
   'PATCH /api/v1/subscriptions/:id': ['/api/v1/subscriptions/{subscription}', { language: 'en' }],
   'DELETE /api/v1/subscriptions/:id': ['/api/v1/subscriptions/{subscription}'],
@@ -67,6 +68,7 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
   'GET /api/v1/devices': ['', '?street={street}', '?site={device}-site'],
   'GET /api/v1/alarms': ['', '?street={street}', '?device={device}'],
   'GET /api/v1/cases': ['', '?street={street}', '?team={team}', '?site={device}-site'],
+  'GET /api/v1/tickets': [''],
   'GET /api/v1/subscriptions': [''],
   'GET /api/v1/subscriptions/dead-letters': [''],
   'GET /api/v1/supervision': ['', '?street={street}', '?team={team}'],
@@ -77,6 +79,7 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
 
 /** Routes whose own test has them, for they reach further than this one can see. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
+  'POST /api/v1/cases': 'people-reports.test.ts: whoever sees something may report it, wherever it is',
   'POST /api/v1/subscriptions': 'subscriptions.test.ts: a filter within the own street',
   'POST /api/v1/subscriptions/:id/test': 'subscriptions.test.ts: it sends',
   'POST /api/v1/subscriptions/dead-letters/:id/retry': 'subscriptions.test.ts: it sends',
