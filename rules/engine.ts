@@ -271,7 +271,8 @@ export function refold(state: DeviceState, from: number = -Infinity): void {
   head.moved = true
 }
 
-function inOrder(readings: readonly Reading[]): readonly Reading[] {
+/** By their time; those of one instant as they were. */
+export function inOrder(readings: readonly Reading[]): readonly Reading[] {
   for (let index = 1; index < readings.length; index++) {
     if (readings[index]!.ts < readings[index - 1]!.ts) return readings.toSorted((a, b) => a.ts - b.ts)
   }

@@ -88,7 +88,20 @@ export class Docket {
     for (const { id } of this.#devices.all()) this.#link(id)
   }
 
-  /** Judges the delivery's readings from number `from` on. In silence when the book has heard of them. */
+  /** How many rules look at a reading of this device, its own and those of devices that look at it. */
+  weight({ device, kind }: Origin): number {
+    const own =
+      (this.#plans.own.get(kind)?.rules.length ?? 0) + (this.#plans.linked.get(kind)?.rules.length ?? 0)
+    return this.#links.at(device).reduce((sum, looker) => {
+      const its = this.#devices.get(looker.device)?.kind
+      return sum + (its === undefined ? 0 : (this.#plans.linked.get(its)?.rules.length ?? 0))
+    }, own)
+  }
+
+  /**
+   * Judges the delivery's readings from number `from` on, which are in order of their time. In silence when the book
+   * has heard of them.
+   */
   judge(delivery: Delivery, from: number, inSilence: boolean): void {
     const { origin } = delivery
     if (!this.#isRegistered(origin.device)) return

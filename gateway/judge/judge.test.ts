@@ -57,6 +57,39 @@ async function judged(court: Court): Promise<void> {
 }
 
 describe('following the journal', () => {
+  test('a long message that many rules look at is judged in portions, and a crash in its midst changes nothing', async () => {
+    // As many windows as it takes for a message to be far longer than a slice.
+    const rules = Array.from({ length: 300 }, (_, index) =>
+      rule({ red: { metric: 'x', mean: `${(index % 50) + 1}s`, above: 5 } }, { id: `r-${index}` }),
+    )
+    // The newest first, as some loggers send what they had buffered.
+    const readings = Array.from({ length: 600 }, (_, index) => ({
+      ts: START + (600 - index) * 10_000,
+      metrics: { x: index > 200 && index < 400 ? 7 : 1 + (index % 3) },
+    }))
+    const court = await open(rules)
+    await judged(court)
+    court.now = readings[0]!.ts
+    await append(court.journal, originOf('d'), court.now, readings)
+    while (court.judge.lag() !== 0 && court.judge.lag() === readings.length) await aTurn()
+    expect(court.judge.lag()).toBeGreaterThan(0)
+    const left = newFolder()
+    onTestFinished(() => left.remove())
+    cpSync(folder.path, left.path, { recursive: true })
+    const crashed = new Court(left.path, rules)
+    courts.push(crashed)
+    crashed.now = court.now
+    await crashed.start()
+    for (const one of [court, crashed]) {
+      await judged(one)
+      await append(one.journal, originOf('d'), (one.now += 7 * MINUTE), [{ ts: one.now, metrics: { x: 0 } }])
+      await judged(one)
+      expect(one.judge.late()).toBe(0)
+    }
+    expect(court.book.settled()).toHaveLength(rules.length)
+    expect(crashed.book.settled()).toEqual(court.book.settled())
+  })
+
   test('a reading over the limit is an alarm in the book, with the tags of its device', async () => {
     const court = await open([HIGH])
     await judged(court)

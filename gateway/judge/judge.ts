@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Bounds } from '../../rules/engine.ts'
+import { inOrder, type Bounds } from '../../rules/engine.ts'
 import type { World } from '../../rules/plan.ts'
 import type { Log } from '../log.ts'
 import type { Alarm, AlarmBook } from '../model/alarm.ts'
@@ -33,10 +33,13 @@ import type { Watch } from './watch.ts'
  * rules of the last run, for the book has heard of them; then {@link Docket.resume} settles what the last run
  * may have left open, goes over to the present rules, and the journal is followed from `cursor`.
  *
- * Work is done in slices, so that intake never waits for more than one of them. A commit's readings come from
+ * Work is done in slices, so that intake never waits for more than one of them. A message that is long, or that many
+ * rules look at, is judged in portions: its readings count in order of their time, so `cursor` may be in its midst. A commit's readings come from
  * memory while the judge is in step, else from the journal.
  */
 const SLICE_MS = 2
+/** Rules times readings that are judged before anybody looks at the time: some 2 ms. */
+const PORTION = 3000
 /** Of the time since the last slice, when that was long: a busy intake must not leave the judge behind. */
 const SLICE_SHARE = 0.1
 const TICK_MS = 250
@@ -86,6 +89,8 @@ export class Judge implements Part {
   #mode: Mode = 'stopped'
   #queue: Delivery[] = []
   #queued = 0
+  /** What was read from the journal and is not all judged yet. */
+  #unread: ReturnType<Journal['read']> | null = null
   /** Next reading to judge. */
   #next = 0
   /** The book has heard of the readings below it. */
@@ -137,6 +142,7 @@ export class Judge implements Part {
     this.#mode = 'replaying'
     this.#queue = []
     this.#queued = 0
+    this.#unread = null
   }
 
   async stop(): Promise<void> {
@@ -254,6 +260,7 @@ export class Judge implements Part {
   /** Leaves it to the journal to hold what is to be judged. */
   #fallBack(): void {
     this.#mode = 'catching up'
+    this.#unread = null
     this.#queue = []
     this.#queued = 0
   }
@@ -274,7 +281,7 @@ export class Judge implements Part {
     try {
       if (this.#isAdrift) this.#load()
       this.#record()
-      const isMore = this.#mode === 'in step' ? this.#judgeQueue(isTimeUp) : this.#catchUp()
+      const isMore = this.#mode === 'in step' ? this.#judgeQueue(isTimeUp) : this.#catchUp(isTimeUp)
       // At once: an order does not wait for what the tick has to write.
       this.#record()
       const isBehind = this.#isTickDue && !this.#tick(isTimeUp)
@@ -295,7 +302,7 @@ export class Judge implements Part {
           this.#fallBack()
           return true
         }
-        this.#judge(delivery)
+        if (!this.#judge(delivery, isTimeUp)) break
         this.#queued -= delivery.readings.length
         taken++
         if (isTimeUp()) break
@@ -308,25 +315,35 @@ export class Judge implements Part {
   }
 
   /** Whether there is more to read. */
-  #catchUp(): boolean {
+  #catchUp(isTimeUp: () => boolean): boolean {
     const { journal } = this.#parts
     if (this.#mode === 'replaying' && this.#next >= this.#heard) this.#resume()
-    const { deliveries, next } = journal.read(this.#next, READ_LIMIT)
-    for (const delivery of deliveries) {
-      if (this.#mode === 'replaying' && delivery.seq >= this.#heard) this.#resume()
-      this.#judge(delivery)
-    }
+    const { deliveries, next } = (this.#unread ??= journal.read(this.#next, READ_LIMIT))
+    for (const delivery of deliveries) if (!this.#judge(delivery, isTimeUp) || isTimeUp()) return true
+    this.#unread = null
     const isMore = next > this.#next || deliveries.length > 0
     this.#next = Math.max(this.#next, next)
     if (this.#mode === 'catching up' && this.#next >= journal.head()) this.#mode = 'in step'
     return isMore
   }
 
-  #judge(delivery: Delivery): void {
-    const end = delivery.seq + delivery.readings.length
-    if (end <= this.#next) return
-    this.#docket.judge(delivery, this.#next, this.#mode === 'replaying')
-    this.#next = end
+  /** From where it has come to; whether that was all of it. */
+  #judge(delivery: Delivery, isTimeUp: () => boolean): boolean {
+    const { seq, origin } = delivery
+    const end = seq + delivery.readings.length
+    if (end <= this.#next) return true
+    const sorted = { ...delivery, readings: inOrder(delivery.readings) }
+    const portion = Math.ceil(PORTION / Math.max(1, this.#docket.weight(origin)))
+    for (let from = Math.max(seq, this.#next); from < end; from = this.#next) {
+      if (this.#mode === 'replaying' && from >= this.#heard) this.#resume()
+      const isReplayed = this.#mode === 'replaying'
+      const to = Math.min(end, from + portion, isReplayed ? this.#heard : Infinity)
+      const part = to === end ? sorted : { ...sorted, readings: sorted.readings.slice(0, to - seq) }
+      this.#docket.judge(part, from, isReplayed)
+      this.#next = to
+      if (to < end && isTimeUp()) return false
+    }
+    return true
   }
 
   /** From the last run to this one. */
