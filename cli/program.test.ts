@@ -170,6 +170,38 @@ areas:
     expect(err).toContain('"harbour" is no area of this file or of the district')
   })
 
+  test('knows the categories of the district that --config names', async () => {
+    const district = `id: small
+title: { en: Small, zh: 小 }
+centre: [120, 32]
+streets: [{ id: east, title: { en: East, zh: 东 }, centre: [120, 32], grids: 2 }]
+teams: [{ id: centre, level: district, title: { en: C, zh: C } }]
+categories:
+  noise: { title: { en: Noise, zh: 噪声 }, respond: 10m, arrive: 20m, resolve: 4h }
+`
+    const config = file('gateway.yaml', `district: { file: ${file('district.yaml', district)} }`)
+    const rule = (category: string) =>
+      file(
+        `${category}.yaml`,
+        `rules:
+  - id: loud
+    version: 1
+    kind: drone
+    title: { en: Loud, zh: 响 }
+    basis: test
+    severity: { red: { metric: battery, below: 3 } }
+    dispatch: { from: red, category: ${category}, respond: 10m, arrive: 20m, resolve: 4h }
+`,
+      )
+    for (const known of ['noise', 'flood'])
+      expect(await run(['rules', 'check', rule(known), '--config', config])).toMatchObject({ code: 0 })
+    const { code, err } = await run(['rules', 'check', rule('noize'), '--config', config])
+    expect(code).toBe(1)
+    expect(err).toContain(
+      'dispatch.category: "noize" is no category of the district; expected one of air, cooking-fume',
+    )
+  })
+
   test('names the mistake', async () => {
     const { code, out } = await run(['rules', 'check', '--json', file('bad.yaml', 'rules: [{ id: x }]')])
     expect(code).toBe(1)

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../gateway/config.ts'
+import { categoriesOf } from '../rules/categories.ts'
 import { areasOf, loadDistrict } from '../gateway/district/district.ts'
 import { loadKinds } from '../gateway/model/kinds.ts'
 import type { Rule } from '../gateway/model/rule.ts'
@@ -24,9 +25,10 @@ export function withRulePicture<T>(
   }
 }
 
-/** All rules of the files, checked together, with the district's areas. */
+/** All rules of the files, checked together, with the district's areas and categories. */
 export function rulesIn(files: readonly string[], config: Pick<Config, 'district'>): readonly Rule[] {
-  return readRules(files, loadKinds(), areasOf(loadDistrict(config.district.file)))
+  const district = loadDistrict(config.district.file)
+  return readRules(files, loadKinds(), areasOf(district), categoriesOf(district))
 }
 
 /** The rules of `FILE.yaml`, the one rule `ID` that is in force, or `ID@VERSION` as it once was. */
@@ -39,8 +41,9 @@ export function rulesNamed(name: string, config: Config): readonly Rule[] {
     version === undefined ? picture.inForce(id) : picture.version(id, Number(version)),
   )
   if (rule !== undefined) return [rule]
-  const areas = areasOf(loadDistrict(config.district.file))
-  const packs = loadRules(config.rules.dir ?? BUILT_IN_PACKS, loadKinds(), areas)
+  const district = loadDistrict(config.district.file)
+  const folder = config.rules.dir ?? BUILT_IN_PACKS
+  const packs = loadRules(folder, loadKinds(), areasOf(district), categoriesOf(district))
   const pack = packs.find((known) => known.id === id)
   if (version !== undefined && pack?.version === Number(version)) return [pack]
   throw new WrongUsage(

@@ -12,6 +12,7 @@ import { ConfigError, type Config } from './config.ts'
 import { rangesOf, type Range } from './dispatch/announce/addresses.ts'
 import { ActionInbox } from './dispatch/action-inbox.ts'
 import { Dispatch } from './dispatch/dispatch.ts'
+import { categoriesOf } from '../rules/categories.ts'
 import { areasOf, loadDistrict } from './district/district.ts'
 import { streetsOf } from './district/routing.ts'
 import { Captures } from './evidence/captures.ts'
@@ -148,8 +149,9 @@ export class Gateway {
     const sections = loadSectionSettings(config.sections.file)
     const profiles = loadProfiles()
     const areas = areasOf(district)
+    const categories = categoriesOf(district)
     const allowed = allowedRanges(config)
-    const packs = loadRules(config.rules.dir ?? BUILT_IN_PACKS, kinds, areas)
+    const packs = loadRules(config.rules.dir ?? BUILT_IN_PACKS, kinds, areas, categories)
 
     const database = new Database(join(dataDir, 'registry.db'))
     this.#started.push(() => database.close())
@@ -236,6 +238,7 @@ export class Gateway {
       clock,
       kinds,
       areas,
+      categories,
       packs,
       log,
       adopt: (rules, along) => judge.adopt(rules, along),

@@ -69,12 +69,14 @@ const MANY_MISTAKES = 200
 
 /**
  * Holds rule files against the schema, the kinds, the areas (the district's, and those of the file itself) and good
- * sense. Rules with a problem are left out; the others carry what they need of their file's areas.
+ * sense. Rules with a problem are left out; the others carry what they need of their file's areas. `categories`: what
+ * crews may be sent for; undefined for anything.
  */
 export function checkRules(
   texts: readonly RuleText[],
   kinds: Kinds,
   districtAreas: Areas = new Map(),
+  categories?: ReadonlySet<string>,
 ): { readonly rules: readonly Rule[]; readonly problems: readonly Problem[] } {
   const rules: Rule[] = []
   const problems: Problem[] = []
@@ -92,6 +94,7 @@ export function checkRules(
         patience,
         problems.length,
       )
+      if (found.length === 0) found.push(...checkCategory(entry as Rule, categories))
       const other = seen.get(name)
       if (other !== undefined)
         found.push({ path: 'id', message: `is used in ${other} too; expected another` })
@@ -205,6 +208,12 @@ function checkLeaves(rule: Rule, vocabulary: Vocabulary): Found[] {
   )
   if (!looksAtReadings) found.push({ path: 'severity', message: 'looks at no reading, so nothing is judged' })
   return found
+}
+
+function checkCategory({ dispatch }: Rule, categories: ReadonlySet<string> | undefined): Found[] {
+  if (dispatch === undefined || categories === undefined || categories.has(dispatch.category)) return []
+  const message = `"${dispatch.category}" is no category of the district; expected one of ${listed([...categories].sort())}`
+  return [{ path: 'dispatch.category', message }]
 }
 
 function checkTimes(rule: Rule): Found[] {

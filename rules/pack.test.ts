@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadKinds } from '../gateway/model/kinds.ts'
+import { BUILT_IN_CATEGORIES } from './categories.ts'
 import { BUILT_IN_PACKS, loadRules, readRules, RuleError } from './pack.ts'
 import { TestCase } from './testcase.fixture.ts'
 
@@ -47,6 +48,11 @@ describe('the built-in packs', () => {
       if (dispatch !== undefined) categories.set(family!, known.add(dispatch.category))
     }
     expect([...categories].filter(([, found]) => found.size > 1)).toEqual([])
+  })
+
+  test('send crews for the built-in categories, and each of those is one of a pack', () => {
+    const sentFor = packs.flatMap(({ rules }) => rules).flatMap(({ dispatch }) => dispatch?.category ?? [])
+    expect([...new Set(sentFor)].sort()).toEqual(BUILT_IN_CATEGORIES)
   })
 
   test('are all in their README', () => {

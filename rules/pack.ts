@@ -31,7 +31,12 @@ export function problemLine({ file, rule, path, message }: Problem): string {
 }
 
 /** All rules of a folder's YAML files, checked; throws {@link RuleError}. */
-export function loadRules(dir: string, kinds: Kinds, areas?: Areas): readonly Rule[] {
+export function loadRules(
+  dir: string,
+  kinds: Kinds,
+  areas?: Areas,
+  categories?: ReadonlySet<string>,
+): readonly Rule[] {
   const names = namesIn(dir).filter((name) => /\.ya?ml$/.test(name))
   if (names.length === 0) {
     const message = 'holds no rule file; rules.dir expects a folder with at least one .yaml'
@@ -41,6 +46,7 @@ export function loadRules(dir: string, kinds: Kinds, areas?: Areas): readonly Ru
     names.sort().map((name) => join(dir, name)),
     kinds,
     areas,
+    categories,
   )
 }
 
@@ -54,7 +60,12 @@ function namesIn(dir: string): string[] {
 }
 
 /** All rules of the files, checked together; throws {@link RuleError}. */
-export function readRules(files: readonly string[], kinds: Kinds, areas?: Areas): readonly Rule[] {
+export function readRules(
+  files: readonly string[],
+  kinds: Kinds,
+  areas?: Areas,
+  categories?: ReadonlySet<string>,
+): readonly Rule[] {
   const texts: RuleText[] = []
   const problems: Problem[] = []
   for (const file of files) {
@@ -62,7 +73,7 @@ export function readRules(files: readonly string[], kinds: Kinds, areas?: Areas)
     if ('problem' in read) problems.push(read.problem)
     else texts.push({ file, content: read.content })
   }
-  const checked = checkRules(texts, kinds, areas)
+  const checked = checkRules(texts, kinds, areas, categories)
   problems.push(...checked.problems)
   if (problems.length > 0) throw new RuleError(problems)
   return checked.rules

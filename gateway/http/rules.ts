@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { categoriesOf } from '../../rules/categories.ts'
 import { areasOf } from '../district/district.ts'
 import { checkRules, type Problem as Mistake } from '../../rules/check.ts'
 import { parseRuleText } from '../../rules/rule-text.ts'
@@ -81,6 +82,7 @@ const Story = Type.Object({
 /** The rules that readings are judged by: to read, to check, and to change while they run. */
 export function rules(api: Api, { ruleBook, kinds, district }: HttpParts): void {
   const areas = areasOf(district)
+  const categories = categoriesOf(district)
   const tags = ['judging']
   // To check a rule, and to go over to it, takes tens of milliseconds.
   const turns = new Turns()
@@ -239,11 +241,12 @@ export function rules(api: Api, { ruleBook, kinds, district }: HttpParts): void 
       },
     },
     ({ body }) => {
-      if (!('yaml' in body)) return report(checkRules([{ file: 'body', content: body }], kinds, areas))
+      if (!('yaml' in body))
+        return report(checkRules([{ file: 'body', content: body }], kinds, areas, categories))
       const parsed = parseRuleText(body.yaml, MOST_TOKENS)
       if ('mistake' in parsed)
         return report({ rules: [], problems: [{ rule: null, path: '', message: parsed.mistake }] })
-      return report(checkRules([{ file: 'body', content: parsed.content }], kinds, areas))
+      return report(checkRules([{ file: 'body', content: parsed.content }], kinds, areas, categories))
     },
   )
 }

@@ -22,6 +22,8 @@ export interface RuleBookParts {
   readonly kinds: Kinds
   /** Of the district, by name. */
   readonly areas: ReadonlyMap<string, AreaGeometry>
+  /** What crews may be sent for; undefined for anything. */
+  readonly categories?: ReadonlySet<string> | undefined
   /** The ground: rules of the packs, which have passed `checkRules`. */
   readonly packs: readonly Rule[]
   readonly log: Log
@@ -79,7 +81,8 @@ export class RuleBook {
   load(): void {
     for (const change of this.#changes.latest()) this.#latest.set(change.id, change)
     const rules = this.#inForce(this.#latest)
-    for (const problem of this.#check('rules', [...rules.values()])) {
+    // A category that is gone is no reason to lose a rule.
+    for (const problem of this.#check('rules', [...rules.values()], undefined)) {
       this.#parts.log.error({ problem: problemLine(problem) }, 'a stored rule is not valid and left out')
       rules.delete(problem.rule!)
     }
@@ -165,7 +168,7 @@ export class RuleBook {
   #put(action: 'create' | 'change', draft: unknown, by: Author): Rule {
     const newest = this.#newestVersion(idOf(draft))
     const rule = isMapping(draft) ? { ...draft, version: draft['version'] ?? newest + 1 } : draft
-    const problems = this.#check('body', [rule])
+    const problems = this.#check('body', [rule], this.#parts.categories)
     if (problems.length > 0) throw badRule(problems)
     const checked = rule as Rule
     // So that a version always means the same text, wherever an alarm names it.
@@ -209,9 +212,14 @@ export class RuleBook {
     return rules
   }
 
-  #check(file: string, rules: readonly unknown[]): readonly Problem[] {
+  #check(
+    file: string,
+    rules: readonly unknown[],
+    categories: RuleBookParts['categories'],
+  ): readonly Problem[] {
     if (rules.length === 0) return []
-    return checkRules([{ file, content: { rules } }], this.#parts.kinds, this.#parts.areas).problems
+    const { kinds, areas } = this.#parts
+    return checkRules([{ file, content: { rules } }], kinds, areas, categories).problems
   }
 }
 
