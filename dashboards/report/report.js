@@ -15,6 +15,7 @@ let trouble = null
 /** What is on its way, as the outbox told last. @type {any} */
 let status = null
 
+const pendingBar = el('p', { class: 'pending', role: 'status', hidden: true })
 const draft = freshDraft()
 function freshDraft() {
   return {
@@ -70,10 +71,21 @@ function draw() {
   scrollTo(0, status === null ? scrolled : 0)
 }
 
-const pendingBar = el('p', { class: 'pending', role: 'status', hidden: true })
-function showPending({ done }) {
-  pendingBar.hidden = done
-  pendingBar.textContent = words().pending
+/** A report of an earlier visit: in a bar above the form, at its end with the number that it was given. */
+function showPending({ item, waiting, problem, done }) {
+  const w = words()
+  pendingBar.hidden = false
+  pendingBar.className = done && item.ticket !== null ? 'pending done' : 'pending'
+  const text = !done
+    ? waiting
+      ? w.waiting
+      : w.pending
+    : item.ticket === null
+      ? explain(problem)
+      : w.sentBefore
+  pendingBar.replaceChildren(text)
+  if (item.ticket !== null)
+    pendingBar.append(' ', el('a', { href: `/t/${encodeURIComponent(item.ticket)}` }, item.ticket))
 }
 
 function opening() {
