@@ -266,6 +266,8 @@ export const ConfigSchema = Type.Object(
           default: false,
           description: 'send teams the orders of cases whose alarms are all from simulated devices',
         }),
+        whistleReportIn: Duration('30m', 'a department that is called to a case reports in by then'),
+        whistleResolve: Duration('4h', '… and is done by then'),
         reopenWithin: Duration(
           '2h',
           'what happens again so soon after its case was closed is marked as a recurrence of that case',

@@ -210,6 +210,10 @@ export class Gateway {
       reopenWithinMs: durationMs(config.dispatch.reopenWithin),
       consoleUrl: config.console.url.replace(/\/+$/, ''),
       announce: { allowed, allowHttp: config.announce.allowHttp },
+      whistleTimes: {
+        reportInMs: durationMs(config.dispatch.whistleReportIn),
+        resolveMs: durationMs(config.dispatch.whistleResolve),
+      },
     })
     const { alarms, cases, queue } = dispatch
     const evidence = new Evidence({

@@ -1,7 +1,7 @@
 import type { Log } from '../log.ts'
 import type { Publisher } from '../model/pipeline.ts'
 import type { User } from '../model/user.ts'
-import { checkMessage, type ActionOutcome } from './actions.ts'
+import { checkMessage, type ActionMessage, type ActionOutcome } from './actions.ts'
 import type { Queue } from './queue.ts'
 import { actionsOf } from './rights.ts'
 
@@ -43,6 +43,25 @@ export class ActionInbox {
     }
   }
 
+  #act(
+    caseId: string,
+    user: User,
+    action: ActionMessage['action'],
+    request: Omit<ActionMessage, 'case' | 'action'>,
+  ): ActionOutcome {
+    if (action !== 'report_in' && action !== 'done')
+      return this.#queue.act(caseId, user, { action, ...request })
+    const { note, position, files, actionId, ...others } = request
+    const field = Object.keys(others)[0]
+    if (field !== undefined) return { type: 'invalid', field, message: `does not go with ${action}` }
+    return this.#queue.whistles.act(caseId, user.team!, action, user, {
+      ...(note !== undefined && { note }),
+      ...(position !== undefined && { position }),
+      ...(files !== undefined && { files }),
+      ...(actionId !== undefined && { actionId }),
+    })
+  }
+
   #answer(user: User, payload: Uint8Array): Record<string, unknown> {
     const nothing = { case: null, actionId: null, ok: false }
     if (payload.byteLength > PAYLOAD_LIMIT) {
@@ -58,10 +77,10 @@ export class ActionInbox {
     if (!('value' in checked)) {
       return { ...nothing, code: 'invalid', field: checked.field, error: checked.message }
     }
-    const { case: caseId, ...request } = checked.value
+    const { case: caseId, action, ...request } = checked.value
     const about = { case: caseId, actionId: request.actionId ?? null }
     try {
-      return { ...about, ...told(this.#queue.act(caseId, user, request), user) }
+      return { ...about, ...told(this.#act(caseId, user, action, request), user) }
     } catch (error) {
       this.#log.error({ err: error, case: caseId }, 'an action could not be stored')
       return { ...about, ok: false, code: 'unavailable', error: 'could not be stored, send it again' }

@@ -59,7 +59,15 @@ export const ActionRequestSchema = Type.Object(properties, { additionalPropertie
 export type ActionRequest = Static<typeof ActionRequestSchema>
 
 export const ActionMessageSchema = Type.Object(
-  { case: Type.String({ minLength: 1, maxLength: 128 }), ...properties },
+  {
+    case: Type.String({ minLength: 1, maxLength: 128 }),
+    ...properties,
+    // A department's answer to a whistle comes the same way.
+    action: Type.Unsafe<Action | 'report_in' | 'done'>({
+      type: 'string',
+      enum: [...ACTIONS, 'report_in', 'done'],
+    }),
+  },
   { additionalProperties: false },
 )
 export type ActionMessage = Static<typeof ActionMessageSchema>

@@ -105,6 +105,7 @@ export class CaseDesk {
       crew: null,
       teams: [],
       standby: [],
+      called: [],
       queuedAt: now,
       suspendedAt: null,
       suspendedMs: 0,

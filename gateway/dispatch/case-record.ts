@@ -5,6 +5,7 @@ import type { Position } from '../model/reading.ts'
 import { deadlines, type Clocks } from './clocks.ts'
 import { consoleLink, mapLink } from './links.ts'
 import { allowedIn, isOpen } from './transitions.ts'
+import { whistleView, type WhistleRecord } from './whistle-record.ts'
 
 /** A case as the database holds it: what the public {@link Case} is made of. */
 export interface CaseRecord extends Clocks {
@@ -32,6 +33,8 @@ export interface CaseRecord extends Clocks {
   readonly teams: readonly string[]
   /** Teams that it went up from since it was assigned. */
   readonly standby: readonly string[]
+  /** Teams that hold the order because of whistles. */
+  readonly called: readonly string[]
   /** Every alarm of it is over. */
   readonly backToNormal: boolean
   /** The case of the same family and site that was closed shortly before. */
@@ -43,12 +46,16 @@ export interface CaseRecord extends Clocks {
 
 /**
  * The teams that hold an order for the case: the one that answers for it, the one that works on it, and while
- * nobody does those that it went up from.
+ * nobody does those that it went up from, and those whom a whistle has called.
  */
-export function holders(record: Pick<CaseRecord, 'state' | 'team' | 'crew' | 'standby'>): readonly string[] {
+export function holders(
+  record: Pick<CaseRecord, 'state' | 'team' | 'crew' | 'standby' | 'called'>,
+): readonly string[] {
   if (!isOpen(record.state)) return []
   const waiting = record.crew === null ? record.standby : []
-  return [...new Set([record.team, record.crew, ...waiting])].filter((team) => team !== null)
+  return [...new Set([record.team, record.crew, ...waiting, ...record.called])].filter(
+    (team) => team !== null,
+  )
 }
 
 function proposalOf({ state, backToNormal }: CaseRecord): Proposal | null {
@@ -61,6 +68,7 @@ export function caseView(
   record: CaseRecord,
   alarms: readonly string[],
   timeline: readonly TimelineEntry[],
+  whistles: readonly WhistleRecord[],
   consoleUrl: string,
 ): Case {
   return {
@@ -96,5 +104,7 @@ export function caseView(
     proposal: proposalOf(record),
     previous: record.previous,
     recurrence: record.previous !== null,
+    called: record.called,
+    whistles: whistles.map(whistleView),
   }
 }

@@ -1,12 +1,13 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
 import { CHAIN_START, chainHash, keepable, type ChainedEntry } from '../evidence/chain.ts'
 import type { Severity } from '../model/alarm.ts'
-import type { Action, Case, CaseState, DeadlineColour, Proposal, TimelineEntry } from '../model/case.ts'
+import type { Case, CaseState, DeadlineColour, Proposal, TimelineEntry } from '../model/case.ts'
 import type { Database } from '../registry/database.ts'
 import { nextColour } from './clocks.ts'
 import { CASE_STEPS } from './case-steps.ts'
 import { caseView, type CaseRecord } from './case-record.ts'
 import { Selection, type Page, type Place } from './selection.ts'
+import { WhistleBook } from './whistle-book.ts'
 
 export interface CaseFilter {
   /** Any of these states. */
@@ -112,7 +113,8 @@ const COLUMNS = `id, family, site, street, grid, category, title, position, seve
   respond_ms AS respondMs, arrive_ms AS arriveMs, resolve_ms AS resolveMs,
   suspended_at AS suspendedAt, suspended_ms AS suspendedMs, responded_at AS respondedAt, arrived_at AS arrivedAt,
   deadline_colour AS deadlineColour, supervised, close_code AS closeCode, simulated, version,
-  closed_at AS closedAt, teams, standby, back_to_normal AS backToNormal, previous`
+  closed_at AS closedAt, teams, standby, called,
+  back_to_normal AS backToNormal, previous`
 
 /** What `proposal` comes to, see `caseView`. */
 const PROPOSED: Readonly<Record<Proposal, string>> = {
@@ -122,6 +124,7 @@ const PROPOSED: Readonly<Record<Proposal, string>> = {
 
 /** Cases, their timelines and the actions that were counted. Every change goes through {@link save}. */
 export class Cases {
+  readonly whistles: WhistleBook
   readonly #database: Database
   readonly #consoleUrl: string
   readonly #get: StatementSync
@@ -152,6 +155,8 @@ export class Cases {
     database.migrate('case-steps-1', CASE_STEPS)
 
     database.migrate('cases-life-1', LIFE)
+    database.migrate('cases-life-2', `ALTER TABLE cases ADD COLUMN called TEXT NOT NULL DEFAULT '[]'`)
+    this.whistles = new WhistleBook(database)
     const sql = database.sql
     this.#database = database
     this.#consoleUrl = consoleUrl
@@ -160,15 +165,15 @@ export class Cases {
     this.#insert = sql.prepare(
       `INSERT INTO cases (severity, state, suspended_from, level, team, crew, respond_ms, arrive_ms, resolve_ms,
         suspended_at, suspended_ms, responded_at, arrived_at, deadline_colour, next_colour_at, supervised,
-        close_code, simulated, closed_at, teams, standby, back_to_normal, version,
+        close_code, simulated, closed_at, teams, standby, called, back_to_normal, version,
         id, family, site, street, grid, category, title, position, queued_at, previous)
-        VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+        VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
     )
     this.#update = sql.prepare(
       `UPDATE cases SET severity = ?, state = ?, suspended_from = ?, level = ?, team = ?, crew = ?, respond_ms = ?,
         arrive_ms = ?, resolve_ms = ?, suspended_at = ?, suspended_ms = ?, responded_at = ?, arrived_at = ?,
         deadline_colour = ?, next_colour_at = ?, supervised = ?, close_code = ?, simulated = ?,
-        closed_at = ?, teams = ?, standby = ?, back_to_normal = ?, version = ? WHERE id = ?`,
+        closed_at = ?, teams = ?, standby = ?, called = ?, back_to_normal = ?, version = ? WHERE id = ?`,
     )
     this.#addEntry = sql.prepare(
       'INSERT INTO case_timeline (case_id, number, entry, hash) VALUES (?, ?, ?, ?)',
@@ -325,11 +330,11 @@ export class Cases {
   }
 
   /** The action that the actor has sent before under this id, if any. */
-  actionOf(caseId: string, actor: string, actionId: string): Action | undefined {
-    return this.#action.get(caseId, actor, actionId)?.['action'] as Action | undefined
+  actionOf(caseId: string, actor: string, actionId: string): string | undefined {
+    return this.#action.get(caseId, actor, actionId)?.['action'] as string | undefined
   }
 
-  countAction(caseId: string, actor: string, actionId: string, action: Action): void {
+  countAction(caseId: string, actor: string, actionId: string, action: string): void {
     this.#addAction.run(caseId, actor, actionId, action)
   }
 
@@ -396,7 +401,7 @@ export class Cases {
     const timeline = this.#timeline
       .all(record.id)
       .map((row) => JSON.parse(row['entry'] as string) as TimelineEntry)
-    return caseView(record, alarms, timeline, this.#consoleUrl)
+    return caseView(record, alarms, timeline, this.whistles.of(record.id), this.#consoleUrl)
   }
 }
 
@@ -408,6 +413,7 @@ function recordOf(row: Record<string, unknown>): CaseRecord {
     simulated: row['simulated'] === 1,
     teams: JSON.parse(row['teams'] as string),
     standby: JSON.parse(row['standby'] as string),
+    called: JSON.parse(row['called'] as string),
     backToNormal: row['backToNormal'] === 1,
   }
 }
@@ -436,6 +442,7 @@ function changing(record: CaseRecord): SQLInputValue[] {
     record.closedAt,
     JSON.stringify(record.teams),
     JSON.stringify(record.standby),
+    JSON.stringify(record.called),
     record.backToNormal ? 1 : 0,
     record.version,
   ]

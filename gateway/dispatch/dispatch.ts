@@ -13,6 +13,7 @@ import { Cases } from './cases.ts'
 import { Precisions } from './precision.ts'
 import { Queue } from './queue.ts'
 import { Supervision } from './supervision.ts'
+import type { WhistleTimes } from './whistles.ts'
 
 export interface DispatchOptions {
   readonly database: Database
@@ -30,6 +31,7 @@ export interface DispatchOptions {
   readonly consoleUrl: string
   /** Where announcements may go beside the public internet, and whether unencrypted. */
   readonly announce: { readonly allowed: readonly Range[]; readonly allowHttp: boolean }
+  readonly whistleTimes: WhistleTimes
 }
 
 /** Everything between an alarm and the people who answer for it: only wiring. */

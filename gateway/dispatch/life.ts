@@ -182,7 +182,7 @@ function escalate(record: CaseRecord, route: Route): CaseRecord {
 function entryFor({ record: before, request, user, now }: Wish, after: CaseRecord): TimelineEntry {
   const position = (request.position as Position | undefined) ?? null
   const publicNote = plainText(request.publicNote ?? '', PUBLIC_NOTE_LIMIT)
-  const away = position === null || before.position === null ? 0 : distanceMetres(position, before.position)
+  const away = offSiteMetres(position, before.position)
   return {
     at: now,
     actor: user.name,
@@ -192,7 +192,7 @@ function entryFor({ record: before, request, user, now }: Wish, after: CaseRecor
     files: request.files ?? [],
     ...(request.action === 'assign' || after.team !== before.team ? { team: after.team } : {}),
     ...(request.action === 'accept' && after.crew !== null ? { crew: after.crew } : {}),
-    ...(away > ON_SITE_LIMIT ? { offSite: Math.round(away) } : {}),
+    ...(away === null ? {} : { offSite: away }),
     ...(request.action === 'extend' ? { until: request.until! } : {}),
     ...(request.action === 'close' ? { code: request.code! } : {}),
     ...(publicNote === '' ? {} : { publicNote }),
@@ -204,7 +204,13 @@ export function noted(at: number, action: string, more: Partial<TimelineEntry> =
   return { at, actor: 'gateway', action, note: null, position: null, files: [], ...more }
 }
 
-function isOnEarth(position: readonly number[]): boolean {
+/** Metres between where somebody is and the site, when that is too far to be believed; else null. */
+export function offSiteMetres(position: Position | null, site: Position | null): number | null {
+  const away = position === null || site === null ? 0 : distanceMetres(position, site)
+  return away > ON_SITE_LIMIT ? Math.round(away) : null
+}
+
+export function isOnEarth(position: readonly number[]): boolean {
   return Math.abs(position[0]!) <= 180 && Math.abs(position[1]!) <= 90
 }
 

@@ -79,6 +79,8 @@ test('a firing alarm opens a case that is routed and on the clock', () => {
     previous: null,
     reports: 0,
     recurrence: false,
+    called: [],
+    whistles: [],
   })
   expect(stage.alarms.get(alarm().id)?.case).toBe(id)
 })

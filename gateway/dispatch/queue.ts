@@ -21,6 +21,7 @@ import { raised, takeStep } from './life.ts'
 import { rank, type Finding } from './opening.ts'
 import { actionsOf, hasInHand, isInScope, mayDo } from './rights.ts'
 import { nextState } from './transitions.ts'
+import { WHISTLE_TIMES, Whistles, type WhistleTimes } from './whistles.ts'
 import { teamFor, type Route } from '../district/routing.ts'
 
 /** Where nobody says otherwise, ms. */
@@ -38,6 +39,8 @@ export interface QueueParts {
   readonly callsForSimulated?: boolean
   /** What happens again so soon after its case was closed is called a recurrence of it, ms. */
   readonly reopenWithinMs?: number
+  /** For departments that are called. */
+  readonly whistleTimes?: WhistleTimes
 }
 
 /**
@@ -45,6 +48,7 @@ export interface QueueParts {
  * case at the desk, every change goes through the keeper, and the watch looks when something is due.
  */
 export class Queue implements AlarmBook, Part {
+  readonly whistles: Whistles
   readonly #parts: QueueParts
   readonly #keeper: CaseKeeper
   readonly #desk: CaseDesk
@@ -60,7 +64,14 @@ export class Queue implements AlarmBook, Part {
     const routeAt = (now: number) => this.#routeAt(now)
     this.#desk = new CaseDesk({ ...parts, keeper: this.#keeper, routeAt, reopenWithinMs })
     const deadlines = new CaseDeadlines(database, cases, this.#keeper, routeAt)
-    this.#watch = new DeadlineWatch([deadlines], clock, log)
+    this.whistles = new Whistles({
+      ...parts,
+      keeper: this.#keeper,
+      routeAt,
+      times: parts.whistleTimes ?? WHISTLE_TIMES,
+      isOfCase: (caseId, file) => this.#isOfCase(caseId, file),
+    })
+    this.#watch = new DeadlineWatch([deadlines, this.whistles], clock, log)
     this.#keeper.onTold(() => this.#watch.arm())
   }
 
@@ -169,6 +180,10 @@ export class Queue implements AlarmBook, Part {
       const next = nextState(record.state, action, record.suspendedFrom)
       if (next === undefined || !hasInHand(user, record, action))
         return this.#conflict(record, user, action, `cannot ${action} a case that is ${record.state}`)
+      if (action === 'verify' && record.called.length > 0) {
+        const message = `cannot verify while ${record.called.join(', ')} is still called; withdraw the whistle or wait`
+        return this.#conflict(record, user, null, message)
+      }
       if (expectedVersion !== undefined && expectedVersion !== record.version)
         return this.#conflict(record, user, null, `the case is at version ${record.version} by now`)
       const stranger = request.files?.find((file) => !this.#isOfCase(caseId, file))

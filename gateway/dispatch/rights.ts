@@ -49,13 +49,23 @@ export function hasInHand(user: User, { team, crew, standby }: InHand, action: A
   return action === 'accept' && crew === null && standby.includes(user.team)
 }
 
-/** What the user may do with the case as it is. */
+/** Who may call departments to a case. */
+export function mayWhistle(user: User): boolean {
+  return SUPERVISOR.includes(user.role)
+}
+
+/** What the user may do with the case as it is; nothing is verified that a department still works on. */
 export function actionsOf(
   user: User,
-  found: InHand & Pick<Case, 'street' | 'teams'> & { readonly state: CaseState },
+  found: InHand & Pick<Case, 'street' | 'teams' | 'called'> & { readonly state: CaseState },
 ): Action[] {
   if (!isInScope(user, found)) return []
-  return allowedIn(found.state).filter((action) => mayDo(user, action) && hasInHand(user, found, action))
+  return allowedIn(found.state).filter(
+    (action) =>
+      mayDo(user, action) &&
+      hasInHand(user, found, action) &&
+      (action !== 'verify' || found.called.length === 0),
+  )
 }
 
 /** The scope as a filter for lists of cases. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { ACTIONS, CASE_STATES, CLOSE_CODES, DEADLINE_COLOURS } from '../model/case.ts'
-import { entryTerm, NOTES, TERMS, WHISTLE_ACTIONS, WHISTLE_STATES } from './terms.ts'
+import { WHISTLE_ACTIONS, WHISTLE_STATES } from '../model/whistle.ts'
+import { entryTerm, NOTES, TERMS } from './terms.ts'
 
 test.each([
   ['state', CASE_STATES],

@@ -1,6 +1,7 @@
 import type { Severity } from '../model/alarm.ts'
 import type { Action, CaseState, ClockName, CloseCode, DeadlineColour } from '../model/case.ts'
 import type { Level } from '../model/district.ts'
+import type { WhistleAction, WhistleState } from '../model/whistle.ts'
 
 /**
  * What the words of a case's life are called, in Chinese as grid officers know them (GB/T 30428.8: 立案、处置和结案;
@@ -43,12 +44,6 @@ export const NOTES = [
   'whistle_red',
 ] as const
 export type Note = (typeof NOTES)[number]
-
-export const WHISTLE_STATES = ['blown', 'reported_in', 'done', 'withdrawn'] as const
-export type WhistleState = (typeof WHISTLE_STATES)[number]
-
-export const WHISTLE_ACTIONS = ['report_in', 'done', 'withdraw'] as const
-export type WhistleAction = (typeof WHISTLE_ACTIONS)[number]
 
 export const TERMS = {
   state: {

@@ -1,4 +1,5 @@
 import { ACTIONS, type Action, type CaseState } from '../model/case.ts'
+import { WHISTLE_ACTIONS, type WhistleAction, type WhistleState } from '../model/whistle.ts'
 
 /** Where a `resume` leads: the state that the case was suspended in. */
 type Next = CaseState | 'suspended from'
@@ -52,6 +53,24 @@ export const TRANSITIONS: Readonly<Record<CaseState, Readonly<Partial<Record<Act
  */
 export const BY_GATEWAY: Readonly<Partial<Record<CaseState, Readonly<Partial<Record<Action, CaseState>>>>>> =
   { queued: { close: 'closed' } }
+
+/** The life of a whistle: a department reports in before it is done; it may be withdrawn until then. */
+export const WHISTLE_TRANSITIONS: Readonly<
+  Record<WhistleState, Readonly<Partial<Record<WhistleAction, WhistleState>>>>
+> = {
+  blown: { report_in: 'reported_in', withdraw: 'withdrawn' },
+  reported_in: { done: 'done', withdraw: 'withdrawn' },
+  done: {},
+  withdrawn: {},
+}
+
+export function whistleAllows(state: WhistleState): WhistleAction[] {
+  return WHISTLE_ACTIONS.filter((action) => WHISTLE_TRANSITIONS[state][action] !== undefined)
+}
+
+export function nextWhistleState(state: WhistleState, action: WhistleAction): WhistleState | undefined {
+  return WHISTLE_TRANSITIONS[state][action]
+}
 
 /** In the order of a case's life. */
 export function allowedIn(state: CaseState): Action[] {

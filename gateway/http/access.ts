@@ -28,6 +28,8 @@ export const OVERVIEW: Access = { roles: ['admin', 'district', 'viewer'] }
 export const STREETS: Access = { roles: ['admin', 'district', 'street', 'viewer'] }
 /** Everybody who reads, each within its scope. */
 export const READERS: Access = { roles: ['admin', 'district', 'street', 'team', 'viewer'] }
+/** Those who answer for a street or more, each within its scope. */
+export const SUPERVISORS: Access = { roles: ['admin', 'district', 'street'] }
 /** Those who move cases, each within its scope. */
 export const ACTORS: Access = { roles: ['admin', 'district', 'street', 'team'] }
 /** Everybody about themselves: what they ask for or change is their own. */

@@ -92,6 +92,32 @@ describe('acting on a case', () => {
     expect((await act(id, { action: 'supervise' })).body).toMatchObject({ may: allowed })
   })
 
+  test('a street calls a department, which reports in and is done', async () => {
+    const id = await opened('fume-whistle')
+    const path = `/api/v1/cases/${id}/whistles`
+    const call = (to: string, by: string, body: object) => site.call('POST', path + to, { token: by, body })
+    const street = await site.person('tao', 'street', { street: 'wenfeng' })
+    const department = await site.person('zhou', 'team', { team: 'river-team' })
+    expect((await site.call('GET', `/api/v1/cases/${id}`, { token: department })).status).toBe(404)
+    expect((await call('', crew, { departments: ['river-team'], note: 'x' })).status).toBe(403)
+    expect((await call('', street, { departments: ['river-team'], note: ' ' })).status).toBe(400)
+    const blown = await call('', street, { departments: ['river-team'], note: 'foam', reportIn: '10m' })
+    expect(blown.body).toMatchObject({ called: ['river-team'], whistles: [{ state: 'blown', by: 'tao' }] })
+    expect((await call('', street, { departments: ['river-team'], note: 'foam' })).body).toMatchObject({
+      status: 409,
+      by: 'tao',
+      team: 'river-team',
+    })
+    const here = { position: [120.8239, 32.0616] }
+    expect((await call('/river-team/report-in', department, {})).status).toBe(400)
+    expect((await call('/river-team/done', department, { note: 'early' })).status).toBe(409)
+    expect((await call('/river-team/report-in', department, here)).status).toBe(200)
+    const done = await call('/river-team/done', department, { note: 'skimmed off' })
+    expect(done.body).toMatchObject({ called: [], whistles: [{ state: 'done' }], may: [] })
+    expect((await call('/river-team/withdraw', street, { note: 'late' })).status).toBe(409)
+    expect((await call('/nobody/withdraw', street, { note: 'x' })).status).toBe(404)
+  })
+
   test('the supervision list shows it to those who supervise, each within its scope', async () => {
     const id = await opened('fume-watched')
     await act(id, { action: 'supervise' })

@@ -1,16 +1,16 @@
 import { Type } from 'typebox'
-import { ActionRequestSchema, type ActionOutcome } from '../dispatch/actions.ts'
-import { actionsOf, readableBy } from '../dispatch/rights.ts'
-import { CASE_STATES, DEADLINE_COLOURS, PROPOSALS, type Case } from '../model/case.ts'
-import type { User } from '../model/user.ts'
+import { ActionRequestSchema } from '../dispatch/actions.ts'
+import { readableBy } from '../dispatch/rights.ts'
+import { CASE_STATES, DEADLINE_COLOURS, PROPOSALS } from '../model/case.ts'
 import { ACTORS, READERS } from './access.ts'
 import { userOf } from './auth.ts'
+import { answerOf, forUser } from './case-answer.ts'
 import { Instant, instant } from './instant.ts'
 import { Page, pageQuery, readCursor, writeCursor } from './paging.ts'
 import type { HttpParts } from './parts.ts'
 import { Problem } from './problem.ts'
 import type { Api } from './route.ts'
-import { OwnCaseShape, Severity, type OwnCase } from './shapes.ts'
+import { OwnCaseShape, Severity } from './shapes.ts'
 import { within } from './within.ts'
 
 const Text = Type.Optional(Type.String({ maxLength: 64 }))
@@ -104,33 +104,6 @@ export function cases(api: Api, { cases, queue }: HttpParts): void {
       return forUser(user, answerOf(outcome, request.body.expectedVersion))
     },
   )
-}
-
-export function forUser(user: User, found: Case): OwnCase {
-  return { ...found, may: actionsOf(user, found) }
-}
-
-function answerOf(outcome: ActionOutcome, expectedVersion: number | undefined): Case {
-  switch (outcome.type) {
-    case 'ok':
-      return outcome.case
-    case 'not_found':
-      throw new Problem('not_found')
-    case 'forbidden':
-      throw new Problem('forbidden', outcome.message)
-    case 'conflict': {
-      const outdated = expectedVersion !== undefined && expectedVersion !== outcome.version
-      const code = outdated ? 'version_conflict' : 'action_not_allowed'
-      const { message, state, version, allowed, doer } = outcome
-      throw new Problem(code, message, { state, version, allowed: [...allowed], ...doer })
-    }
-    case 'invalid':
-      throw new Problem('bad_request', `body/${outcome.field}: ${outcome.message}`, {
-        errors: [{ where: `body/${outcome.field}`, what: outcome.message }],
-      })
-    default:
-      return outcome satisfies never
-  }
 }
 
 function placeOf(cursor: string) {

@@ -53,6 +53,7 @@ import { tokens } from './tokens.ts'
 import { supervision } from './supervision.ts'
 import { tickets } from './tickets.ts'
 import { users } from './users.ts'
+import { whistles } from './whistles.ts'
 
 /** A request must be complete by then, ms: a client that trickles its bytes does not hold a socket … */
 const REQUEST_TIMEOUT = 30_000
@@ -185,6 +186,7 @@ export class HttpServer implements Part {
     await publicReports(app, parts)
     places(app, parts)
     await reportPages(app)
+    whistles(app, parts)
     precision(app, parts)
     accountability(app, parts)
     suggestion(app, parts)

@@ -13,6 +13,7 @@ import {
 } from '../model/case.ts'
 import { PositionSchema } from '../model/device.ts'
 import { FLAGS } from '../model/reading.ts'
+import { WHISTLE_ACTIONS, WHISTLE_STATES } from '../model/whistle.ts'
 import type { LiveReading } from './live-readings.ts'
 
 /** The model's records as the API shows them: what the OpenAPI document says of them. */
@@ -83,6 +84,7 @@ const caseFields = {
       code: Type.Optional(Type.Enum(CLOSE_CODES)),
       publicNote: Type.Optional(Type.String({ description: 'what those who reported it are told' })),
       report: Type.Optional(Type.Enum(REPORT_SOURCES, { description: "a person's report, and how it came" })),
+      department: Type.Optional(Type.String({ description: 'whose whistle it is about' })),
       clock: Type.Optional(Type.Enum(CLOCK_NAMES, { description: 'whose deadline colour came up' })),
       reason: Type.Optional(AlarmEnd),
     }),
@@ -106,6 +108,25 @@ const caseFields = {
   ),
   previous: Nullable(
     Type.String({ description: 'the case of the same matter that was closed shortly before' }),
+  ),
+  called: Type.Array(Type.String(), {
+    description: 'teams that whistles have called and that are not done; it cannot be verified before',
+  }),
+  whistles: Type.Array(
+    Type.Object({
+      department: Type.String(),
+      state: Type.Enum(WHISTLE_STATES),
+      by: Type.String({ description: 'who blew it' }),
+      at: Time('and when'),
+      note: Type.String(),
+      reportBy: Time('deadline to report in'),
+      resolveBy: Time('deadline to be done'),
+      deadlineColour: Type.Enum(DEADLINE_COLOURS),
+      reportedAt: Nullable(Type.Integer()),
+      position: Nullable(PositionSchema),
+      endedAt: Nullable(Type.Integer({ description: 'when it was done or withdrawn' })),
+      allowed: Type.Array(Type.Enum(WHISTLE_ACTIONS)),
+    }),
   ),
   recurrence: Type.Boolean({ description: 'it has such a previous case' }),
 }

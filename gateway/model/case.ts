@@ -1,5 +1,6 @@
 import type { AlarmEnd, Severity } from './alarm.ts'
 import type { Position } from './reading.ts'
+import type { Whistle } from './whistle.ts'
 
 export const CASE_STATES = [
   'queued',
@@ -72,6 +73,8 @@ export interface TimelineEntry {
   readonly report?: ReportSource
   /** Whose deadline colour came up. */
   readonly clock?: ClockName
+  /** The department whose whistle it is about. */
+  readonly department?: string
   /** Why the gateway cleared the alarm, where its condition did not end by itself. */
   readonly reason?: AlarmEnd
 }
@@ -121,4 +124,8 @@ export interface Case {
   /** The case of the same matter that was closed shortly before this one was opened. */
   readonly previous: string | null
   readonly recurrence: boolean
+  /** Teams that hold the order because of whistles: departments that are not done, and who oversees late ones. */
+  readonly called: readonly string[]
+  /** In the order in which they were blown. */
+  readonly whistles: readonly Whistle[]
 }

@@ -70,6 +70,10 @@ export const CategorySchema = Type.Object(
     resolve: Type.Optional(Duration),
     /** Teams of level department that may be whistled for; all of them when absent. */
     departments: Type.Optional(Type.Array(Identifier, { minItems: 1, maxItems: 100, uniqueItems: true })),
+    /** Allowed times of a department from the whistle on; the configuration's when absent. */
+    whistle: Type.Optional(
+      Type.Object({ reportIn: Type.Optional(Duration), resolve: Type.Optional(Duration) }, strict),
+    ),
   },
   strict,
 )
