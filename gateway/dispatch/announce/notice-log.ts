@@ -40,8 +40,9 @@ export class NoticeLog {
     this.#append.run(JSON.stringify(notice))
   }
 
+  /** Row by row: whoever wants the first one only, reads no more. */
   *after(seq: number, limit: number): Generator<Logged> {
-    for (const row of this.#after.all(seq, limit)) {
+    for (const row of this.#after.iterate(seq, limit)) {
       yield { seq: row['seq'] as number, notice: JSON.parse(row['notice'] as string) as Notice }
     }
   }

@@ -56,18 +56,18 @@ export class Receiver {
   }
 }
 
+interface CloudEvent {
+  readonly id: string
+  readonly type: string
+  readonly subject: string
+  readonly data: unknown
+}
+
 /** Checks the signature as a receiver should, with the library of Standard Webhooks; throws when it is wrong. */
-export function verified(
-  { body, headers }: Received,
-  secret: string,
-): { id: string; type: string; data: unknown } {
+export function verified({ body, headers }: Received, secret: string): CloudEvent {
   const signed = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]))
   return new Webhook(secret, secret.startsWith('whsec_') ? undefined : { format: 'raw' }).verify(
     body,
     signed,
-  ) as {
-    id: string
-    type: string
-    data: unknown
-  }
+  ) as CloudEvent
 }
