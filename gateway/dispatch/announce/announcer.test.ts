@@ -111,6 +111,17 @@ test('every change of a case that is news is told once, in its order, signed, wi
   expect(told[3]!.data).toMatchObject({ colour: 'red', case: { id, version: 5 } })
 })
 
+test('an alarm that joins is no news, one that makes the case worse is', async () => {
+  subscribe()
+  open(1)
+  const { site } = stage.cases.list({}, 10).items[0]!
+  stage.queue.record(alarm({ id: 'same', site }), rule, stage.clock.now())
+  stage.queue.record(alarm({ id: 'worse', site, severity: 'red' }), rule, stage.clock.now())
+  await until(() => receiver.received.length === 2)
+  await quiet()
+  expect(typesOf()).toEqual(['opened', 'raised'])
+})
+
 test('what a transaction takes back is told to nobody', async () => {
   subscribe()
   expect(() =>

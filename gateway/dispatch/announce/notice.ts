@@ -1,5 +1,6 @@
 import type { ClockName, DeadlineColour } from '../../model/case.ts'
 import { withoutNumbers } from '../../people/plain-text.ts'
+import { rank } from '../opening.ts'
 import type { CaseChange } from '../case-change.ts'
 import type { CaseRecord } from '../case-record.ts'
 import { deadlines, runningClock, type Deadlines } from '../clocks.ts'
@@ -20,8 +21,6 @@ export type NoticeEvent = (typeof EVENTS)[number]
 
 /** The event that an entry of the timeline is; entries that are not here are told to nobody outside. */
 const EVENT_OF: ReadonlyMap<string, NoticeEvent> = new Map([
-  ['opened', 'opened'],
-  ['severity_raised', 'raised'],
   ['deadline_blue', 'escalated'],
   ['deadline_yellow', 'escalated'],
   ['deadline_red', 'escalated'],
@@ -82,11 +81,11 @@ export interface Notice {
  * one that was only simulated until now.
  */
 export function noticesOf({ before, after, entries }: CaseChange, now: number): Notice[] {
-  if (before === null || (before.simulated && !after.simulated)) return [openedBy(after, now)]
+  if (before === null || (before.simulated && !after.simulated)) return [byGateway('opened', after, now)]
   const told = new Map<NoticeEvent, Notice>()
   for (const entry of entries) {
     const event = EVENT_OF.get(entry.action)
-    if (event === undefined || event === 'opened') continue
+    if (event === undefined) continue
     const colour = /^deadline_(blue|yellow|red)$/.exec(entry.action)?.[1] as DeadlineColour | undefined
     told.set(event, {
       id: `${after.id}:${after.version}:${event}`,
@@ -99,6 +98,8 @@ export function noticesOf({ before, after, entries }: CaseChange, now: number): 
       case: factsOf(after),
     })
   }
+  // An alarm that joins may make it worse without an entry that says so.
+  if (rank(after.severity) > rank(before.severity)) told.set('raised', byGateway('raised', after, now))
   return EVENTS.flatMap((event) => told.get(event) ?? [])
 }
 
@@ -107,15 +108,9 @@ function noteOf(note: string | null): string | null {
   return note === null ? null : withoutNumbers(note).slice(0, NOTE_LIMIT).toWellFormed()
 }
 
-function openedBy(record: CaseRecord, at: number): Notice {
-  return {
-    id: `${record.id}:${record.version}:opened`,
-    event: 'opened',
-    at,
-    actor: 'gateway',
-    note: null,
-    case: factsOf(record),
-  }
+function byGateway(event: NoticeEvent, record: CaseRecord, at: number): Notice {
+  const id = `${record.id}:${record.version}:${event}`
+  return { id, event, at, actor: 'gateway', note: null, case: factsOf(record) }
 }
 
 function factsOf(record: CaseRecord): CaseFacts {
