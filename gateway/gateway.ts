@@ -15,6 +15,7 @@ import { Dispatch } from './dispatch/dispatch.ts'
 import { categoriesOf } from '../rules/categories.ts'
 import { areasOf, loadDistrict } from './district/district.ts'
 import { streetsOf } from './district/routing.ts'
+import { AtSites } from './district/site-attributes.ts'
 import { Captures } from './evidence/captures.ts'
 import { Evidence } from './evidence/evidence.ts'
 import { historianConsumer } from './historian/historian.ts'
@@ -273,7 +274,7 @@ export class Gateway {
         latenessMs: durationMs(config.rules.lateness),
         staleAfterMs: durationMs(config.rules.staleAfter),
       },
-      devices,
+      devices: new AtSites(district).directory(devices),
       world: { kinds, areas },
       clock,
       log,

@@ -119,7 +119,7 @@ export class Live {
         list('/devices', DEVICES_SHOWN),
         list('/kinds', 1000),
         list('/rules', 1000),
-        call('GET', '/district'),
+        call('GET', '/district?rosters=false'),
       ])
       const byId = (items) => new Map(items.map((item) => [item.id, item]))
       this.cases = byId(cases)

@@ -2,6 +2,7 @@ import { Replay, warmUpMs, type Change } from '../../rules/backtest.ts'
 import type { Bounds } from '../../rules/engine.ts'
 import { devicesBehind } from '../../rules/links.ts'
 import { planLinkedRules, planRules, type Plan, type World } from '../../rules/plan.ts'
+import { AtSites } from '../district/site-attributes.ts'
 import type { Alarm } from '../model/alarm.ts'
 import { isSimulated, type Device } from '../model/device.ts'
 import type { District } from '../model/district.ts'
@@ -77,7 +78,8 @@ export async function backTest(
   signal?: AbortSignal,
 ): Promise<BackTest> {
   const { rules, from, to, manning } = request
-  const devices = sources.registry.devices()
+  const sites = new AtSites(sources.district)
+  const devices = new Map([...sources.registry.devices()].map(([id, device]) => [id, sites.of(device)]))
   const run = new Run(request, sources, devices, progress, signal)
   const subjects = await run.subjects()
   for (const subject of subjects) await run.judge(subject, subjects.length)

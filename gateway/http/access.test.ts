@@ -108,6 +108,8 @@ const ALLOWED: Record<string, readonly (Role | 'device')[]> = {
   'GET /api/v1/subscriptions/dead-letters': ['admin', 'district', 'street'],
   'POST /api/v1/subscriptions/dead-letters/:id/retry': ['admin', 'district', 'street'],
   'GET /api/v1/district': EVERYONE,
+  'GET /api/v1/sites': EVERYONE,
+  'GET /api/v1/sites/:id': EVERYONE,
   'GET /api/v1/kinds': EVERYONE,
   'GET /api/v1/terms': EVERYONE,
   'GET /api/v1/events': EVERYONE,

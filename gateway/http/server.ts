@@ -15,6 +15,7 @@ import { commands } from './commands.ts'
 import { serveConsole } from './console.ts'
 import { devices } from './devices.ts'
 import { district } from './district.ts'
+import { sites } from './sites.ts'
 import { evidence } from './evidence.ts'
 import { EventStream } from './event-stream.ts'
 import { events } from './events.ts'
@@ -192,6 +193,7 @@ export class HttpServer implements Part {
     suggestion(app, parts)
     subscriptions(app, parts)
     district(app, parts)
+    sites(app, parts)
     drivenClock(app, parts)
     sessions(app, parts)
     ownSessions(app, parts)

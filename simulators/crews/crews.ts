@@ -76,7 +76,7 @@ export class Crews {
 
   /** Lets the crews and their officer in, and has them listen. */
   async start(): Promise<void> {
-    const { teams, streets } = (await this.#call('GET', '/api/v1/district')) as {
+    const { teams, streets } = (await this.#call('GET', '/api/v1/district?rosters=false')) as {
       teams: Team[]
       streets: Street[]
     }
