@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   load: async () => (await import('./load.ts')).loadCommand(),
   hj212: async () => (await import('./hj212.ts')).hj212Command(),
   audit: async () => (await import('./audit.ts')).auditCommand(),
+  case: async () => (await import('./case.ts')).caseCommand(),
   journal: async () => (await import('./journal.ts')).journalCommand(),
   report: async () => (await import('./report.ts')).reportCommand(),
   user: async () => (await import('./user.ts')).userCommand(),

@@ -17,6 +17,7 @@ import { areasOf, loadDistrict } from './district/district.ts'
 import { streetsOf } from './district/routing.ts'
 import { AtSites } from './district/site-attributes.ts'
 import { Captures } from './evidence/captures.ts'
+import { EvidenceKey } from './evidence/evidence-key.ts'
 import { Evidence } from './evidence/evidence.ts'
 import { historianConsumer } from './historian/historian.ts'
 import { Recorder } from './historian/recorder.ts'
@@ -229,6 +230,8 @@ export class Gateway {
     await this.#run(evidence)
     const { strangers: desk, limits } = dispatch.people
     const photos = new StrangerPhotos({ database, desk, evidence, limits, clock })
+    const evidenceKey = new EvidenceKey(join(dataDir, 'pki', 'evidence'))
+    evidenceKey.load()
     const recorder = new Recorder({ journal, journalFile, config: config.historian, dataDir, alarms, log })
     await this.#run(recorder)
     queue.onAlarm(() => recorder.notifyAlarms())
@@ -405,6 +408,7 @@ export class Gateway {
       captures,
       people: dispatch.people,
       photos,
+      evidenceKey,
       publisher: broker,
       maxMessageBytes: config.mqtt.maxPacketBytes,
       messagesPerSecond: config.mqtt.messagesPerSecond,

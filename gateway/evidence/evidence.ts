@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { StatementSync } from 'node:sqlite'
 import { Readable } from 'node:stream'
 import type { Cases } from '../dispatch/cases.ts'
@@ -152,6 +153,11 @@ export class Evidence implements Part {
 
   has(caseId: string, id: string): boolean {
     return this.#one.get(caseId, id) !== undefined
+  }
+
+  /** Whether its bytes are still on disk. */
+  isThere(id: string): boolean {
+    return existsSync(this.#vault.pathOf(id))
   }
 
   /** The bytes of a file, or a stretch of them, both ends inclusive. */

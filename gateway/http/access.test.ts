@@ -93,6 +93,8 @@ const ALLOWED: Record<string, readonly (Role | 'device')[]> = {
   'POST /api/v1/cases/:id/files': ['admin', 'district', 'street', 'team'],
   'GET /api/v1/cases/:id/files': EVERYONE,
   'GET /api/v1/cases/:id/files/:file': EVERYONE,
+  'GET /api/v1/cases/:id/export': EVERYONE,
+  'GET /api/v1/evidence-key': EVERYONE,
   'POST /api/v1/cases/:id/actions': ['admin', 'district', 'street', 'team'],
   'POST /api/v1/cases/:id/whistles': ['admin', 'district', 'street'],
   'POST /api/v1/cases/:id/whistles/:department/report-in': ['admin', 'district', 'street', 'team'],

@@ -6,6 +6,7 @@ import type { Cases } from '../dispatch/cases.ts'
 import type { Precisions } from '../dispatch/precision.ts'
 import type { Queue } from '../dispatch/queue.ts'
 import type { Captures } from '../evidence/captures.ts'
+import type { EvidenceKey } from '../evidence/evidence-key.ts'
 import type { Evidence } from '../evidence/evidence.ts'
 import type { Supervision } from '../dispatch/supervision.ts'
 import type { Recorder } from '../historian/recorder.ts'
@@ -73,6 +74,7 @@ export interface HttpParts {
   readonly queue: Queue
   readonly evidence: Evidence
   readonly captures: Captures
+  readonly evidenceKey: EvidenceKey
   readonly publisher: Publisher
   /** Largest message that the intake takes as bytes. */
   readonly maxMessageBytes: number

@@ -13,6 +13,7 @@ import { loadDistrict } from '../district/district.ts'
 import { Precisions } from '../dispatch/precision.ts'
 import { Queue } from '../dispatch/queue.ts'
 import { Captures } from '../evidence/captures.ts'
+import { EvidenceKey } from '../evidence/evidence-key.ts'
 import { Evidence } from '../evidence/evidence.ts'
 import { Supervision } from '../dispatch/supervision.ts'
 import { Recorder } from '../historian/recorder.ts'
@@ -223,6 +224,8 @@ export class Site {
       clock,
       log,
     })
+    const evidenceKey = new EvidenceKey(join(folder, 'pki'))
+    evidenceKey.load()
     const reader = () => (this.#quarantine.reader ??= new QuarantineReader(file))
     this.parts = {
       host: '127.0.0.1',
@@ -274,6 +277,7 @@ export class Site {
         limits: this.people.limits,
         clock,
       }),
+      evidenceKey,
       publisher,
       maxMessageBytes: 1 << 20,
       messagesPerSecond: 1000,

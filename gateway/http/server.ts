@@ -9,6 +9,7 @@ import { alarms } from './alarms.ts'
 import { auditLog, noteOrigins } from './audit.ts'
 import { denyByDefault, type Authority } from './auth.ts'
 import { backTest } from './backtest.ts'
+import { caseFiles } from './case-file.ts'
 import { cases } from './cases.ts'
 import { drivenClock } from './clock.ts'
 import { commands } from './commands.ts'
@@ -181,6 +182,7 @@ export class HttpServer implements Part {
     alarms(app, parts)
     cases(app, parts)
     await evidence(app, parts)
+    caseFiles(app, parts)
     supervision(app, parts)
     peopleReports(app, parts)
     tickets(app, parts)

@@ -1,0 +1,363 @@
+import { stringify } from 'yaml'
+import { entryTerm, TERMS, type Term } from '../dispatch/terms.ts'
+import type { Alarm } from '../model/alarm.ts'
+import type { Case, TimelineEntry } from '../model/case.ts'
+import type { District } from '../model/district.ts'
+import type { ChainedEntry } from './chain.ts'
+import { chart } from './chart.ts'
+import type { Context } from './context.ts'
+import type { EvidenceFile } from './evidence.ts'
+import type { PublicEvidenceKey } from './evidence-key.ts'
+import { html, localTime, type Html } from './html.ts'
+import { limitLines } from './limit-lines.ts'
+import { sketches, type Place } from './map.ts'
+import { REPORT_STYLE } from './report-style.ts'
+import type { Series } from './series.ts'
+import type { Window } from './windows.ts'
+
+export interface ReportRequest {
+  readonly case: Case
+  readonly alarms: readonly Alarm[]
+  readonly chain: readonly ChainedEntry[]
+  readonly files: readonly EvidenceFile[]
+  /** Name of a file in the archive; undefined when its bytes are gone. */
+  readonly nameOf: (id: string) => string | undefined
+  /** The latest one that was frozen; null when nothing was. */
+  readonly context: Context | null
+  readonly series: readonly Series[]
+  readonly span: Window
+  readonly district: District
+  readonly key: PublicEvidenceKey
+}
+
+/** Photos that the page shows; the rest lies beside it. */
+const PHOTOS_SHOWN = 60
+
+/**
+ * The case as a page to read and to print, in Chinese and English: one file that loads nothing but the photos beside it
+ * and runs nothing. Whatever comes from devices and people is escaped.
+ */
+export function reportOf(request: ReportRequest): string {
+  const { case: found, context, chain, key } = request
+  const page = html`<!doctype html>
+    <html lang="zh-CN">
+      <head>
+        <meta charset="utf-8" />
+        <meta
+          http-equiv="Content-Security-Policy"
+          content="default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'"
+        />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${found.title} ${found.id}</title>
+        <style>
+          ${STYLE}
+        </style>
+      </head>
+      <body>
+        <header>
+          <div class="kicker">
+            一哨一档 · One whistle, one file · ${request.district.title.zh} ${request.district.title.en}
+          </div>
+          <h1>${found.title}</h1>
+          <span class="badge ${found.severity}">${both(TERMS.severity[found.severity])}</span
+          ><span class="badge">${both(TERMS.state[found.state])}</span
+          >${found.closeCode !== null && html`<span class="badge">${both(TERMS.closeCode[found.closeCode])}</span>`}${found.supervised && html`<span class="badge red">督办 Supervised</span>`}${found.simulated && html`<span class="badge">模拟 Simulated</span>`}
+        </header>
+        ${facts(request)} ${heading('时限', 'Deadlines')}${deadlineTable(found)}
+        ${heading('监测数据', 'Readings around the alarms')}${charts(request)}
+        ${heading('位置', 'Where')}${sketches(request.district, found.position, placesOf(chain))}
+        <p class="note">
+          示意图，不用于测量；坐标为 WGS-84。数字为时间线序号。 Sketches, not for measuring; numbers are those
+          of the timeline.
+        </p>
+        ${heading('时间线', 'Timeline')}${timelineTable(request)}
+        ${heading('照片和视频', 'Photos and videos')}${photos(request)}
+        ${heading('规则', 'Rules')}${rules(context)}
+        ${heading('设备与校准', 'Devices and calibration')}${devices(context)}
+        <footer>
+          <p>
+            时间线各条以 SHA-256 相连，末条： Entries are chained by SHA-256; the last one is<br /><span
+              class="hash"
+              >${chain.at(-1)?.hash}</span
+            >
+          </p>
+          <p>
+            本档案由网关签名，公钥指纹： Signed by the gateway; fingerprint of its key<br /><span class="hash"
+              >${key.fingerprint}</span
+            >
+          </p>
+          <p>
+            核验 Verify:
+            <code>gridwhistle case verify FILE.zip --key ${key.fingerprint}</code>。时间均为北京时间。 All
+            times are Asia/Shanghai.
+          </p>
+        </footer>
+      </body>
+    </html> `
+  return page.text
+}
+
+// Our own text, and nothing in it that ends the element.
+const STYLE = html([REPORT_STYLE] as unknown as TemplateStringsArray)
+
+function facts({ case: found, alarms }: ReportRequest): Html {
+  const rows: [string, string, unknown][] = [
+    ['编号', 'Case', found.id],
+    ['类别', 'Category', found.category],
+    ['场所', 'Site', found.site],
+    ['街道 / 网格', 'Street, grid', `${found.street} / ${found.grid}`],
+    ['负责', 'Answers for it', found.team],
+    ['处置', 'Crew', found.crew ?? '—'],
+    ['立案', 'Queued', localTime(found.queuedAt)],
+    ['告警', 'Alarms', alarms.length],
+  ]
+  return html`<dl>
+    ${rows.map(
+      ([zh, en, value]) =>
+        html`<dt>${zh} <small>${en}</small></dt>
+          <dd>${value}</dd>`,
+    )}
+  </dl>`
+}
+
+/** When a clock's step was taken first, and for the last of them last: rework counts until it is done. */
+function takenAt(timeline: readonly TimelineEntry[], action: string): number | undefined {
+  const entries = timeline.filter((entry) => entry.action === action)
+  return (action === 'handle' ? entries.at(-1) : entries[0])?.at
+}
+
+function deadlineTable(found: Case): Html {
+  const rows = [
+    { term: TERMS.clock.respond, by: found.respondBy, at: takenAt(found.timeline, 'accept') },
+    { term: TERMS.clock.arrive, by: found.arriveBy, at: takenAt(found.timeline, 'arrive') },
+    { term: TERMS.clock.resolve, by: found.resolveBy, at: takenAt(found.timeline, 'handle') },
+  ]
+  return html`<table>
+    <thead>
+      <tr>
+        <th></th>
+        <th>时限 <small>Due</small></th>
+        <th>实际 <small>Done</small></th>
+        <th>用时 <small>Took</small></th>
+        <th></th>
+      </tr>
+    </thead>
+    <tbody>
+      ${rows.map(
+        ({ term, by, at }) =>
+          html`<tr>
+            <td>${both(term)}</td>
+            <td class="time">${localTime(by)}</td>
+            <td class="time">${at === undefined ? '—' : localTime(at)}</td>
+            <td class="time">${at === undefined ? '' : lasted(at - found.queuedAt)}</td>
+            <td>${verdict(by, at)}</td>
+          </tr>`,
+      )}
+    </tbody>
+  </table>`
+}
+
+function verdict(by: number, at: number | undefined): Html {
+  if (at === undefined) return html`<span class="soft">未完成 Not done</span>`
+  if (at <= by) return html`<span class="kept">按时 Kept</span>`
+  return html`<span class="missed">超时 Missed by ${lasted(at - by)}</span>`
+}
+
+/** `1 h 05 min`, `4 min 20 s`. */
+function lasted(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000))
+  const two = (value: number) => String(value).padStart(2, '0')
+  const hours = Math.floor(seconds / 3600)
+  const minutes = Math.floor(seconds / 60) % 60
+  return hours > 0 ? `${hours} h ${two(minutes)} min` : `${minutes} min ${two(seconds % 60)} s`
+}
+
+function charts({ case: found, context, series, span, alarms }: ReportRequest): Html {
+  if (context === null) return html`<p class="soft">尚未固定。 Nothing has been frozen yet.</p>`
+  if (series.length === 0) return html`<p class="soft">告警前后没有读数。 No readings around the alarms.</p>`
+  const kinds = new Map(context.kinds.map((kind) => [kind.id, kind]))
+  const drawn = series.map((one) => {
+    const device = context.devices.find(({ id }) => id === one.device)
+    const kind = alarms.find(({ device: id }) => id === one.device)?.kind ?? device?.kind ?? ''
+    const metric = kinds.get(kind)?.metrics[one.metric]
+    const own = alarms.filter(({ device: id }) => id === one.device)
+    const limits = context.rules.flatMap(({ id, rule }) =>
+      rule !== null && own.some((alarm) => alarm.rule === id) ? limitLines(rule, device) : [],
+    )
+    const here = limits.filter((line) => line.metric === one.metric)
+    const name = metric === undefined ? one.metric : `${metric.title.zh} ${metric.title.en}`
+    return {
+      limits: here,
+      picture: chart({
+        series: one,
+        title: series.every(({ device: id }) => id === one.device) ? name : `${one.device} · ${name}`,
+        unit: metric?.unit ?? '',
+        span,
+        windows: context.windows,
+        limits: here,
+        alarms: own,
+      }),
+    }
+  })
+  const { readings, frames } = context.counts
+  return html`${drawn.toSorted((one, other) => Math.sign(other.limits.length) - Math.sign(one.limits.length)).map(({ picture }) => picture)}
+    <p class="note">
+      实线为均值，色带为最小至最大值，虚线为规则限值，底色为告警时段，字母为数据标记（M 维护，C 校准，D 故障
+      …，不参与判定）。 Line: mean; band: least to greatest; dashed: limits of the rule; shaded: alarm;
+      letters: data marks, which take no part in thresholds. ${readings} 条读数 readings, ${frames} 条报文
+      messages, ${localTime(context.frozenAt)} 固定
+      frozen.${
+        (context.capped.readings || context.capped.frames || context.leftOut.length > 0) &&
+        ' 数据过多，只固定了一部分。 There was more than is frozen: see context.json.'
+      }${found.simulated && ' 模拟设备。 Simulated devices.'}
+    </p>`
+}
+
+function placesOf(chain: readonly ChainedEntry[]): Place[] {
+  return chain.flatMap(({ number, entry: { position, offSite } }) =>
+    position === null ? [] : [{ label: String(number), position, isAway: offSite !== undefined }],
+  )
+}
+
+function timelineTable({ chain, nameOf }: ReportRequest): Html {
+  return html`<table>
+    <thead>
+      <tr>
+        <th>#</th>
+        <th>时间 <small>Time</small></th>
+        <th>人员 <small>Who</small></th>
+        <th>事项 <small>What</small></th>
+        <th>说明 <small>Details</small></th>
+      </tr>
+    </thead>
+    <tbody>
+      ${chain.map(
+        ({ number, entry }) =>
+          html`<tr>
+            <td class="number">${number}</td>
+            <td class="time">${localTime(entry.at)}</td>
+            <td>${entry.actor === 'gateway' ? '网关' : entry.actor}</td>
+            <td>${both(entryTerm(entry.action))}</td>
+            <td>${details(entry, nameOf)}</td>
+          </tr>`,
+      )}
+    </tbody>
+  </table>`
+}
+
+function details(entry: TimelineEntry, nameOf: ReportRequest['nameOf']): Html {
+  const { note, position, files, team, offSite, until, code } = entry
+  const lines = [
+    entry.action === 'evidence_frozen' ? FROZEN_FOR[note ?? ''] : note,
+    team !== undefined && `→ ${team}`,
+    code !== undefined && both(TERMS.closeCode[code]),
+    until !== undefined && `至 until ${localTime(until)}`,
+    position !== null &&
+      html`<span class="soft">${position.map((degrees) => Number(degrees.toFixed(6))).join(', ')}</span>`,
+    offSite !== undefined && html`<span class="missed">距现场 ${offSite} m from the site</span>`,
+    ...files.map((id) => {
+      const name = nameOf(id)
+      return name === undefined
+        ? html`<code>${id}</code>`
+        : html`<a href="${name}"
+            ><code>${name.length > 40 ? `${name.slice(0, 18)}…${name.slice(-5)}` : name}</code></a
+          >`
+    }),
+  ].filter((line) => line !== null && line !== undefined && line !== false && line !== '')
+  return html`${lines.map((line, i) => html`${i > 0 && html`<br />`}${line}`)}`
+}
+
+const FROZEN_FOR: Readonly<Record<string, string>> = {
+  opened: '立案后 after it was opened',
+  alarm_ended: '告警解除后 after an alarm ended',
+  handled: '处置后 after it was handled',
+  closed: '结案后 after it was closed',
+  exported: '导出前 before an export',
+}
+
+function photos({ files, nameOf }: ReportRequest): Html {
+  const own = files.filter(({ kind }) => kind === 'photo' || kind === 'video')
+  if (own.length === 0) return html`<p class="soft">无。 None.</p>`
+  return html`<div class="photos">
+      ${own.slice(0, PHOTOS_SHOWN).map(({ id, kind, at, by, claimed }) => {
+        const name = nameOf(id)
+        const picture =
+          name === undefined
+            ? html`<span class="missed">文件缺失 The file is gone</span>`
+            : kind === 'photo'
+              ? html`<a href="${name}"><img src="${name}" alt="" /></a>`
+              : html`<a class="film" href="${name}">▶ 视频 video<br />${name.slice(6, 14)}….mp4</a>`
+        return html`<figure>
+          ${picture}
+          <figcaption>
+            ${localTime(at)} ·
+            ${by}${claimed?.takenAt !== undefined && html`<br />自称拍摄于 claims ${claimed.takenAt}`}${claimed?.position !== undefined && html`<br />自称位置 claims ${claimed.position.join(', ')}`}
+          </figcaption>
+        </figure>`
+      })}
+    </div>
+    <p class="note">
+      时间为网关收到的时间；照片自带的 EXIF 仅供参考。 Times are when the gateway received them; what EXIF
+      claims counts for nothing.${own.length > PHOTOS_SHOWN && ` +${own.length - PHOTOS_SHOWN}`}
+    </p>`
+}
+
+function rules(context: Context | null): Html {
+  if (context === null || context.rules.length === 0) return html`<p class="soft">无。 None.</p>`
+  return html`${context.rules.map(({ id, version, rule }) =>
+    rule === null
+      ? html`<p>${id} · ${version}: <span class="soft">该版本未保留。 This version is not kept.</span></p>`
+      : html`<p>
+            <b>${rule.title.zh} ${rule.title.en}</b> · ${id} · 版本 version ${version}<br /><span class="soft"
+              >${rule.basis}</span
+            >
+          </p>
+          <pre>${stringify(rule)}</pre>`,
+  )}`
+}
+
+function devices(context: Context | null): Html {
+  if (context === null || context.devices.length === 0) return html`<p class="soft">无。 None.</p>`
+  const { marks, attributes } = context.calibration
+  const site =
+    context.site === null
+      ? false
+      : html`<p class="soft">场所登记 Record of the site</p>
+          <pre>${stringify(context.site)}</pre>`
+  return html`<table>
+      <thead>
+        <tr>
+          <th>设备 <small>Device</small></th>
+          <th>类型 <small>Kind</small></th>
+          <th>属性 <small>Attributes</small></th>
+          <th>标记 <small>Marks in the time shown</small></th>
+        </tr>
+      </thead>
+      <tbody>
+        ${context.devices.map((device) => {
+          const seen = marks.filter((mark) => mark.device === device.id)
+          const kind = context.kinds.find(({ id }) => id === device.kind)
+          const told = { ...device.attributes, ...attributes[device.id] }
+          return html`<tr>
+            <td>${device.id}</td>
+            <td>${kind === undefined ? device.kind : `${kind.title.zh} ${kind.title.en}`}</td>
+            <td>
+              ${Object.entries(told).map(([name, value], i) => html`${i > 0 && html`<br />`}${name}: ${value}`)}
+            </td>
+            <td>
+              ${seen.length === 0 ? '均为正常 all normal' : seen.map(({ metric, flag, first, last, count }, i) => html`${i > 0 && html`<br />`}${metric} ${flag} ×${count}, ${localTime(first, 'LL-dd HH:mm')} – ${localTime(last, 'HH:mm')}`)}
+            </td>
+          </tr>`
+        })}
+      </tbody>
+    </table>
+    ${site}`
+}
+
+function heading(zh: string, en: string): Html {
+  return html`<h2>${zh} <small>${en}</small></h2>`
+}
+
+function both({ zh, en }: Term): string {
+  return zh === en ? zh : `${zh} ${en}`
+}
