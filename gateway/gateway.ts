@@ -432,6 +432,7 @@ export class Gateway {
         rules: () => judge.health(),
         dispatch: () => queue.health(),
         evidence: () => captures.health(),
+        announcements: () => dispatch.announcer.health(),
         broker: () => broker.health(),
         ...(brokersAbove.length > 0 && { upstream: () => upstreamHealth(brokersAbove) }),
         ...(hj212 !== undefined && { hj212: () => hj212.health() }),

@@ -12,7 +12,10 @@ export class Metrics {
   readonly #requests: Histogram<'method' | 'route' | 'status'>
 
   /** Numbers are read when Prometheus asks, from those who keep them: nothing is counted twice. */
-  constructor({ journal, judge, alarms, cases, connections, lag }: HttpParts, stream: EventStream) {
+  constructor(
+    { journal, judge, alarms, cases, connections, lag, announcer }: HttpParts,
+    stream: EventStream,
+  ) {
     const registers = [this.registry]
     this.#requests = new Histogram({
       name: 'gridwhistle_http_request_duration_seconds',
@@ -37,6 +40,9 @@ export class Metrics {
     labelled('gridwhistle_consumer_lag_readings', 'Readings a consumer is behind', 'consumer', lag)
     labelled('gridwhistle_alarms_firing', 'Alarms that are firing', 'severity', () =>
       alarms.firingBySeverity(),
+    )
+    labelled('gridwhistle_announcements', 'Announcements that are not delivered', 'state', () =>
+      announcer.totals(),
     )
     labelled('gridwhistle_cases_open', 'Open cases', 'state', () =>
       complete(

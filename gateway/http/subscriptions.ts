@@ -23,7 +23,7 @@ const Names = (description: string) =>
 const FilterSchema = Type.Object(
   {
     streets: Names('only cases of these streets'),
-    teams: Names('only cases that one of these teams answers for or works on'),
+    teams: Names('only cases that one of these teams answers for, works on or was called to'),
     categories: Names('only cases of these categories'),
     minSeverity: Type.Optional(Severity),
     events: Type.Optional(Type.Array(Type.Enum(EVENTS), { minItems: 1, maxItems: EVENTS.length })),

@@ -214,6 +214,8 @@ describe('a receiver that does not take it', () => {
     open(1)
     await until(() => announcer.standing(id).dead === 1)
     expect(announcer.deliveries({ subscriptions: [id], dead: true }, 9)[0]!.detail).toMatch(/93000/)
+    expect(announcer.health()).toEqual({ ready: true, detail: '1 receivers, 1 dead letters' })
+    expect(announcer.totals()).toEqual({ open: 0, dead: 1 })
   })
 
   test('for too long: what is news no more is put aside and not sent late', async () => {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../../log.ts'
 import type { Clock } from '../../model/clock.ts'
 import type { District } from '../../model/district.ts'
-import type { Part } from '../../model/pipeline.ts'
+import type { Health, Part } from '../../model/pipeline.ts'
 import type { Along, Database } from '../../registry/database.ts'
 import { RegistryError } from '../../registry/registry-error.ts'
 import type { CaseChange } from '../case-change.ts'
@@ -23,7 +23,7 @@ import { noticesOf } from './notice.ts'
 import { SendError, Sender } from './sender.ts'
 import type { ChannelType, Filter, Subscription } from './subscription.ts'
 import { Subscriptions } from './subscriptions.ts'
-import { worded, wordedTest, type Language } from './wording.ts'
+import { siteTitles, worded, wordedTest, type Language, type WordingOptions } from './wording.ts'
 
 /** Each may hold a socket, and reads the log for itself. */
 const SUBSCRIPTIONS = 100
@@ -70,6 +70,7 @@ export interface Standing {
 export class Announcer implements Part {
   readonly #options: AnnouncerOptions
   readonly #sender: Sender
+  readonly #wording: WordingOptions
   readonly #subscriptions: Subscriptions
   readonly #notices: NoticeLog
   readonly #deliveries: Deliveries
@@ -82,6 +83,7 @@ export class Announcer implements Part {
   constructor(options: AnnouncerOptions) {
     this.#options = options
     this.#sender = new Sender(options)
+    this.#wording = { ...options, sites: siteTitles(options.district) }
     this.#subscriptions = new Subscriptions(options.database)
     this.#notices = new NoticeLog(options.database)
     this.#deliveries = new Deliveries(options.database)
@@ -164,8 +166,22 @@ export class Announcer implements Part {
 
   #word(announcement: Announcement, language: Language): Message {
     return announcement.count === 0
-      ? wordedTest(language, this.#options, announcement.at)
-      : worded(announcement, language, this.#options)
+      ? wordedTest(language, this.#wording, announcement.at)
+      : worded(announcement, language, this.#wording)
+  }
+
+  /** Always ready: a receiver that is down is no reason to take in no readings. */
+  health(): Health {
+    const { dead, failing } = this.#deliveries.totals()
+    const receivers = `${this.#subscriptions.size} receivers`
+    const trouble = failing === 0 ? '' : `, ${failing} cannot be told now`
+    return { ready: true, detail: `${receivers}${trouble}${dead === 0 ? '' : `, ${dead} dead letters`}` }
+  }
+
+  /** Announcements that wait, and those that were given up. */
+  totals(): { readonly open: number; readonly dead: number } {
+    const { open, dead } = this.#deliveries.totals()
+    return { open, dead }
   }
 
   all(): readonly Subscription[] {

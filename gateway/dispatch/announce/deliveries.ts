@@ -54,6 +54,7 @@ export class Deliveries {
   readonly #triedSince: StatementSync
   readonly #trim: StatementSync
   readonly #remove: StatementSync
+  readonly #totals: StatementSync
 
   constructor(database: Database) {
     database.migrate('deliveries-1', TABLES)
@@ -87,6 +88,11 @@ export class Deliveries {
     this.#trim = sql.prepare(
       `DELETE FROM deliveries WHERE subscription = ?1 AND state = ?2 AND number <= (
         SELECT number FROM deliveries WHERE subscription = ?1 AND state = ?2 ORDER BY number DESC LIMIT 1 OFFSET ?3)`,
+    )
+    this.#totals = sql.prepare(
+      `SELECT (SELECT count(*) FROM deliveries WHERE state = 'open') AS open,
+        (SELECT count(*) FROM deliveries WHERE state = 'dead') AS dead,
+        (SELECT count(DISTINCT subscription) FROM deliveries WHERE state = 'open' AND attempts > 0) AS failing`,
     )
     this.#remove = sql.prepare('DELETE FROM deliveries WHERE subscription = ?')
   }
@@ -167,6 +173,11 @@ export class Deliveries {
       .prepare('SELECT state, count(*) AS count FROM deliveries WHERE subscription = ? GROUP BY state')
       .all(subscription) as unknown as { state: Delivery['state']; count: number }[]
     return { open: 0, sent: 0, dead: 0, ...Object.fromEntries(rows.map((row) => [row.state, row.count])) }
+  }
+
+  /** Of all subscriptions: what waits, what was given up, and how many receivers have not taken what they were sent. */
+  totals(): { readonly open: number; readonly dead: number; readonly failing: number } {
+    return this.#totals.get() as { open: number; dead: number; failing: number }
   }
 
   /** Joins the caller's transaction. */

@@ -15,6 +15,7 @@ export function facts(more: Partial<CaseFacts> = {}): CaseFacts {
     position: [120.8239, 32.0616],
     team: 'tangzhazhen-crew',
     crew: null,
+    called: [],
     queuedAt: NOON,
     deadlineColour: 'none',
     supervised: false,

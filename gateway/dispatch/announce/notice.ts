@@ -28,6 +28,9 @@ const EVENT_OF: ReadonlyMap<string, NoticeEvent> = new Map([
   ['return', 'returned'],
   ['rework', 'rework'],
   ['whistle', 'whistle'],
+  ['whistle_blue', 'escalated'],
+  ['whistle_yellow', 'escalated'],
+  ['whistle_red', 'escalated'],
   ['verify_proposed', 'verify_proposed'],
   ['close', 'closed'],
   ['void', 'closed'],
@@ -50,6 +53,7 @@ export type CaseFacts = Pick<
   | 'position'
   | 'team'
   | 'crew'
+  | 'called'
   | 'queuedAt'
   | 'deadlineColour'
   | 'supervised'
@@ -72,6 +76,8 @@ export interface Notice {
   readonly note: string | null
   /** Of `escalated`. */
   readonly colour?: DeadlineColour
+  /** Whom a `whistle` calls, or whose deadline it is that `escalated`. */
+  readonly departments?: readonly string[]
   readonly case: CaseFacts
 }
 
@@ -86,7 +92,12 @@ export function noticesOf({ before, after, entries }: CaseChange, now: number): 
   for (const entry of entries) {
     const event = EVENT_OF.get(entry.action)
     if (event === undefined) continue
-    const colour = /^deadline_(blue|yellow|red)$/.exec(entry.action)?.[1] as DeadlineColour | undefined
+    const colour = /_(blue|yellow|red)$/.exec(entry.action)?.[1] as DeadlineColour | undefined
+    // Several are called by one whistle.
+    const departments = [
+      ...(told.get(event)?.departments ?? []),
+      ...(entry.department === undefined ? [] : [entry.department]),
+    ]
     told.set(event, {
       id: `${after.id}:${after.version}:${event}`,
       event,
@@ -95,6 +106,7 @@ export function noticesOf({ before, after, entries }: CaseChange, now: number): 
       // Where the gateway writes, the note is the id of an alarm.
       note: entry.actor === 'gateway' && event !== 'whistle' ? null : noteOf(entry.note),
       ...(colour !== undefined && { colour }),
+      ...(departments.length > 0 && { departments: [...new Set(departments)] }),
       case: factsOf(after),
     })
   }
@@ -115,7 +127,7 @@ function byGateway(event: NoticeEvent, record: CaseRecord, at: number): Notice {
 
 function factsOf(record: CaseRecord): CaseFacts {
   const { id, state, severity, category, title, site, street, grid, position, team, crew } = record
-  const { queuedAt, deadlineColour, supervised, closeCode, version } = record
+  const { called, queuedAt, deadlineColour, supervised, closeCode, version } = record
   return {
     id,
     state,
@@ -128,6 +140,7 @@ function factsOf(record: CaseRecord): CaseFacts {
     position,
     team,
     crew,
+    called,
     queuedAt,
     deadlineColour,
     supervised,

@@ -8,7 +8,7 @@ export type ChannelType = (typeof CHANNEL_TYPES)[number]
 /** What a receiver wants to hear of; what is absent leaves nothing out. */
 export interface Filter {
   readonly streets?: readonly string[]
-  /** Cases that one of them answers for or works on. */
+  /** Cases that one of them answers for, works on or was whistled to. */
   readonly teams?: readonly string[]
   readonly categories?: readonly string[]
   readonly minSeverity?: Severity
@@ -33,7 +33,8 @@ export function wants(filter: Filter, { event, case: facts }: Notice): boolean {
   const { streets, teams, categories, minSeverity, events } = filter
   return (
     (streets?.includes(facts.street) ?? true) &&
-    (teams?.some((team) => team === facts.team || team === facts.crew) ?? true) &&
+    (teams?.some((team) => team === facts.team || team === facts.crew || facts.called.includes(team)) ??
+      true) &&
     (categories?.includes(facts.category) ?? true) &&
     (events?.includes(event) ?? true) &&
     (minSeverity === undefined || SEVERITIES.indexOf(facts.severity) >= SEVERITIES.indexOf(minSeverity))

@@ -3,9 +3,10 @@ import { loadDistrict } from '../../district/district.ts'
 import { announcementOf } from './announcement.ts'
 import { EVENTS } from './notice.ts'
 import { facts, notice } from './notice.fixture.ts'
-import { LANGUAGES, worded, wordedTest } from './wording.ts'
+import { LANGUAGES, siteTitles, worded, wordedTest } from './wording.ts'
 
-const options = { district: loadDistrict(), consoleUrl: 'https://grid.example.cn' }
+const district = loadDistrict()
+const options = { district, sites: siteTitles(district), consoleUrl: 'https://grid.example.cn' }
 const one = announcementOf([notice()], 5)
 
 test('a new case says how bad, what, where, until when in local time, and leads to map and console', () => {
@@ -14,7 +15,7 @@ test('a new case says how bad, what, where, until when in local time, and leads 
     tone: 'warning',
     lines: [
       '油烟浓度超标 Cooking fume over the limit · restaurant-1',
-      '类别：cooking-fume',
+      '类别：餐饮油烟',
       '地点：唐闸镇，tangzhazhen-001，restaurant-1',
       '响应时限：2024-06-01 12:10',
       expect.stringMatching(/^责任队伍：/),
@@ -63,6 +64,26 @@ test('a return says who and why, a closed case what was found, and neither a dea
   expect(lines).toContain('Outcome: Confirmed')
   expect(lines.join()).not.toContain('by:')
   expect(tone).toBe('calm')
+})
+
+test('names are those of the district where it has them, ids where it has none', () => {
+  const site = district.sites![0]!
+  const category = Object.keys(district.categories!)[0]!
+  const department = district.teams.find(({ level }) => level === 'department')!
+  const told = notice({
+    event: 'whistle',
+    actor: 'wu',
+    departments: [department.id, 'nobody'],
+    case: facts({ site: site.id, category }),
+  })
+  const { lines } = worded(announcementOf([told], 5), 'zh', options)
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      `类别：${district.categories![category]!.title.zh}`,
+      expect.stringContaining(site.title.zh),
+      `部门：${department.title.zh}、nobody`,
+    ]),
+  )
 })
 
 test('many are counted by event and street, the worst few named, the rest left to the console', () => {

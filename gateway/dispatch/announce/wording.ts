@@ -2,6 +2,7 @@ import { DateTime } from 'luxon'
 import type { DeadlineColour } from '../../model/case.ts'
 import type { Position } from '../../model/reading.ts'
 import type { District } from '../../model/district.ts'
+import { categoryOf } from '../../district/routing.ts'
 import { consoleLink, mapLinks } from '../links.ts'
 import { TERMS } from '../terms.ts'
 import type { Announcement, Group } from './announcement.ts'
@@ -14,8 +15,14 @@ export type Language = (typeof LANGUAGES)[number]
 
 export interface WordingOptions {
   readonly district: District
+  /** By the district's list; {@link siteTitles} makes it once. */
+  readonly sites: ReadonlyMap<string, { readonly zh: string; readonly en: string }>
   /** Where people open the console; links to it are left out when it is not known. */
   readonly consoleUrl: string
+}
+
+export function siteTitles({ sites = [] }: District): WordingOptions['sites'] {
+  return new Map(sites.map(({ id, title }) => [id, title]))
 }
 
 /** Titles and notes of people and rules, characters. */
@@ -110,8 +117,14 @@ function ofOne(notice: Notice, language: Language, options: WordingOptions): Mes
   const said = (label: string, text: string) => (zh ? `${label}：${text}` : `${label}: ${text}`)
   const lines = [
     shortened(facts.title, TEXT_LIMIT),
-    said(zh ? '类别' : 'Category', facts.category),
-    said(zh ? '地点' : 'Place', [street, facts.grid, facts.site].join(zh ? '，' : ', ')),
+    said(
+      zh ? '类别' : 'Category',
+      categoryOf(options.district, facts.category)?.title[language] ?? facts.category,
+    ),
+    said(
+      zh ? '地点' : 'Place',
+      [street, facts.grid, options.sites.get(facts.site)?.[language] ?? facts.site].join(zh ? '，' : ', '),
+    ),
   ]
   if (facts.clock !== null) {
     const by = localTime(facts[`${facts.clock}By`])
@@ -120,6 +133,10 @@ function ofOne(notice: Notice, language: Language, options: WordingOptions): Mes
   }
   if (notice.event === 'escalated' || notice.event === 'opened' || notice.event === 'returned')
     lines.push(said(zh ? '责任队伍' : 'Team', teamName(facts.team, language, options)))
+  if (notice.departments !== undefined) {
+    const called = notice.departments.map((id) => teamName(id, language, options))
+    lines.push(said(zh ? '部门' : 'Departments', called.join(zh ? '、' : ', ')))
+  }
   if (notice.event === 'closed')
     lines.push(
       said(
