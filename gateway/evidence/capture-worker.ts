@@ -82,6 +82,8 @@ async function capture(request: CaptureRequest): Promise<Captured> {
 }
 
 async function* readingLines({ devices, windows }: CaptureRequest, marks: Marks): AsyncGenerator<object> {
+  // A case of no device, such as a person's report, has no history to look into.
+  if (devices.length === 0) return
   const history = openHistory(historian, dataDir)
   try {
     for (const { device, kind } of devices) {

@@ -110,6 +110,30 @@ test('half an hour after the alarm has ended, what followed is frozen too, and a
   expect((await context(id)).windows).toEqual([{ from: started - 30 * MINUTE, to: started + 40 * MINUTE }])
 })
 
+test('a case that no device has seen has a file too', async () => {
+  const { id } = site.queue.open({
+    family: 'report',
+    site: 'bridge-1',
+    street: 'wenfeng',
+    grid: 'wenfeng-001',
+    category: 'cooking-fume',
+    title: 'Smoke',
+    position: null,
+    severity: 'yellow',
+    simulated: false,
+    respondMs: MINUTE,
+    arriveMs: MINUTE,
+    resolveMs: MINUTE,
+    happenedAt: started,
+    seed: 'report-1',
+    entry: { at: started, actor: 'zhang', action: 'opened', note: null, position: null, files: [] },
+  })
+  site.clock.ahead += 2 * MINUTE
+  await site.captures.settle()
+  expect(frozen(id).map(({ note }) => note)).toEqual(['opened'])
+  expect(await context(id)).toMatchObject({ windows: [], counts: { readings: 0, frames: 0 }, rules: [] })
+})
+
 test('what could not be frozen waits, and is frozen when it can be', async () => {
   await send([reading(-1, 2.4)])
   const id = site.alarm({ startedAt: started })!
