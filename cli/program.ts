@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   case: async () => (await import('./case.ts')).caseCommand(),
   journal: async () => (await import('./journal.ts')).journalCommand(),
   report: async () => (await import('./report.ts')).reportCommand(),
+  places: async () => (await import('./places.ts')).placesCommand(),
   user: async () => (await import('./user.ts')).userCommand(),
 }
 
