@@ -19,6 +19,15 @@ const PATTERNS: Readonly<Record<string, readonly [what: string, expected: string
   [SHIFT_HOURS_PATTERN]: ['are no hours', 'some such as 08:00-20:00, 20:00-08:00 or 00:00-24:00'],
 }
 
+const SHAPES: Readonly<Record<string, string>> = {
+  integer: 'a whole number',
+  number: 'a number',
+  string: 'a text',
+  array: 'a list',
+  object: 'a mapping',
+  boolean: 'true or false',
+}
+
 /** What the schema found, one finding for each place. */
 export function schemaFindings(errors: readonly ErrorObject[]): readonly Finding[] {
   const found = new Map<string, Finding>()
@@ -59,7 +68,7 @@ function findingOf(error: ErrorObject): Finding {
       return at(path, `${value} ${what}`, expected)
     }
     case 'type':
-      return at(path, `${value} is not valid`, String(error.schema))
+      return at(path, `${value} is not valid`, SHAPES[String(error.schema)] ?? String(error.schema))
     case 'uniqueItems':
       return at(path, 'names something twice', 'each once')
     case 'minItems':

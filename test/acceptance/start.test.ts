@@ -109,7 +109,7 @@ describe.concurrent(
       [
         'a district',
         () => ({ GW_DISTRICT_FILE: file('district.yaml', district('many')) }),
-        ['district.yaml: streets.0.grids: "many" must be integer'],
+        ['district.yaml:', 'streets.0.grids: "many" is not valid; expected a whole number'],
       ],
       [
         'a district file that is not there',
