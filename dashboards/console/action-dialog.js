@@ -1,7 +1,12 @@
 import { call, gatewayNow, Problem } from './api.js'
 import { runningClock } from './clocks.js'
 import { el } from './element.js'
+import { photoField } from './photos.js'
+import { clockTime } from './time.js'
 import { explain, titleOf, wordFor, words } from './words.js'
+
+/** Actions that are done at the place, where there is something to see. */
+const ON_THE_SPOT = ['arrive', 'handle', 'verify', 'return', 'close']
 
 const CODES = ['confirmed', 'false_alarm', 'not_found', 'device_fault', 'duplicate']
 
@@ -20,17 +25,20 @@ export function actionDialog(item, title, action, teams, done) {
   const actionId = randomId()
   const failure = el('p', { class: 'failure', role: 'alert' })
   const fields = fieldsOf(item, action, teams, failure)
+  const photos = ON_THE_SPOT.includes(action) ? photoField(item) : null
   const confirm = el('button', { class: 'primary', type: 'submit' }, wordFor('action', action))
   const submit = async (event) => {
     event.preventDefault()
-    failure.textContent = ''
+    failure.textContent = photos?.busy() ? w.photosFirst : ''
+    if (photos?.busy()) return
     confirm.disabled = true
     try {
-      const body = { action, actionId, expectedVersion: item.version, ...fields.read() }
+      const expectedVersion = photos?.sent() ? await versionWithPhotos(item) : item.version
+      const body = { action, actionId, expectedVersion, ...fields.read(), ...photos?.read() }
       done(await call('POST', `/cases/${encodeURIComponent(item.id)}/actions`, body))
       dialog.close()
     } catch (error) {
-      failure.textContent = reason(error)
+      failure.textContent = reason(error, teams)
     } finally {
       confirm.disabled = false
     }
@@ -44,6 +52,7 @@ export function actionDialog(item, title, action, teams, done) {
       el('h2', { id: 'action-title' }, wordFor('action', action)),
       el('p', { class: 'quiet' }, title),
       ...fields.elements,
+      photos?.element ?? null,
       failure,
       el(
         'div',
@@ -57,9 +66,22 @@ export function actionDialog(item, title, action, teams, done) {
   dialog.showModal()
 }
 
-function reason(error) {
-  if (!(error instanceof Problem)) return error instanceof Error ? error.message : words().failed
-  return error.status === 409 ? `${explain(error)} · ${words().changed}` : explain(error)
+/** One's own photos have moved the case on; what anybody else did to it must still be seen first. */
+async function versionWithPhotos(item) {
+  const now = await call('GET', `/cases/${encodeURIComponent(item.id)}`)
+  const isSame = now.state === item.state && now.team === item.team && now.crew === item.crew
+  return isSame ? now.version : item.version
+}
+
+function reason(error, teams) {
+  const w = words()
+  if (!(error instanceof Problem)) return error instanceof Error ? error.message : w.failed
+  if (error.doer !== null) {
+    const team = teams.find(({ id }) => id === error.doer.team)
+    const who = [titleOf(team?.title, error.doer.team), error.doer.by].filter(Boolean).join(' · ')
+    return w.quicker(who, clockTime(error.doer.at))
+  }
+  return error.status === 409 ? `${explain(error)} · ${w.changed}` : explain(error)
 }
 
 /** The inputs of an action, and what they say once they are filled in; throws an Error for a person to read. */

@@ -7,6 +7,8 @@ export class Problem extends Error {
     this.status = document.status ?? 0
     this.title = document.title ?? ''
     this.allowed = document.allowed ?? []
+    /** Who was quicker, when, and for which team, where the gateway knows. */
+    this.doer = document.by === undefined ? null : { by: document.by, at: document.at, team: document.team }
   }
 }
 
@@ -17,14 +19,16 @@ export const gatewayNow = () => Date.now() + ahead
 /**
  * @param {'GET' | 'POST' | 'DELETE'} method
  * @param {string} path below `/api/v1`
- * @param {unknown} [body]
+ * @param {unknown} [body] sent as JSON; a form as it is
  */
 export async function call(method, path, body) {
   const response = await fetch(`/api/v1${path}`, {
     method,
     ...(body === undefined
       ? {}
-      : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      : body instanceof FormData
+        ? { body }
+        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
   })
   noteClock(response.headers.get('date'))
   const text = await response.text()

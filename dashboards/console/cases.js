@@ -1,4 +1,5 @@
 import { gatewayNow } from './api.js'
+import { caseFile } from './case-file.js'
 import { colourAt, runningClock } from './clocks.js'
 import { el, reconcile } from './element.js'
 import { clockTime, countdown, dayTime } from './time.js'
@@ -8,6 +9,14 @@ const SEVERITIES = ['blue', 'yellow', 'orange', 'red']
 /** In this order buttons come first that lead the case on. */
 const FORWARD = ['accept', 'arrive', 'handle', 'verify', 'close', 'resume', 'assign']
 
+/** What a dispatcher looks for, besides everything. */
+const FILTERS = {
+  all: () => true,
+  supervised: (item) => item.supervised,
+  late: (item, now) => (runningClock(item)?.by ?? Infinity) < now,
+  toVerify: (item) => item.state === 'handled' || item.proposal === 'verify',
+}
+
 /** Open cases as cards with countdowns, the most urgent first. */
 export class CasesPanel {
   #act
@@ -15,6 +24,9 @@ export class CasesPanel {
   #list = el('div', { class: 'cases', role: 'list' })
   #count = el('span', { class: 'count' })
   #empty = el('div', { class: 'empty' })
+  #filter = 'all'
+  #filters = new Map()
+  #live = null
   #news = el('p', { class: 'unseen', role: 'status' })
   element = el('section', { class: 'panel cases-panel', 'aria-labelledby': 'cases-title' })
 
@@ -28,7 +40,7 @@ export class CasesPanel {
     const w = words()
     this.#empty.append(el('strong', {}, w.noCases), el('p', {}, w.noCasesHint))
     this.element.append(
-      el('header', {}, el('h2', { id: 'cases-title' }, w.cases), this.#count),
+      el('header', {}, el('h2', { id: 'cases-title' }, w.cases), this.#count, this.#filterBar()),
       el(
         'div',
         { class: 'scroll', tabindex: 0, role: 'region', 'aria-labelledby': 'cases-title' },
@@ -39,6 +51,20 @@ export class CasesPanel {
     )
   }
 
+  #filterBar() {
+    const bar = el('div', { class: 'filters', role: 'group', 'aria-label': words().filter })
+    for (const name of Object.keys(FILTERS)) {
+      const choose = () => {
+        this.#filter = name
+        if (this.#live !== null) this.draw(this.#live)
+      }
+      const button = el('button', { type: 'button', onclick: choose, 'data-filter': name })
+      this.#filters.set(name, button)
+      bar.append(button)
+    }
+    return bar
+  }
+
   /** Said to screen readers. */
   announce(title) {
     this.#news.textContent = words().newCase(title)
@@ -46,8 +72,15 @@ export class CasesPanel {
 
   /** @param {import('./live.js').Live} live */
   draw(live) {
-    const cases = [...live.cases.values()].sort(byUrgency)
-    this.#count.textContent = String(cases.length)
+    this.#live = live
+    const all = [...live.cases.values()].sort(byUrgency)
+    const cases = all.filter((item) => FILTERS[this.#filter](item, gatewayNow()))
+    this.#count.textContent = words().shown(cases.length, all.length)
+    for (const [name, button] of this.#filters) {
+      const count = name === 'all' ? '' : ` ${all.filter((item) => FILTERS[name](item, gatewayNow())).length}`
+      button.textContent = words().filters[name] + count
+      button.setAttribute('aria-pressed', String(name === this.#filter))
+    }
     this.#empty.hidden = cases.length > 0
     reconcile(
       this.#list,
@@ -95,6 +128,7 @@ export class CasesPanel {
     const titleId = `case-${item.id}`
     const allowed = item.allowed.filter((action) => this.#mayDo.has(action))
     const main = FORWARD.find((action) => allowed.includes(action))
+    const file = caseFile(item)
     const button = (action) =>
       el(
         'button',
@@ -116,7 +150,9 @@ export class CasesPanel {
         el('span', { class: `tag severity severity-${item.severity}` }, wordFor('severity', item.severity)),
         el('span', { class: `tag state ${item.state}` }, wordFor('state', item.state)),
         item.simulated && el('span', { class: 'tag' }, w.simulated),
-        item.supervised && el('span', { class: 'tag supervised' }, w.action.supervise),
+        item.supervised && el('span', { class: 'tag supervised' }, wordFor('action', 'supervise')),
+        item.recurrence && el('span', { class: 'tag supervised' }, w.recurrence),
+        item.proposal !== null && el('span', { class: 'tag proposal' }, w.proposal[item.proposal]),
         el('time', { class: 'opened', title: dayTime(item.queuedAt) }, clockTime(item.queuedAt)),
       ),
       el('h3', { id: titleId, title: item.title }, live.titleOf(item)),
@@ -140,8 +176,9 @@ export class CasesPanel {
         ),
       el(
         'details',
-        {},
+        { ontoggle: (event) => event.currentTarget.open && file.load() },
         el('summary', {}, `${w.timeline} (${item.timeline.length})`),
+        file.element,
         el('ol', { class: 'timeline' }, ...item.timeline.map(drawEntry)),
         item.links.map !== null &&
           isWeb(item.links.map) &&

@@ -1,5 +1,5 @@
 import { call, list } from './api.js'
-import { titleOf } from './words.js'
+import { learnTerms, titleOf } from './words.js'
 
 /** Alarms shown; older ones are a question for the API. */
 const ALARMS_SHOWN = 100
@@ -113,14 +113,16 @@ export class Live {
 
   async #load() {
     try {
-      const [cases, alarms, devices, kinds, rules, district] = await Promise.all([
+      const [cases, alarms, devices, kinds, rules, district, terms] = await Promise.all([
         list('/cases?open=true', CASES_SHOWN),
         list('/alarms', ALARMS_SHOWN),
         list('/devices', DEVICES_SHOWN),
         list('/kinds', 1000),
         list('/rules', 1000),
         call('GET', '/district?rosters=false'),
+        call('GET', '/terms'),
       ])
+      learnTerms(terms)
       const byId = (items) => new Map(items.map((item) => [item.id, item]))
       this.cases = byId(cases)
       this.alarms = byId(alarms)

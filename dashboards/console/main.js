@@ -1,11 +1,14 @@
+import { accountPage } from './account.js'
 import { actionDialog } from './action-dialog.js'
 import { AlarmsPanel } from './alarms.js'
 import { call, gatewayNow } from './api.js'
+import { auditPage } from './audit.js'
 import { CasesPanel } from './cases.js'
 import { DevicesPanel } from './devices.js'
 import { el } from './element.js'
 import { LedgerPanel } from './ledger.js'
 import { Live } from './live.js'
+import { peoplePage } from './people.js'
 import { signIn, signInPage } from './sign-in.js'
 import { clockTime, longDay } from './time.js'
 import { UnknownSenders } from './unknown-senders.js'
@@ -113,7 +116,26 @@ function showLive(user) {
         district,
         connection,
         el('div', { class: 'now' }, day, clock),
-        el('span', { class: 'who clip', title: who.role }, who.name),
+        ...(who.role === 'admin'
+          ? [
+              el(
+                'button',
+                { type: 'button', class: 'plain', onclick: () => peoplePage(state.district) },
+                w.people,
+              ),
+              el('button', { type: 'button', class: 'plain', onclick: () => auditPage() }, w.audit),
+            ]
+          : []),
+        el(
+          'button',
+          {
+            type: 'button',
+            class: 'who clip',
+            title: w.account,
+            onclick: () => accountPage(who, showSignIn),
+          },
+          who.name,
+        ),
         el('button', { type: 'button', class: 'plain', onclick: otherLanguage }, w.otherLanguage),
         el('button', { type: 'button', class: 'plain', onclick: () => void signOut() }, w.signOut),
       ),

@@ -1,5 +1,6 @@
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { png } from '../evidence/media.fixture.ts'
 import { ADMIN_TOKEN, fume, Site } from './server.fixture.ts'
 import { HttpServer } from './server.ts'
 
@@ -190,6 +191,86 @@ describe('the live page', () => {
     site.parts.sessions.end('admin')
     await page.locator('#secret').waitFor()
     complaints.length = 0
+  })
+
+  test('a crew sends photos with what it does, and whoever opens the case sees them', async () => {
+    await site.device(fume('fume-7', 'wenfeng'))
+    const id = site.alarm({ device: 'fume-7' })!
+    const token = ADMIN_TOKEN
+    await site.call('POST', `/api/v1/cases/${id}/actions`, { token, body: { action: 'accept' } })
+    const page = await open(`/#token=${ADMIN_TOKEN}`, 390)
+    const card = page.locator(`.case[data-key="${id}"]`)
+    await card.locator('[data-action=arrive]').click()
+    const photo = { name: '../x.png', mimeType: 'image/png', buffer: Buffer.from(png()) }
+    await page.setInputFiles('#photos', photo)
+    await page.locator('dialog .thumbnail').waitFor()
+    await page.setInputFiles('#photos', { ...photo, buffer: Buffer.from('no photo') })
+    await page.locator('dialog [role=status]', { hasText: 'x.png' }).waitFor()
+    await page.click('dialog button[type=submit]')
+    await card.locator('.tag.on_site').waitFor()
+    expect(site.cases.get(id)!.timeline.at(-1)!.files).toHaveLength(1)
+    await card.locator('summary').click()
+    const shown = card.locator('.thumbnail img')
+    await vi.waitFor(async () =>
+      expect(await shown.evaluate((img: { naturalWidth?: number }) => img.naturalWidth ?? 0)).toBeGreaterThan(
+        0,
+      ),
+    )
+    complaints.splice(0)
+  })
+
+  test('who was too late is told who was quicker', async () => {
+    await site.device(fume('fume-8', 'wenfeng'))
+    const id = site.alarm({ device: 'fume-8' })!
+    const page = await open(`/#token=${ADMIN_TOKEN}`)
+    await page.locator(`.case[data-key="${id}"] [data-action=accept]`).click()
+    const rival = await site.person('rival', 'team', { team: site.cases.get(id)!.team! })
+    const body = { action: 'accept' }
+    expect((await site.call('POST', `/api/v1/cases/${id}/actions`, { token: rival, body })).status).toBe(200)
+    await page.click('dialog button[type=submit]')
+    await page.locator('dialog .failure', { hasText: 'rival' }).waitFor()
+    complaints.splice(0)
+  })
+
+  test('people see where they are signed in and make tokens; a secret is shown once', async () => {
+    const secret = await site.person('sun', 'viewer')
+    const page = await open()
+    await signIn(page, secret, 'sun')
+    await page.locator('.who').click()
+    await page.locator('dialog tbody tr').first().waitFor()
+    await page.fill('dialog .tokens form input[maxlength="100"]', EVIL)
+    await page.click('dialog .tokens button[type=submit]')
+    const token = await page.locator('dialog .once code').textContent()
+    expect(token).toMatch(/^gwt_/)
+    await page.locator('dialog .tokens tbody th', { hasText: EVIL }).waitFor()
+    expect((await site.call('GET', '/api/v1/session', { token: token! })).body).toMatchObject({ name: 'sun' })
+    await page.locator('dialog .tokens tbody button').click()
+    await vi.waitFor(async () => expect(await page.locator('dialog .tokens tbody tr').count()).toBe(0))
+    expect((await site.call('GET', '/api/v1/session', { token: token! })).status).toBe(401)
+  })
+
+  test('an admin lets somebody in and finds it in the audit; nobody else has those pages', async () => {
+    const page = await open(`/#token=${ADMIN_TOKEN}`)
+    await page.getByRole('button', { name: '人员' }).click()
+    await page.locator('dialog tbody tr').first().waitFor()
+    await page.fill('dialog section input[maxlength="64"]', 'zhu')
+    await page.selectOption('dialog select', 'viewer')
+    await page.click('dialog button.primary')
+    expect(await page.locator('dialog .once code').textContent()).toMatch(/^zhu: gw_/)
+    expect(site.users.get('zhu')).toMatchObject({ role: 'viewer' })
+    await page.getByRole('button', { name: '关闭' }).click()
+    await page.getByRole('button', { name: '审计' }).click()
+    await page.locator('dialog tbody tr', { hasText: 'user.create' }).first().waitFor()
+    await page.selectOption('dialog select', 'user.')
+    await page.click('dialog button.primary')
+    await vi.waitFor(async () =>
+      expect(await page.locator('dialog tbody tr').filter({ hasNotText: 'user.' }).count()).toBe(0),
+    )
+    await context.close()
+
+    const viewer = await open()
+    await signIn(viewer, await site.person('wei', 'viewer'), 'wei')
+    expect(await viewer.getByRole('button', { name: '人员' }).count()).toBe(0)
   })
 
   test('fits a phone: nothing is wider than the screen', async () => {
