@@ -3,6 +3,7 @@ import { get, type IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ROLES, type Role } from '../model/user.ts'
 import { accessPage, PRINCIPALS, topicCell, TOPICS } from './access-table.ts'
+import { TOLD } from './scope.fixture.ts'
 import { ADMIN_TOKEN, fume, Site } from './server.fixture.ts'
 
 let site: Site
@@ -31,7 +32,7 @@ async function statusOf(method: string, url: string, token?: string, headers: Re
 
 /**
  * Contract §5, and what each route says of itself: written down twice, so that one slip is seen. A new route also says
- * in scope.test.ts how it keeps to its caller's street and team; `npx vitest run gateway/http/access -u` writes
+ * in scope.fixture.ts how it keeps to its caller's street and team; `npx vitest run gateway/http/access -u` writes
  * docs/access.md.
  */
 const EVERYONE: readonly Role[] = ['admin', 'district', 'street', 'team', 'viewer']
@@ -129,6 +130,15 @@ describe('every route denies by default', () => {
     const closed = guarded.filter((route) => route.access?.public !== true)
     expect(closed.map((route) => `${route.method} ${route.url}`).sort()).toEqual(Object.keys(ALLOWED).sort())
     for (const route of guarded) if (route.access?.public) expect(route.url).toMatch(PUBLIC)
+  })
+
+  test('every route that lets a street or a team in says in scope.fixture.ts how it keeps to what is theirs', () => {
+    const open = site.server.routes
+      .all()
+      .filter(({ method, access }) => method !== 'HEAD' && access?.public !== true)
+      .filter(({ access }) => ['street', 'team'].some((role) => access?.roles?.includes(role as Role)))
+      .map(({ method, url }) => `${method} ${url}`)
+    expect([...TOLD].sort()).toEqual(open.sort())
   })
 
   test('without a token, and with a wrong one, every route answers 401', async () => {
