@@ -324,6 +324,12 @@ export const ConfigSchema = Type.Object(
       },
       'reports of people: the page behind a QR code, the hotline',
     ),
+    registers: Section(
+      {
+        keepTracks: Duration('90d', 'tracks of river patrols are erased so long after the patrol'),
+      },
+      'purifier cleanings, night inspections, river patrols',
+    ),
     announce: Section(
       {
         allowAddresses: Type.Array(Type.String({ minLength: 1 }), {

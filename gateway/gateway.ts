@@ -209,6 +209,7 @@ export class Gateway {
       callsForSimulated: config.dispatch.simulated,
       audit,
       people: peopleSettings(config.people, dataDir),
+      keepTracksMs: durationMs(config.registers.keepTracks),
       reopenWithinMs: durationMs(config.dispatch.reopenWithin),
       consoleUrl: config.console.url.replace(/\/+$/, ''),
       announce: { allowed, allowHttp: config.announce.allowHttp },
@@ -404,6 +405,7 @@ export class Gateway {
       supervision: dispatch.supervision,
       announcer: dispatch.announcer,
       queue,
+      registers: dispatch.registers,
       evidence,
       captures,
       people: dispatch.people,
@@ -418,6 +420,7 @@ export class Gateway {
           if (!clock.moveTo(instant)) return false
           await judge.settle()
           queue.settle()
+          dispatch.registers.settle()
           dispatch.announcer.settle()
           return true
         },

@@ -4,6 +4,7 @@ import type { DeviceDirectory } from '../model/device.ts'
 import type { District } from '../model/district.ts'
 import type { Part, Retainer } from '../model/pipeline.ts'
 import { People, type PeopleSettings } from '../people/people.ts'
+import { Registers } from '../registers/registers.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Database } from '../registry/database.ts'
 import type { Range } from './announce/addresses.ts'
@@ -25,6 +26,8 @@ export interface DispatchOptions {
   /** Whether a case of nothing but simulated alarms calls a crew: a demo, a rehearsal, a load. */
   readonly callsForSimulated: boolean
   readonly people: PeopleSettings
+  /** How long the track of a patrol is kept after it has ended, ms. */
+  readonly keepTracksMs: number
   /** What happens again so soon after its case was closed is called a recurrence of it, ms. */
   readonly reopenWithinMs: number
   /** Where people open the console, without a slash at its end; empty: links to it are relative. */
@@ -43,6 +46,7 @@ export class Dispatch implements Part {
   readonly people: People
   readonly supervision: Supervision
   readonly announcer: Announcer
+  readonly registers: Registers
 
   constructor(options: DispatchOptions) {
     const { database, consoleUrl, announce } = options
@@ -54,20 +58,24 @@ export class Dispatch implements Part {
     this.supervision = new Supervision(database)
     this.announcer = new Announcer({ ...options, ...announce })
     this.announcer.watch(this.queue)
+    this.registers = new Registers({ ...options, cases: this.cases, queue: this.queue })
   }
 
   /** Where announcements go. Before `start()`. */
   publishThrough(publisher: Retainer): void {
     this.queue.publishThrough(publisher)
+    this.registers.publishThrough(publisher)
   }
 
   async start(): Promise<void> {
     await this.queue.start()
     await this.people.start()
     await this.announcer.start()
+    await this.registers.start()
   }
 
   async stop(): Promise<void> {
+    await this.registers.stop()
     await this.announcer.stop()
     await this.people.stop()
     await this.queue.stop()

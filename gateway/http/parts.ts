@@ -22,6 +22,7 @@ import type { AccountDesk } from '../reports/account-desk.ts'
 import type { People } from '../people/people.ts'
 import type { StrangerPhotos } from '../people/stranger-photos.ts'
 import type { SectionSettings } from '../reports/section-settings.ts'
+import type { Registers } from '../registers/registers.ts'
 import type { Audit } from '../registry/audit.ts'
 import type { Commands } from '../registry/commands.ts'
 import type { Devices } from '../registry/devices.ts'
@@ -72,6 +73,7 @@ export interface HttpParts {
   readonly photos: StrangerPhotos
   readonly backTests: Pick<BackTests, 'run'>
   readonly queue: Queue
+  readonly registers: Pick<Registers, 'purifiers' | 'inspections' | 'patrols'>
   readonly evidence: Evidence
   readonly captures: Captures
   readonly evidenceKey: EvidenceKey

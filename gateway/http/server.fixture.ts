@@ -30,6 +30,7 @@ import { AccountDesk } from '../reports/account-desk.ts'
 import { loadSectionSettings } from '../reports/section-settings.ts'
 import { People } from '../people/people.ts'
 import { StrangerPhotos } from '../people/stranger-photos.ts'
+import { Registers } from '../registers/registers.ts'
 import { Audit } from '../registry/audit.ts'
 import { Commands } from '../registry/commands.ts'
 import { Database } from '../registry/database.ts'
@@ -85,6 +86,7 @@ export class Site {
   readonly captures: Captures
   readonly announcer: Announcer
   readonly people: People
+  readonly registers: Registers
   readonly ruleBook: RuleBook
   readonly parts: HttpParts
   strangers: readonly Stranger[] = []
@@ -178,6 +180,16 @@ export class Site {
       clock,
       log,
     })
+    this.registers = new Registers({
+      database: this.#database,
+      district,
+      cases: this.cases,
+      queue: this.queue,
+      audit,
+      clock,
+      log,
+      keepTracksMs: 90 * 86_400_000,
+    })
     this.announcer = new Announcer({
       database: this.#database,
       district,
@@ -267,6 +279,7 @@ export class Site {
       announcer: this.announcer,
       backTests: new BackTests({ ...loadConfig(undefined, {}), dataDir: folder }, log),
       queue: this.queue,
+      registers: this.registers,
       evidence: this.evidence,
       captures: this.captures,
       people: this.people,

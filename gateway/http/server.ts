@@ -25,6 +25,7 @@ import { health, metricsPage } from './health.ts'
 import { hj212 } from './hj212.ts'
 import { influxWrite } from './influx-write.ts'
 import { takeJsonOnly } from './json-body.ts'
+import { inspections } from './inspections.ts'
 import { ledger } from './ledger.ts'
 import { LiveFeed } from './live-feed.ts'
 import { LiveReadings } from './live-readings.ts'
@@ -39,6 +40,8 @@ import { peopleReports } from './people-reports.ts'
 import { places } from './places.ts'
 import { precision } from './precision.ts'
 import { publicReports } from './public-reports.ts'
+import { patrols } from './patrols.ts'
+import { purifiers } from './purifiers.ts'
 import { quarantine } from './quarantine.ts'
 import { readingsIn } from './readings-in.ts'
 import { readingsOut } from './readings-out.ts'
@@ -192,6 +195,9 @@ export class HttpServer implements Part {
     whistles(app, parts)
     precision(app, parts)
     accountability(app, parts)
+    purifiers(app, parts)
+    inspections(app, parts)
+    patrols(app, parts)
     suggestion(app, parts)
     subscriptions(app, parts)
     district(app, parts)
