@@ -10,6 +10,7 @@ import { auditLog, noteOrigins } from './audit.ts'
 import { denyByDefault, type Authority } from './auth.ts'
 import { backTest } from './backtest.ts'
 import { caseFiles } from './case-file.ts'
+import { hurryBodies } from './body-deadline.ts'
 import { cases } from './cases.ts'
 import { drivenClock } from './clock.ts'
 import { commands } from './commands.ts'
@@ -155,7 +156,7 @@ export class HttpServer implements Part {
     })
     noteOrigins(app, parts)
     denyByDefault(app, authority, this.routes)
-    hurryBodies(app)
+    hurryBodies(app, REQUEST_TIMEOUT)
     app.addHook('onRequest', (request, reply, done) => {
       // Answers hold what only the caller may see, secrets too.
       if (request.url.startsWith('/api/v1/')) reply.header('cache-control', 'no-store')
@@ -212,19 +213,6 @@ export class HttpServer implements Part {
     await serveConsole(app)
     return app
   }
-}
-
-/** The server's own limit is for the slowest of all bodies; every other one has arrived by {@link REQUEST_TIMEOUT}. */
-function hurryBodies(app: Api): void {
-  app.addHook('onRequest', (request, _reply, done) => {
-    const { raw } = request
-    if (!raw.complete && request.routeOptions.config.slowBody !== true) {
-      const late = Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' })
-      const timer = setTimeout(() => answerClientError(late, raw.socket), REQUEST_TIMEOUT)
-      for (const event of ['end', 'close']) raw.once(event, () => clearTimeout(timer))
-    }
-    done()
-  })
 }
 
 /** The console's pages take everything from here and run nothing that is written into them. */
