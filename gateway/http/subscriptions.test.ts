@@ -77,6 +77,14 @@ test('a test message arrives, signed, and what became of it is said', async () =
   expect(verified(receiver.received.at(-1)!, body.secret!)).toMatchObject({
     type: 'cn.gridwhistle.case.test',
   })
+  const hanging: (() => void)[] = []
+  receiver.reply = (response) => void hanging.push(() => response.end())
+  const slow = call('POST', `/${body.id}/test`)
+  await until(() => hanging[0])
+  // One at a time.
+  expect((await call('POST', `/${body.id}/test`)).body.code).toBe('overloaded')
+  hanging[0]!()
+  expect((await slow).body).toMatchObject({ delivered: true })
   receiver.reply = (response) => response.writeHead(302, { location: 'http://127.0.0.1/' }).end()
   expect((await call('POST', `/${body.id}/test`)).body).toMatchObject({
     delivered: false,

@@ -76,6 +76,8 @@ export class Announcer implements Part {
   readonly #deliveries: Deliveries
   readonly #channels: Readonly<Record<ChannelType, Channel>>
   readonly #lanes = new Map<string, Lane>()
+  /** Subscriptions whose test is under way. */
+  readonly #testing = new Set<string>()
   #running = false
   #waking: NodeJS.Immediate | undefined
   #sincePruned = 0
@@ -276,12 +278,14 @@ export class Announcer implements Part {
   async test(id: string): Promise<string | null> {
     const subscription = this.#known(id)
     const lane = this.#lanes.get(id)
-    if (lane === undefined || !lane.takePlace())
+    // One at a time: nobody makes the gateway hammer at a stranger's door.
+    if (lane === undefined || this.#testing.has(id) || !lane.takePlace())
       throw new RegistryError('busy', 'the receiver takes no more messages at this moment')
     const channel = this.#channels[subscription.type]
     const now = this.#options.clock.now()
     const announcement = { id: `test:${id}:${now}`, at: now, notices: [], count: 0, groups: [] }
     const message = this.#word(announcement, subscription.language)
+    this.#testing.add(id)
     try {
       const answer = await this.#sender.post(channel.request({ announcement, message }, subscription, now))
       const verdict = channel.verdict(answer)
@@ -289,6 +293,8 @@ export class Announcer implements Part {
     } catch (error) {
       if (error instanceof SendError) return error.message
       throw error
+    } finally {
+      this.#testing.delete(id)
     }
   }
 
