@@ -74,7 +74,8 @@ export class DeviceState {
   /** What has been said, of alarms that may still change. */
   said = new Map<string, Finding>()
 
-  constructor(device: string, plan: Plan, bounds: Bounds, attributes: Attributes = {}) {
+  /** `tail`: one of the same columns, to go on with. */
+  constructor(device: string, plan: Plan, bounds: Bounds, attributes: Attributes = {}, tail?: Tail) {
     this.device = device
     this.plan = plan
     this.bounds = bounds
@@ -82,7 +83,7 @@ export class DeviceState {
     this.local = localOf(plan, attributes)
     this.base = new Fold(plan, this.local.numbers)
     this.head = new Fold(plan, this.local.numbers)
-    this.tail = new Tail(plan.columns)
+    this.tail = tail ?? new Tail(plan.columns)
   }
 
   /** What no reading of the tail concerns; null once the base has left all of that behind. */

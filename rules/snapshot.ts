@@ -42,7 +42,7 @@ export function snapshotOf(state: DeviceState): Snapshot {
   const { tail, plan, attributes } = state
   return {
     columns: plan.columns.map(({ key }) => key),
-    rows: Array.from(tail.data.subarray(tail.first, tail.end), pack),
+    rows: packed(tail.data, tail.first, tail.end),
     base: snapshotOfFold(state.base, plan),
     newest: pack(state.newest),
     lag: state.lag,
@@ -98,11 +98,13 @@ export function underNewRules(
   attributes: Attributes = state.attributes,
 ): DeviceState {
   const strangers = ROLES.filter((role) => attributes[role] !== state.attributes[role])
-  const snapshot = { ...snapshotOf(state), attributes }
   const former = new Set(state.plan.rules.map(({ rule }) => textOf(rule)))
   const isChanged = ({ rule, attributes: its }: JudgedRule) =>
     !former.has(textOf(rule)) || its.values().some((name) => attributes[name] !== state.attributes[name])
   const changed = plan.rules.filter(isChanged)
+  const same = strangers.length > 0 ? null : sameSights(state.plan, plan)
+  if (same !== null) return carriedOver(state, plan, attributes, changed, same)
+  const snapshot = { ...snapshotOf(state), attributes }
   const known = snapshotOfFold(state.head, state.plan)
   if (strangers.length > 0) {
     const base = without(known, strangers)
@@ -133,6 +135,87 @@ export function underNewRules(
   return next
 }
 
+/** Where the signals, windows and rules of a plan are in another that looks at the same: by index, -1 for none. */
+interface SameSights {
+  readonly signals: Int32Array
+  readonly windows: Int32Array
+  readonly rules: Int32Array
+}
+
+/** Every device of a kind is carried over at once: what is the same in both plans is found only for the first. */
+const sights = new WeakMap<Plan, WeakMap<Plan, SameSights | null>>()
+
+/** Null when the plan looks at anything that the former one does not know, as few edits make it. */
+function sameSights(former: Plan, plan: Plan): SameSights | null {
+  const known = sights.get(plan) ?? new WeakMap<Plan, SameSights | null>()
+  sights.set(plan, known)
+  const found = known.get(former)
+  if (found !== undefined) return found
+  const places = (keys: readonly string[], of: readonly string[]) =>
+    Int32Array.from(keys, (key) => of.indexOf(key))
+  const keys = (of: readonly { readonly key: string }[]) => of.map(({ key }) => key)
+  const ids = (of: Plan) => of.rules.map(({ rule }) => rule.id)
+  const columns = keys(former.columns)
+  const same = {
+    signals: places(keys(plan.signals), keys(former.signals)),
+    windows: places(keys(plan.windows), keys(former.windows)),
+    rules: places(ids(plan), ids(former)),
+  }
+  const isSame =
+    plan.columns.length === columns.length &&
+    plan.columns.every(({ key }, index) => key === columns[index]) &&
+    ![...same.signals, ...same.windows].includes(-1)
+  known.set(former, isSame ? same : null)
+  return isSame ? same : null
+}
+
+/** The same as by way of a snapshot, where nothing has to be folded again. Takes the tail of the former state. */
+function carriedOver(
+  state: DeviceState,
+  plan: Plan,
+  attributes: Attributes,
+  changed: readonly JudgedRule[],
+  same: SameSights,
+): DeviceState {
+  const next = new DeviceState(state.device, plan, state.bounds, attributes, state.tail)
+  carryFold(state.base, state.plan, next.base, plan, same)
+  carryFold(state.head, state.plan, next.head, plan, same)
+  const renamed = new Map([...same.rules].map((former, index) => [former, index]))
+  next.head.closed = state.head.closed.flatMap((closed) => {
+    const rule = renamed.get(closed.rule)
+    return rule === undefined || changed.includes(plan.rules[rule]!) ? [] : [{ ...closed, rule }]
+  })
+  next.settledTs = state.settledTs
+  next.newest = state.newest
+  next.lag = state.lag
+  next.clock = state.clock
+  next.absentClock = state.absentClock
+  const frozen = { ...frozenOf(state) }
+  if (Number.isFinite(state.newest)) for (const { rule } of changed) frozen[rule.id] = state.newest
+  freeze(next, frozen)
+  next.head.resetTimers(changed)
+  next.base.adopt(next.head, changed)
+  next.said = new Map(findings(next).map((found) => [found.id, found]))
+  return next
+}
+
+function carryFold(from: Fold, former: Plan, to: Fold, plan: Plan, same: SameSights): void {
+  for (let index = 0; index < same.signals.length; index++)
+    to.cells[index] = from.cells[same.signals[index]!]!
+  for (let index = 0; index < same.windows.length; index++) {
+    to.windows[index]!.copyFrom(from.windows[same.windows[index]!]!)
+  }
+  for (const [index, { cell }] of plan.rules.entries()) {
+    const rule = former.rules[same.rules[index]!]
+    if (rule !== undefined) to.cells.set(from.cells.subarray(rule.cell, rule.cell + CELLS_PER_RULE), cell)
+  }
+  to.now = from.now
+  to.lastTs = from.lastTs
+  to.time = from.time
+  to.stale = from.stale
+  to.findDue()
+}
+
 /** Without what is known of sources behind which there is another device now. */
 function without(fold: FoldSnapshot, sources: readonly string[]): FoldSnapshot {
   const isKept = ([key]: readonly [string, unknown]) => !sources.some((role) => key.startsWith(`${role}/`))
@@ -159,10 +242,7 @@ function snapshotOfFold(fold: Fold, plan: Plan): FoldSnapshot {
     signals: Object.fromEntries(plan.signals.map(({ key }, index) => [key, pack(fold.cells[index]!)])),
     windows: Object.fromEntries(plan.windows.map(({ key }, index) => [key, fold.windows[index]!.toArray()])),
     rules: Object.fromEntries(
-      plan.rules.map(({ rule, cell }) => [
-        rule.id,
-        Array.from(fold.cells.subarray(cell, cell + CELLS_PER_RULE), pack),
-      ]),
+      plan.rules.map(({ rule, cell }) => [rule.id, packed(fold.cells, cell, cell + CELLS_PER_RULE)]),
     ),
     now: pack(fold.now),
     lastTs: pack(fold.lastTs),
@@ -214,6 +294,12 @@ function restoreTail({ columns, rows }: Snapshot, { plan, tail }: DeviceState): 
     if (heard >= 0) row[heard + 2] = 1
     tail.put(row)
   }
+}
+
+function packed(numbers: Float64Array, from: number, to: number): Num[] {
+  const found: Num[] = []
+  for (let at = from; at < to; at++) found.push(pack(numbers[at]!))
+  return found
 }
 
 function pack(value: number): Num {
