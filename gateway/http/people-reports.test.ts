@@ -258,6 +258,55 @@ describe('tickets of a case', () => {
   })
 })
 
+describe('without signing in', () => {
+  const at = (path: string, body: unknown, headers: Record<string, string> = {}) =>
+    site.call('POST', `/api/v1/public/${path}`, { body, headers })
+
+  test('a report is answered with a number, and again with the same one', async () => {
+    const place = site.people.places.codeOf('quay')
+    const body = { place, client: 'client-of-http-tests', category: 'litter', text: '垃圾' }
+    const first = await at('reports', body)
+    const again = await at('reports', body)
+    expect([first.status, again.status]).toEqual([201, 200])
+    expect(again.body).toEqual(first.body)
+    expect(first.headers.get('cache-control')).toBe('no-store')
+    const { ticket } = first.body as Reported
+    const seen = await site.call('GET', `/api/v1/public/tickets/${ticket.toLowerCase()}`)
+    expect(seen.body).toMatchObject({ ticket, state: 'sent' })
+    expect((await at(`tickets/${ticket}/satisfaction`, { score: 5 })).body).toMatchObject({
+      code: 'conflict',
+    })
+    for (const score of [0, 6, 1.5, '5'])
+      expect((await at(`tickets/${ticket}/satisfaction`, { score })).status).toBe(400)
+    for (const [type, status] of [
+      ['application/json', 415],
+      ['text/html', 415],
+      ['image/svg+xml', 415],
+      ['image/png', 415],
+    ] as const)
+      expect([
+        type,
+        (await at(`tickets/${ticket}/photos`, '{"a":1}', { 'content-type': type })).status,
+      ]).toEqual([type, status])
+    expect((await site.call('POST', `/api/v1/public/tickets/${ticket}/photos`)).status).toBe(415)
+  })
+
+  test('what was made up, too much or not understood is refused with a code', async () => {
+    const place = site.people.places.codeOf('quay')
+    const body = { place, client: 'client-of-http-testa', category: 'litter' }
+    expect((await at('reports', { ...body, place: 'quay~000000000000' })).body).toMatchObject({
+      code: 'not_found',
+    })
+    expect((await at('reports', { ...body, client: 'x' })).body).toMatchObject({ code: 'bad_request' })
+    expect((await at('reports', { ...body, severity: 'red' })).body).toMatchObject({ code: 'bad_request' })
+    expect((await at('reports', { ...body, text: 'x'.repeat(1 << 15) })).body).toMatchObject({
+      code: 'too_large',
+    })
+    expect((await site.call('GET', '/api/v1/public/places/quay')).body).toMatchObject({ code: 'not_found' })
+    expect((await site.call('GET', '/api/v1/public/tickets/1')).body).toMatchObject({ code: 'not_found' })
+  })
+})
+
 describe('printed codes', () => {
   test('are for admins, as JSON and as a sheet whose only style its policy knows', async () => {
     const list = await site.call('GET', '/api/v1/places/qr?url=https://report.example.cn/', { token })

@@ -6,6 +6,7 @@ import { shownNumber } from '../people/ticket-number.ts'
 import { TICKET_STATES, type TicketView } from '../people/ticket-view.ts'
 import { PUBLIC } from './access.ts'
 import type { HttpParts } from './parts.ts'
+import { Problem } from './problem.ts'
 import { answering, reportProblem } from './report-problem.ts'
 import type { Api } from './route.ts'
 import { Nullable } from './shapes.ts'
@@ -121,6 +122,7 @@ export async function publicReports(app: Api, parts: HttpParts): Promise<void> {
 
   // Pictures are bodies on this one route only.
   await app.register(async (api: Api) => {
+    api.removeAllContentTypeParsers()
     api.addContentTypeParser(['image/jpeg', 'image/png'], (_request, payload, done) => done(null, payload))
     api.post(
       '/api/v1/public/tickets/:ticket/photos',
@@ -142,7 +144,8 @@ export async function publicReports(app: Api, parts: HttpParts): Promise<void> {
       },
       async (request, reply) => {
         try {
-          const body = request.body as AsyncIterable<Uint8Array>
+          const body = request.body as AsyncIterable<Uint8Array> | undefined | null
+          if (body == null) throw new Problem('unsupported_media_type', 'send image/jpeg or image/png')
           return { photos: await photos.add(request.params.ticket, request.ip, body) }
         } catch (error) {
           // What is left of a body that was refused is no next request.

@@ -40,7 +40,7 @@ export class Nearby {
     this.#metres = metres
     this.#maxAge = maxAge
     this.#inBand = database.sql.prepare(
-      `SELECT id, family, site, position, queued_at AS queuedAt FROM cases INDEXED BY cases_open_by_latitude
+      `SELECT id, family, site, position, queued_at AS queuedAt FROM cases
         WHERE category = ? AND json_extract(position, '$[1]') BETWEEN ? AND ?
           AND state NOT IN ('closed', 'void') AND position IS NOT NULL AND queued_at >= ?`,
     )

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { noticesOf, type Notice } from '../dispatch/announce/notice.ts'
 import { distanceMetres } from '../dispatch/distance.ts'
 import { BadReport } from './report.ts'
 import { admin, DAY, Desk, eastCrew, hotline, MINUTE, NOON } from './people.fixture.ts'
@@ -240,6 +241,37 @@ describe('the same report sent again', () => {
       { numRuns: 20 },
     )
   })
+})
+
+test('what is told to those who reported goes out with the notice of its step, for a hotline that listens', () => {
+  const notices: Notice[] = []
+  desk.queue.onChange((change) => notices.push(...noticesOf(change, desk.clock.time)))
+  const { ticket } = desk.report({ position: FAR, source: 'hotline', externalId: 'NT-9' })
+  desk.finish(ticket.caseId, '已清洗净化器')
+  expect(notices.map(({ event, publicNote }) => [event, publicNote])).toEqual([
+    ['opened', undefined],
+    ['closed', '已清洗净化器'],
+  ])
+})
+
+test('the search for a case nearby reads an index, whatever the number of cases', () => {
+  const plan = desk.database.sql
+    .prepare(
+      `EXPLAIN QUERY PLAN SELECT id FROM cases WHERE category = ? AND json_extract(position, '$[1]') BETWEEN ? AND ?
+        AND state NOT IN ('closed', 'void') AND position IS NOT NULL AND queued_at >= ?`,
+    )
+    .all('litter', 31, 32, 0)
+  expect(JSON.stringify(plan)).toContain('cases_open_by_latitude')
+})
+
+test('a report that cannot be put down whole leaves nothing: no case without its ticket', () => {
+  desk.database.sql.exec(
+    "CREATE TRIGGER full BEFORE INSERT ON tickets BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
+  )
+  expect(() => desk.report({ position: FAR })).toThrow('the disk is full')
+  expect(desk.cases.list({}, 10).items).toEqual([])
+  desk.database.sql.exec('DROP TRIGGER full')
+  expect(desk.report({ position: FAR }).outcome).toBe('opened')
 })
 
 describe('personal data', () => {

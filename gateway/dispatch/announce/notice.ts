@@ -74,6 +74,8 @@ export interface Notice {
   /** Who did it; `gateway` when nobody did. */
   readonly actor: string
   readonly note: string | null
+  /** What those who reported the case are told with it. */
+  readonly publicNote?: string
   /** Of `escalated`. */
   readonly colour?: DeadlineColour
   /** Whom a `whistle` calls, or whose deadline it is that `escalated`. */
@@ -105,6 +107,7 @@ export function noticesOf({ before, after, entries }: CaseChange, now: number): 
       actor: entry.actor,
       // Where the gateway writes, the note is the id of an alarm.
       note: entry.actor === 'gateway' && event !== 'whistle' ? null : noteOf(entry.note),
+      ...(entry.publicNote !== undefined && { publicNote: entry.publicNote }),
       ...(colour !== undefined && { colour }),
       ...(departments.length > 0 && { departments: [...new Set(departments)] }),
       case: factsOf(after),
