@@ -266,6 +266,11 @@ export const ConfigSchema = Type.Object(
           default: false,
           description: 'send teams the orders of cases whose alarms are all from simulated devices',
         }),
+        speakWithin: Type.Integer({
+          minimum: 1,
+          default: 200,
+          description: 'a loudspeaker within so many metres may speak before a crew is sent',
+        }),
         whistleReportIn: Duration('30m', 'a department that is called to a case reports in by then'),
         whistleResolve: Duration('4h', '… and is done by then'),
         reopenWithin: Duration(

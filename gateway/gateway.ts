@@ -38,6 +38,7 @@ import type { Refusal } from './model/reading.ts'
 import type { Principal } from './model/user.ts'
 import { adminToken, isTooShort } from './registry/admin-token.ts'
 import { Audit } from './registry/audit.ts'
+import { CommandSender } from './registry/command-sender.ts'
 import { Commands } from './registry/commands.ts'
 import { Database } from './registry/database.ts'
 import { Devices } from './registry/devices.ts'
@@ -213,6 +214,7 @@ export class Gateway {
       reopenWithinMs: durationMs(config.dispatch.reopenWithin),
       consoleUrl: config.console.url.replace(/\/+$/, ''),
       announce: { allowed, allowHttp: config.announce.allowHttp },
+      speakWithin: config.dispatch.speakWithin,
       whistleTimes: {
         reportInMs: durationMs(config.dispatch.whistleReportIn),
         resolveMs: durationMs(config.dispatch.whistleResolve),
@@ -358,6 +360,15 @@ export class Gateway {
           )
     const inbox = new ActionInbox(queue, broker, log)
     dispatch.publishThrough(broker)
+    const carriers = hj212 === undefined ? [] : [hj212]
+    const commandSender = new CommandSender(commands, broker, carriers, clock)
+    queue.secondLook.commandThrough({
+      send: (actor, request) => commandSender.send(actor, request),
+      isReachable: (device) =>
+        devices.presence(device)?.online === true || carriers.some((carrier) => carrier.carries(device)),
+      isEnding: (alarm) => judge.isEnding(alarm),
+    })
+    commands.onAnswer((device, id, answer) => queue.secondLook.answered(device, id, answer))
 
     // The judge catches up with the journal and the queue says what the last run left unsaid, before new
     // readings come: a crew must not see a case after the alarm that has cleared it.
@@ -389,7 +400,7 @@ export class Gateway {
       devices,
       users,
       audit,
-      commands,
+      commandSender,
       intake,
       journal,
       quarantine,
@@ -425,7 +436,6 @@ export class Gateway {
           return true
         },
       }),
-      carriers: hj212 === undefined ? [] : [hj212],
       strangers: () => hj212?.unknown() ?? [],
       connections: () => broker.connections(),
       lag: () => ({ historian: recorder.lag(), rules: judge.lag() }),

@@ -34,6 +34,7 @@ function lines(rules: readonly object[], areas?: object): string[] {
 }
 
 const fume = (comparison: object) => ({ metric: 'fume', ...comparison })
+const times = { category: 'c', respond: '10m', arrive: '20m', resolve: '4h' }
 const river = { kind: 'river_station' }
 const red = (condition: object) => ({ severity: { red: condition } })
 
@@ -186,6 +187,21 @@ describe('a contradiction is one line', () => {
       'an arrival before the answer',
       { dispatch: { from: 'red', category: 'c', respond: '30m', arrive: '20m', resolve: '4h' } },
       'dispatch.arrive: 20m ends before respond (30m)',
+    ],
+    [
+      'a loudspeaker that is waited for longer than a crew may be',
+      { dispatch: { from: 'red', ...times, speak: { text: 'x', wait: '10m' } } },
+      'dispatch.speak.wait: 10m is not shorter than respond (10m), by when a crew has to answer',
+    ],
+    [
+      'a look by what is no kind',
+      { dispatch: { from: 'red', ...times, look: { kind: 'kite', command: 'fly' } } },
+      'dispatch.look.kind: "kite" is no kind',
+    ],
+    [
+      'a speech',
+      { dispatch: { from: 'red', ...times, speak: { text: 'x'.repeat(201), wait: '3m' } } },
+      'dispatch.speak.text: ',
     ],
     [
       'an end before the arrival',

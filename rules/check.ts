@@ -184,6 +184,11 @@ function checkRule(draft: unknown, kinds: Kinds, areas: Areas, patience: Patienc
     return [{ path: 'kind', message: `"${entry.kind}" is no kind; expected one of ${expected}` }]
   }
   const vocabulary = { kinds, areas: new Set([...areas.keys(), ...Object.keys(entry.areas ?? {})]) }
+  const looker = entry.dispatch?.look?.kind
+  if (looker !== undefined && !kinds.has(looker)) {
+    const message = `"${looker}" is no kind; expected one of ${listed([...kinds.keys()])}`
+    return [{ path: 'dispatch.look.kind', message }]
+  }
   const found = [...checkTimes(entry), ...checkAreas(entry.areas), ...checkLeaves(entry, vocabulary)]
   return found.length > 0 ? found : checkSense(entry, rangesOf(entry.kind, kinds), patience)
 }
@@ -246,7 +251,7 @@ function checkTimes(rule: Rule): Found[] {
     const message = `"${rule.dispatch.from}" is never reached; expected ${SEVERITIES[highest]} or lower`
     found.push({ path: 'dispatch.from', message })
   }
-  found.push(...checkDeadlines(rule.dispatch))
+  found.push(...checkDeadlines(rule.dispatch), ...checkSpeaking(rule.dispatch))
   return found
 }
 
@@ -268,6 +273,21 @@ function checkDeadlines(dispatch: Rule['dispatch']): Found[] {
           },
         ],
   )
+}
+
+/** Who has to answer within ten minutes cannot wait for a loudspeaker as long. */
+function checkSpeaking(dispatch: Rule['dispatch']): Found[] {
+  if (dispatch?.speak === undefined) return []
+  const { wait } = dispatch.speak
+  const path = 'dispatch.speak.wait'
+  const found = checkLength(path, wait, 1)
+  if (found.length > 0 || durationMs(wait) < durationMs(dispatch.respond)) return found
+  return [
+    {
+      path,
+      message: `${wait} is not shorter than respond (${dispatch.respond}), by when a crew has to answer`,
+    },
+  ]
 }
 
 /** Severities that are never an alarm's, and an alarm that never ends. */

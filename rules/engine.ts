@@ -225,6 +225,12 @@ export function refresh(state: DeviceState): readonly Finding[] {
   return state.head.moved || state.head.changed ? report(state, true) : nothing
 }
 
+/** Whether the rule's alarm fires and its condition is over: only `clear.for` runs. */
+export function isEnding({ head, plan }: DeviceState, rule: string): boolean {
+  const judged = plan.rules.find((one) => one.rule.id === rule)
+  return judged !== undefined && head.cells[judged.cell + CELL.phase] === PHASE.clearing
+}
+
 /** Alarms that are firing, and those that have cleared but may still be corrected. */
 export function findings(state: DeviceState): Finding[] {
   const { head, plan } = state

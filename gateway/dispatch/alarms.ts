@@ -60,6 +60,7 @@ export class Alarms implements AlarmFeed {
   readonly #log: StatementSync
   readonly #after: StatementSync
   readonly #firesElse: StatementSync
+  readonly #firingOf: StatementSync
 
   constructor(database: Database) {
     database.migrate('alarms-1', TABLES)
@@ -74,6 +75,9 @@ export class Alarms implements AlarmFeed {
         VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
     )
     this.#log = database.sql.prepare('INSERT INTO alarm_changes (at, alarm) VALUES (?, ?)')
+    this.#firingOf = database.sql.prepare(
+      `SELECT ${COLUMNS} FROM alarms WHERE case_id = ? AND state = 'firing'`,
+    )
     this.#firesElse = database.sql.prepare(
       `SELECT 1 FROM alarms WHERE case_id = ? AND state = 'firing' AND id <> ? LIMIT 1`,
     )
@@ -133,6 +137,19 @@ export class Alarms implements AlarmFeed {
   /** Whether an alarm of the case fires, apart from this one. */
   firesElse(caseId: string, alarmId: string): boolean {
     return this.#firesElse.get(caseId, alarmId) !== undefined
+  }
+
+  /** Whether an alarm of the case was true and is over. */
+  hasCleared(caseId: string): boolean {
+    return (
+      this.#database.sql
+        .prepare(`SELECT 1 FROM alarms WHERE case_id = ? AND state = 'cleared' LIMIT 1`)
+        .get(caseId) !== undefined
+    )
+  }
+
+  firingOf(caseId: string): readonly Alarm[] {
+    return this.#firingOf.all(caseId).map(alarmOf)
   }
 
   *firing(): Iterable<Alarm> {

@@ -10,9 +10,10 @@ import type { Occasion } from './case-change.ts'
 import type { CaseKeeper } from './case-keeper.ts'
 import type { CaseRecord } from './case-record.ts'
 import type { Cases } from './cases.ts'
-import { noted, reopened } from './life.ts'
+import { endedBySpeaking, noted, reopened } from './life.ts'
 import { caseId, caseTitle, familyOf, isForDispatch, rank, type Dispatch, type Finding } from './opening.ts'
 import { startLevel, type Route } from '../district/routing.ts'
+import type { Plan, SecondLook } from './second-look.ts'
 import { isOpen } from './transitions.ts'
 
 /**
@@ -25,6 +26,7 @@ export interface DeskParts {
   readonly alarms: Alarms
   readonly cases: Cases
   readonly keeper: CaseKeeper
+  readonly secondLook: SecondLook
   readonly district: District
   readonly devices: DeviceDirectory
   /** By who is on duty then and what they have to do. */
@@ -49,12 +51,13 @@ export class CaseDesk {
     const own = before?.case == null ? undefined : this.#parts.cases.record(before.case)
     const begins = before?.state !== 'firing'
     if (alarm.state === 'firing' && isForDispatch(alarm, rule)) {
-      if (own !== undefined && isOpen(own.state)) return this.#join(own, alarm, begins, now)
+      const speaks = rule.dispatch.speak !== undefined
+      if (own !== undefined && isOpen(own.state)) return this.#join(own, alarm, begins, speaks, now)
       // A closed case is not opened again: what fires again or gets worse after it is a new matter.
       if (own === undefined || begins || rank(alarm.severity) > rank(before.severity)) {
         const family = familyOf(rule)
         const open = this.#parts.cases.openFor(family, alarm.site)
-        if (open !== undefined) return this.#join(open, alarm, true, now)
+        if (open !== undefined) return this.#join(open, alarm, true, speaks, now)
         return this.#open(alarm, rule, rule.dispatch, family, now)
       }
     }
@@ -65,7 +68,8 @@ export class CaseDesk {
   }
 
   #open(alarm: Finding, rule: Rule, dispatch: Dispatch, family: string, now: number): string {
-    const position = this.#parts.devices.get(alarm.device)?.position as Position | undefined
+    const position = (this.#parts.devices.get(alarm.device)?.position as Position | undefined) ?? null
+    const plan = this.#parts.secondLook.plan(alarm, dispatch, position, now)
     const id = this.open(
       {
         family,
@@ -74,7 +78,7 @@ export class CaseDesk {
         grid: alarm.grid,
         category: dispatch.category,
         title: caseTitle(rule, alarm.site),
-        position: position ?? null,
+        position,
         severity: alarm.severity,
         simulated: alarm.simulated === true,
         respondMs: durationMs(dispatch.respond),
@@ -85,20 +89,24 @@ export class CaseDesk {
         entry: noted(now, 'opened', { note: alarm.id }),
       },
       now,
+      plan,
     )
     this.#parts.cases.link(id, alarm.id)
+    this.#parts.secondLook.order(id, plan)
     return id
   }
 
-  open(occasion: Occasion, now: number): string {
+  open(occasion: Occasion, now: number, plan?: Plan): string {
     const { cases, district, keeper, routeAt, reopenWithinMs } = this.#parts
     const { happenedAt, seed, entry, ...known } = occasion
     const team = routeAt(now)(known, startLevel(district, known.category))
     const previous = cases.closedSince(known.family, known.site, now - reopenWithinMs)
+    const pendingUntil = plan?.pendingUntil ?? null
     const record: CaseRecord = {
       ...known,
       id: this.#newId(caseId(known.family, happenedAt, seed)),
-      state: 'dispatched',
+      state: pendingUntil === null ? 'dispatched' : 'queued',
+      pendingUntil,
       suspendedFrom: null,
       level: team.level,
       team: team.id,
@@ -120,7 +128,8 @@ export class CaseDesk {
       version: 1,
     }
     const again = previous === null ? [] : [noted(now, 'recurrence', { note: previous })]
-    keeper.insert(record, [entry, ...again, noted(now, 'assign', { team: team.id })])
+    const assigned = pendingUntil === null ? [noted(now, 'assign', { team: team.id })] : []
+    keeper.insert(record, [entry, ...again, ...(plan?.entries ?? []), ...assigned])
     return record.id
   }
 
@@ -133,7 +142,7 @@ export class CaseDesk {
   }
 
   /** What fires again after the crew was done goes back to the crew. */
-  #join(record: CaseRecord, alarm: Finding, begins: boolean, now: number): string {
+  #join(record: CaseRecord, alarm: Finding, begins: boolean, speaks: boolean, now: number): string {
     const { cases, keeper, district } = this.#parts
     const worse = rank(alarm.severity) > rank(record.severity)
     const joins = begins && this.#hasRoom(record)
@@ -153,12 +162,28 @@ export class CaseDesk {
       const back = fails ? [noted(now, 'rework', { note: alarm.id, team: after.team })] : []
       keeper.save(record, after, [...this.#bounded(record, [note, ...again]), ...back])
     } else if (after.backToNormal !== record.backToNormal) cases.save(after, [])
+    // No loudspeaker was asked to deal with this one.
+    if (begins && !speaks) this.#callAtOnce(record.id, now)
     return record.id
+  }
+
+  #callAtOnce(id: string, now: number): void {
+    const record = this.#parts.cases.record(id)!
+    if (record.pendingUntil === null || record.state !== 'queued') return
+    this.#parts.secondLook.call(record, 'another alarm needs a crew at once', [], now)
   }
 
   /** The alarm is over. */
   #end(record: CaseRecord, alarm: Finding, now: number): void {
     const { cases, alarms, keeper } = this.#parts
+    if (record.pendingUntil !== null && record.state === 'queued' && !alarms.firesElse(record.id, alarm.id)) {
+      const wasReal = alarm.state === 'cleared' || alarms.hasCleared(record.id)
+      const ended = endedBySpeaking(record, wasReal, now)
+      const note = wasReal ? 'ended after speaking' : 'withdrawn before a crew was called'
+      const closed = noted(now, 'close', { note, code: ended.closeCode! })
+      keeper.save(record, ended, [aboutAlarm(now, `alarm_${alarm.state}`, alarm), closed])
+      return
+    }
     const isOver = isOpen(record.state) && !record.backToNormal && !alarms.firesElse(record.id, alarm.id)
     const after = isOver ? { ...record, backToNormal: true } : record
     // Where nothing more is told of alarms the list is still right.

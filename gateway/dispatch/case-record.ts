@@ -33,6 +33,8 @@ export interface CaseRecord extends Clocks {
   readonly teams: readonly string[]
   /** Teams that it went up from since it was assigned. */
   readonly standby: readonly string[]
+  /** No crew is called before; null once it is. Stays where none was needed. */
+  readonly pendingUntil: number | null
   /** Teams that hold the order because of whistles. */
   readonly called: readonly string[]
   /** Every alarm of it is over. */
@@ -49,9 +51,9 @@ export interface CaseRecord extends Clocks {
  * nobody does those that it went up from, and those whom a whistle has called.
  */
 export function holders(
-  record: Pick<CaseRecord, 'state' | 'team' | 'crew' | 'standby' | 'called'>,
+  record: Pick<CaseRecord, 'state' | 'team' | 'crew' | 'standby' | 'called' | 'pendingUntil'>,
 ): readonly string[] {
-  if (!isOpen(record.state)) return []
+  if (!isOpen(record.state) || record.pendingUntil !== null) return []
   const waiting = record.crew === null ? record.standby : []
   return [...new Set([record.team, record.crew, ...waiting, ...record.called])].filter(
     (team) => team !== null,
@@ -81,7 +83,7 @@ export function caseView(
     street: record.street,
     grid: record.grid,
     position: record.position,
-    team: record.team,
+    team: record.pendingUntil === null ? record.team : null,
     crew: record.crew,
     alarms,
     queuedAt: record.queuedAt,
@@ -105,6 +107,7 @@ export function caseView(
     previous: record.previous,
     recurrence: record.previous !== null,
     called: record.called,
+    pendingUntil: record.pendingUntil,
     whistles: whistles.map(whistleView),
   }
 }

@@ -108,13 +108,18 @@ const LIFE = `
   CREATE INDEX cases_closed ON cases (family, site, closed_at) WHERE closed_at IS NOT NULL;
 `
 
+/** Cases that wait for the effect of a loudspeaker. */
+const PENDING = `
+  ALTER TABLE cases ADD COLUMN pending_until INTEGER;
+  CREATE INDEX cases_pending ON cases (pending_until) WHERE pending_until IS NOT NULL AND state = 'queued'`
+
 const COLUMNS = `id, family, site, street, grid, category, title, position, severity, state,
   suspended_from AS suspendedFrom, level, team, crew, queued_at AS queuedAt,
   respond_ms AS respondMs, arrive_ms AS arriveMs, resolve_ms AS resolveMs,
   suspended_at AS suspendedAt, suspended_ms AS suspendedMs, responded_at AS respondedAt, arrived_at AS arrivedAt,
   deadline_colour AS deadlineColour, supervised, close_code AS closeCode, simulated, version,
   closed_at AS closedAt, teams, standby, called,
-  back_to_normal AS backToNormal, previous`
+  pending_until AS pendingUntil, back_to_normal AS backToNormal, previous`
 
 /** What `proposal` comes to, see `caseView`. */
 const PROPOSED: Readonly<Record<Proposal, string>> = {
@@ -145,6 +150,8 @@ export class Cases {
   readonly #addAction: StatementSync
   readonly #addReader: StatementSync
   readonly #lastClosed: StatementSync
+  readonly #pending: StatementSync
+  readonly #nextPending: StatementSync
 
   /** `consoleUrl` is where people open the console, such as `https://grid.example.cn`; links are relative without it. */
   constructor(database: Database, consoleUrl = '') {
@@ -156,6 +163,7 @@ export class Cases {
 
     database.migrate('cases-life-1', LIFE)
     database.migrate('cases-life-2', `ALTER TABLE cases ADD COLUMN called TEXT NOT NULL DEFAULT '[]'`)
+    database.migrate('cases-life-3', PENDING)
     this.whistles = new WhistleBook(database)
     const sql = database.sql
     this.#database = database
@@ -165,15 +173,15 @@ export class Cases {
     this.#insert = sql.prepare(
       `INSERT INTO cases (severity, state, suspended_from, level, team, crew, respond_ms, arrive_ms, resolve_ms,
         suspended_at, suspended_ms, responded_at, arrived_at, deadline_colour, next_colour_at, supervised,
-        close_code, simulated, closed_at, teams, standby, called, back_to_normal, version,
+        close_code, simulated, closed_at, teams, standby, called, pending_until, back_to_normal, version,
         id, family, site, street, grid, category, title, position, queued_at, previous)
-        VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+        VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
     )
     this.#update = sql.prepare(
       `UPDATE cases SET severity = ?, state = ?, suspended_from = ?, level = ?, team = ?, crew = ?, respond_ms = ?,
         arrive_ms = ?, resolve_ms = ?, suspended_at = ?, suspended_ms = ?, responded_at = ?, arrived_at = ?,
         deadline_colour = ?, next_colour_at = ?, supervised = ?, close_code = ?, simulated = ?,
-        closed_at = ?, teams = ?, standby = ?, called = ?, back_to_normal = ?, version = ? WHERE id = ?`,
+        closed_at = ?, teams = ?, standby = ?, called = ?, pending_until = ?, back_to_normal = ?, version = ? WHERE id = ?`,
     )
     this.#addEntry = sql.prepare(
       'INSERT INTO case_timeline (case_id, number, entry, hash) VALUES (?, ?, ?, ?)',
@@ -207,6 +215,12 @@ export class Cases {
       'INSERT INTO case_actions (case_id, actor, action_id, action) VALUES (?, ?, ?, ?)',
     )
     this.#addReader = sql.prepare('INSERT OR IGNORE INTO case_readers (reader, at, case_id) VALUES (?, ?, ?)')
+    this.#pending = sql.prepare(
+      `SELECT ${COLUMNS} FROM cases WHERE pending_until <= ? AND state = 'queued' ORDER BY pending_until LIMIT ?`,
+    )
+    this.#nextPending = sql.prepare(
+      `SELECT min(pending_until) AS at FROM cases WHERE pending_until IS NOT NULL AND state = 'queued'`,
+    )
     this.#lastClosed = sql.prepare(
       `SELECT id FROM cases WHERE family = ? AND site = ? AND closed_at >= ? ORDER BY closed_at DESC LIMIT 1`,
     )
@@ -317,6 +331,16 @@ export class Cases {
   /** Cases whose next deadline colour is due, the longest due first. */
   due(now: number, limit: number): readonly CaseRecord[] {
     return this.#due.all(now, limit).map(recordOf)
+  }
+
+  /** Cases that wait for a loudspeaker no longer, and have no crew yet. */
+  pending(now: number, limit: number): readonly CaseRecord[] {
+    return this.#pending.all(now, limit).map(recordOf)
+  }
+
+  /** When the next of them has waited long enough; null when none waits. */
+  nextPending(): number | null {
+    return this.#nextPending.get()!['at'] as number | null
   }
 
   /** When the next deadline colour of any case is due; null when no clock runs. */
@@ -435,7 +459,7 @@ function changing(record: CaseRecord): SQLInputValue[] {
     record.respondedAt,
     record.arrivedAt,
     record.deadlineColour,
-    nextColour(record, record.deadlineColour)?.at ?? null,
+    record.pendingUntil === null ? (nextColour(record, record.deadlineColour)?.at ?? null) : null,
     record.supervised ? 1 : 0,
     record.closeCode,
     record.simulated ? 1 : 0,
@@ -443,6 +467,7 @@ function changing(record: CaseRecord): SQLInputValue[] {
     JSON.stringify(record.teams),
     JSON.stringify(record.standby),
     JSON.stringify(record.called),
+    record.pendingUntil,
     record.backToNormal ? 1 : 0,
     record.version,
   ]

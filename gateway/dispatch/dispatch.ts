@@ -35,6 +35,8 @@ export interface DispatchOptions {
   /** Where announcements may go beside the public internet, and whether unencrypted. */
   readonly announce: { readonly allowed: readonly Range[]; readonly allowHttp: boolean }
   readonly whistleTimes: WhistleTimes
+  /** A loudspeaker further from the alarm than this, metres, is not heard there. */
+  readonly speakWithin: number
 }
 
 /** Everything between an alarm and the people who answer for it: only wiring. */

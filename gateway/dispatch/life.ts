@@ -4,6 +4,7 @@ import type { Position } from '../model/reading.ts'
 import type { User } from '../model/user.ts'
 import { plainText } from '../people/plain-text.ts'
 import { PUBLIC_NOTE_LIMIT, type ActionRequest } from './actions.ts'
+import { BY_GATEWAY } from './transitions.ts'
 import type { CaseRecord } from './case-record.ts'
 import {
   clockOf,
@@ -107,6 +108,7 @@ function sentTo(record: CaseRecord, team: string, district: District): CaseRecor
     team,
     crew: null,
     standby: [],
+    pendingUntil: null,
     level: level === 'department' ? record.level : level,
   }
 }
@@ -118,6 +120,23 @@ function backToCrew(record: CaseRecord, district: District): CaseRecord {
 /** What the gateway does with a case that was handled, and whose matter has come up again. */
 export function reopened(record: CaseRecord, district: District): CaseRecord {
   return { ...backToCrew(record, district), state: 'dispatched' }
+}
+
+/** The crew of a case that waited for a loudspeaker is called: whoever is on duty by now. */
+export function called(record: CaseRecord, route: Route): CaseRecord {
+  const { id: team, level } = route(record, record.level)
+  return { ...record, team, level, state: 'dispatched', pendingUntil: null }
+}
+
+/** It ended while the loudspeaker's effect was waited for: no crew was needed. */
+export function endedBySpeaking(record: CaseRecord, wasReal: boolean, now: number): CaseRecord {
+  const state = BY_GATEWAY.queued!.close!
+  return {
+    ...record,
+    state,
+    closeCode: wasReal ? 'confirmed' : 'false_alarm',
+    closedAt: now,
+  }
 }
 
 /**
@@ -144,6 +163,8 @@ export function raised(
 ): { readonly record: CaseRecord; readonly entries: readonly TimelineEntry[] } {
   const entries: TimelineEntry[] = []
   let current = record
+  // Its crew is not called yet: nobody is late.
+  if (record.pendingUntil !== null) return { record, entries }
   let next = nextColour(current, current.deadlineColour)
   while (next !== null && next.at <= now) {
     const { colour } = next

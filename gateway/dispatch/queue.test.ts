@@ -80,6 +80,7 @@ test('a firing alarm opens a case that is routed and on the clock', () => {
     reports: 0,
     recurrence: false,
     called: [],
+    pendingUntil: null,
     whistles: [],
   })
   expect(stage.alarms.get(alarm().id)?.case).toBe(id)

@@ -20,12 +20,15 @@ import { DeadlineWatch } from './deadline-watch.ts'
 import { raised, takeStep } from './life.ts'
 import { rank, type Finding } from './opening.ts'
 import { actionsOf, hasInHand, isInScope, mayDo } from './rights.ts'
+import { SecondLook } from './second-look.ts'
 import { nextState } from './transitions.ts'
 import { WHISTLE_TIMES, Whistles, type WhistleTimes } from './whistles.ts'
 import { teamFor, type Route } from '../district/routing.ts'
 
 /** Where nobody says otherwise, ms. */
 const REOPEN_WITHIN_MS = 2 * 3_600_000
+/** … and metres. */
+const SPEAK_WITHIN = 200
 
 export interface QueueParts {
   readonly database: Database
@@ -41,6 +44,8 @@ export interface QueueParts {
   readonly reopenWithinMs?: number
   /** For departments that are called. */
   readonly whistleTimes?: WhistleTimes
+  /** A loudspeaker further from the alarm than this, metres, is not heard there. */
+  readonly speakWithin?: number
 }
 
 /**
@@ -49,6 +54,7 @@ export interface QueueParts {
  */
 export class Queue implements AlarmBook, Part {
   readonly whistles: Whistles
+  readonly secondLook: SecondLook
   readonly #parts: QueueParts
   readonly #keeper: CaseKeeper
   readonly #desk: CaseDesk
@@ -62,7 +68,20 @@ export class Queue implements AlarmBook, Part {
     const { callsForSimulated = false, reopenWithinMs = REOPEN_WITHIN_MS } = parts
     this.#keeper = new CaseKeeper({ ...parts, callsForSimulated })
     const routeAt = (now: number) => this.#routeAt(now)
-    this.#desk = new CaseDesk({ ...parts, keeper: this.#keeper, routeAt, reopenWithinMs })
+    this.secondLook = new SecondLook({
+      ...parts,
+      keeper: this.#keeper,
+      routeAt,
+      callsForSimulated,
+      speakWithin: parts.speakWithin ?? SPEAK_WITHIN,
+    })
+    this.#desk = new CaseDesk({
+      ...parts,
+      keeper: this.#keeper,
+      secondLook: this.secondLook,
+      routeAt,
+      reopenWithinMs,
+    })
     const deadlines = new CaseDeadlines(database, cases, this.#keeper, routeAt)
     this.whistles = new Whistles({
       ...parts,
@@ -71,7 +90,7 @@ export class Queue implements AlarmBook, Part {
       times: parts.whistleTimes ?? WHISTLE_TIMES,
       isOfCase: (caseId, file) => this.#isOfCase(caseId, file),
     })
-    this.#watch = new DeadlineWatch([deadlines, this.whistles], clock, log)
+    this.#watch = new DeadlineWatch([this.secondLook, deadlines, this.whistles], clock, log)
     this.#keeper.onTold(() => this.#watch.arm())
   }
 
@@ -83,11 +102,13 @@ export class Queue implements AlarmBook, Part {
   /** Announces what teams must know, see {@link Orders.start}, and sets the clock for the next deadline. */
   async start(): Promise<void> {
     this.#keeper.orders.start()
+    this.secondLook.start()
     this.#watch.start()
   }
 
   async stop(): Promise<void> {
     this.#watch.stop()
+    this.secondLook.stop()
     this.#keeper.orders.stop()
   }
 

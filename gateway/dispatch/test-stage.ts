@@ -99,6 +99,8 @@ export class RecordingPublisher implements Retainer {
 export class Stage {
   readonly clock = { time: NOON, now: () => this.clock.time }
   readonly publisher = new RecordingPublisher()
+  /** Devices beside those that every test knows. */
+  others: readonly Device[] = []
   readonly folder: string
   readonly database: Database
   readonly alarms: Alarms
@@ -122,9 +124,9 @@ export class Stage {
       cases: this.cases,
       district,
       devices: {
-        get: (id) => [device, simulatedDevice].find((known) => known.id === id),
+        get: (id) => [device, simulatedDevice, ...this.others].find((known) => known.id === id),
         origin: () => undefined,
-        all: () => [device, simulatedDevice],
+        all: () => [device, simulatedDevice, ...this.others],
       },
       clock: this.clock,
       log: pino({ level: 'silent' }),

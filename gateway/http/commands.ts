@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { Type } from 'typebox'
 import { ACTORS } from './access.ts'
 import { userOf } from './auth.ts'
@@ -6,13 +5,11 @@ import type { HttpParts } from './parts.ts'
 import { Problem } from './problem.ts'
 import type { Api } from './route.ts'
 
-/** A command is worth nothing after this, ms, unless it says so itself … */
-const EXPIRES_AFTER = 60_000
-/** … and no later than this, ms. */
+/** A command is worth nothing later than this from now, ms. */
 const LONGEST = 24 * 3_600_000
 
 /** `POST /devices/{id}/commands`: what people tell devices to do. */
-export function commands(api: Api, { devices, publisher, carriers, clock, commands }: HttpParts): void {
+export function commands(api: Api, { devices, clock, commandSender }: HttpParts): void {
   api.post(
     '/api/v1/devices/:id/commands',
     {
@@ -50,20 +47,18 @@ export function commands(api: Api, { devices, publisher, carriers, clock, comman
       const { user, scope } = userOf(request)
       const device = devices.get(request.params.id)
       if (device === undefined || !scope.sees(device)) throw new Problem('not_found')
-      const { command, args = {}, expires = clock.now() + EXPIRES_AFTER } = request.body
-      if (expires <= clock.now() || expires > clock.now() + LONGEST)
+      const { command, args = {}, expires } = request.body
+      if (expires !== undefined && (expires <= clock.now() || expires > clock.now() + LONGEST))
         throw new Problem('bad_request', 'body/expires: must lie within the next 24 hours')
-      const id = randomUUID()
-      const carrier = carriers.find((one) => one.carries(device.id))
-      const problem = carrier?.check(device.id, command, args) ?? null
-      if (problem !== null) throw new Problem(problem.code, problem.detail)
-      commands.sent(user.name, { id, device: device.id, command, expires })
-      if (carrier === undefined) {
-        const payload = JSON.stringify({ id, command, args, expires })
-        await publisher.publish(`v1/${device.id}/commands`, payload, { qos: 1, retain: false })
-      } else carrier.send(id, device.id, command, args)
+      const sent = await commandSender.send(user.name, {
+        device: device.id,
+        command,
+        args,
+        ...(expires !== undefined && { expires }),
+      })
+      if (sent.type === 'refused') throw new Problem(sent.code, sent.detail)
       reply.code(202)
-      return { id, command, expires }
+      return { id: sent.id, command, expires: sent.expires }
     },
   )
 }

@@ -16,7 +16,7 @@ import type { Log } from '../log.ts'
 import type { Clock } from '../model/clock.ts'
 import type { District } from '../model/district.ts'
 import type { Kinds } from '../model/kind.ts'
-import type { CommandCarrier, Health, Journal, Publisher } from '../model/pipeline.ts'
+import type { Health, Journal, Publisher } from '../model/pipeline.ts'
 import type { SignIn } from '../model/user.ts'
 import type { AccountDesk } from '../reports/account-desk.ts'
 import type { People } from '../people/people.ts'
@@ -24,7 +24,7 @@ import type { StrangerPhotos } from '../people/stranger-photos.ts'
 import type { SectionSettings } from '../reports/section-settings.ts'
 import type { Registers } from '../registers/registers.ts'
 import type { Audit } from '../registry/audit.ts'
-import type { Commands } from '../registry/commands.ts'
+import type { CommandSender } from '../registry/command-sender.ts'
 import type { Devices } from '../registry/devices.ts'
 import type { Lockouts } from '../registry/lockouts.ts'
 import type { Secrets } from '../registry/secrets.ts'
@@ -52,7 +52,7 @@ export interface HttpParts {
   readonly devices: Devices
   readonly users: Users
   readonly audit: Audit
-  readonly commands: Commands
+  readonly commandSender: Pick<CommandSender, 'send'>
   readonly intake: Pick<ReadingIntake, 'accept' | 'retry'>
   readonly journal: Pick<Journal, 'append' | 'ledger' | 'onCommit' | 'head' | 'tail' | 'read' | 'messages'>
   readonly quarantine: Pick<QuarantineReader, 'list' | 'get'>
@@ -87,8 +87,6 @@ export interface HttpParts {
    * runs by itself.
    */
   readonly moveClock?: (instant: number) => Promise<boolean>
-  /** Other wires than MQTT that take commands. */
-  readonly carriers: readonly CommandCarrier[]
   /** HJ 212 senders that are not heard. */
   readonly strangers: () => readonly Stranger[]
   /** MQTT connections now. */

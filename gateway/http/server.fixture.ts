@@ -32,6 +32,7 @@ import { People } from '../people/people.ts'
 import { StrangerPhotos } from '../people/stranger-photos.ts'
 import { Registers } from '../registers/registers.ts'
 import { Audit } from '../registry/audit.ts'
+import { CommandSender } from '../registry/command-sender.ts'
 import { Commands } from '../registry/commands.ts'
 import { Database } from '../registry/database.ts'
 import { Devices } from '../registry/devices.ts'
@@ -262,7 +263,7 @@ export class Site {
       devices: this.devices,
       users: this.users,
       audit,
-      commands,
+      commandSender: new CommandSender(commands, publisher, [], clock),
       intake: this.intake,
       journal: this.journal,
       // Opens when first asked: the journal makes the file.
@@ -294,7 +295,6 @@ export class Site {
       publisher,
       maxMessageBytes: 1 << 20,
       messagesPerSecond: 1000,
-      carriers: [],
       strangers: () => this.strangers,
       connections: () => 0,
       lag: () => ({ historian: this.recorder.lag() }),

@@ -109,6 +109,9 @@ const caseFields = {
   previous: Nullable(
     Type.String({ description: 'the case of the same matter that was closed shortly before' }),
   ),
+  pendingUntil: Nullable(
+    Type.Integer({ description: 'no crew is called before: a loudspeaker speaks first' }),
+  ),
   called: Type.Array(Type.String(), {
     description: 'teams that whistles have called and that are not done; it cannot be verified before',
   }),

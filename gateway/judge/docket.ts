@@ -2,6 +2,7 @@ import {
   advance,
   DeviceState,
   findings,
+  isEnding,
   observe,
   refresh,
   runClocks,
@@ -143,6 +144,14 @@ export class Docket {
       this.#unsaved.add(watch)
     }
     watch.await(this.#schedule, this.#absentFrom)
+  }
+
+  /** Whether a firing alarm is on its way to clear: its condition is over, and has to stay so for a while. */
+  isEnding({ device, rule }: Pick<Alarm, 'device' | 'rule'>): boolean {
+    return PARTS.some((part) => {
+      const watch = this.#watches.get(nameOf(part, device))
+      return watch !== undefined && isEnding(watch.state, rule)
+    })
   }
 
   /** Runs what is due; false when `isTimeUp` said so before all was done. */

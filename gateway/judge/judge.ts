@@ -346,6 +346,11 @@ export class Judge implements Part {
     return true
   }
 
+  /** Whether the alarm's condition is over already and only the time runs for which it has to be. */
+  isEnding(alarm: Pick<Alarm, 'device' | 'rule'>): boolean {
+    return this.#docket.isEnding(alarm)
+  }
+
   /** From the last run to this one. */
   #resume(): void {
     const { book, clock, log } = this.#parts

@@ -124,6 +124,8 @@ export interface Case {
   /** The case of the same matter that was closed shortly before this one was opened. */
   readonly previous: string | null
   readonly recurrence: boolean
+  /** No crew is called before, for a loudspeaker speaks first; null when one is, or need not be. */
+  readonly pendingUntil: number | null
   /** Teams that hold the order because of whistles: departments that are not done, and who oversees late ones. */
   readonly called: readonly string[]
   /** In the order in which they were blown. */

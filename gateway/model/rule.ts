@@ -205,6 +205,43 @@ export const RuleSchema = Type.Object(
           respond: Duration,
           arrive: Duration,
           resolve: Duration,
+          /** The site's loudspeaker speaks first; a crew is sent if the condition still holds after `wait`. */
+          speak: Type.Optional(
+            Type.Object(
+              {
+                text: Type.Unsafe<SpokenText>({
+                  // Branches, so that an error speaks of the one that was meant.
+                  if: { type: 'string' },
+                  // oxlint-disable-next-line unicorn/no-thenable -- the keyword of JSON Schema
+                  then: Line(200),
+                  else: Type.Object({ en: Line(200), zh: Line(200) }, strict),
+                }),
+                wait: Duration,
+              },
+              strict,
+            ),
+          ),
+          /** The nearest device of the kind is told to look, with the place among the arguments; nobody waits for it. */
+          look: Type.Optional(
+            Type.Object(
+              {
+                kind: Type.String({ minLength: 1, maxLength: 64 }),
+                command: Type.String({ pattern: '^[a-z][a-z0-9_.-]{0,63}$' }),
+                args: Type.Optional(
+                  Type.Record(
+                    Type.String({ maxLength: 64 }),
+                    Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 256 })]),
+                    {
+                      maxProperties: 32,
+                    },
+                  ),
+                ),
+                /** Metres from the alarm's device; anywhere when absent. */
+                within: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000 })),
+              },
+              strict,
+            ),
+          ),
         },
         strict,
       ),
@@ -214,6 +251,9 @@ export const RuleSchema = Type.Object(
   },
   { ...strict, $defs: { condition: ConditionSchema } },
 )
+
+/** What a loudspeaker says: one text, or one for each language, Chinese first. */
+export type SpokenText = string | { readonly en: string; readonly zh: string }
 
 export interface Rule {
   id: string
@@ -232,6 +272,13 @@ export interface Rule {
     respond: string
     arrive: string
     resolve: string
+    speak?: { text: SpokenText; wait: string }
+    look?: {
+      kind: string
+      command: string
+      args?: Record<string, number | boolean | string>
+      within?: number
+    }
   }
   areas?: Record<string, AreaGeometry>
 }

@@ -24,6 +24,8 @@ export class Commands {
   readonly #audit: Audit
   readonly #clock: Clock
 
+  readonly #listeners: ((device: string, id: string, answer: string) => void)[] = []
+
   constructor(database: Database, audit: Audit, clock: Clock) {
     this.#database = database
     this.#audit = audit
@@ -43,13 +45,20 @@ export class Commands {
     )
   }
 
-  /** Call before it goes out: the answer may be quick. */
+  /** Called in the transaction of each first answer: `ok`, or what went wrong. */
+  onAnswer(listener: (device: string, id: string, answer: string) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /** Call before it goes out: the answer may be quick. The same id again is the same command. */
   sent(actor: string, { id, device, command, expires }: SentCommand): void {
     this.#database.transaction(() => {
       const { sql } = this.#database
       sql.prepare('DELETE FROM commands WHERE expires < ?').run(this.#clock.now() - ANSWERABLE_MS)
-      sql.prepare('INSERT INTO commands (id, device, expires) VALUES (?, ?, ?)').run(id, device, expires)
-      this.#audit.note(actor, `command.${command}`, device, id)
+      const { changes } = sql
+        .prepare('INSERT OR IGNORE INTO commands (id, device, expires) VALUES (?, ?, ?)')
+        .run(id, device, expires)
+      if (changes === 1) this.#audit.note(actor, `command.${command}`, device, id)
     })
   }
 
@@ -60,7 +69,11 @@ export class Commands {
       const { changes } = sql
         .prepare('UPDATE commands SET answered = 1 WHERE id = ? AND device = ? AND answered = 0')
         .run(id, device)
-      if (changes === 1) this.#audit.note(device, 'command.result', id, told(payload))
+      if (changes === 1) {
+        const answer = told(payload)
+        this.#audit.note(device, 'command.result', id, answer)
+        for (const listener of this.#listeners) listener(device, id, answer)
+      }
       const known = sql.prepare('SELECT 1 FROM commands WHERE id = ? AND device = ?').get(id, device)
       return known !== undefined
     })
