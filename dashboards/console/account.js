@@ -1,7 +1,7 @@
 import { call } from './api.js'
 import { el } from './element.js'
 import { pageDialog, shownOnce, table } from './page-dialog.js'
-import { dayTime } from './time.js'
+import { dayTime, longDay } from './time.js'
 import { words } from './words.js'
 
 const DAY = 86_400_000
@@ -96,7 +96,7 @@ export function tokensOf(name) {
           'tr',
           {},
           el('th', { scope: 'row' }, token.title, token.readOnly && el('small', {}, w.readOnly)),
-          el('td', {}, dayTime(token.expires)),
+          el('td', {}, longDay(token.expires)),
           el('td', {}, token.lastUsed ?? w.never),
           el(
             'td',

@@ -38,7 +38,7 @@ export function actionDialog(item, title, action, teams, done) {
       done(await call('POST', `/cases/${encodeURIComponent(item.id)}/actions`, body))
       dialog.close()
     } catch (error) {
-      failure.textContent = reason(error, teams)
+      failure.textContent = explainAction(error, teams)
     } finally {
       confirm.disabled = false
     }
@@ -73,7 +73,8 @@ async function versionWithPhotos(item) {
   return isSame ? now.version : item.version
 }
 
-function reason(error, teams) {
+/** What went wrong, for a person: who was quicker, where somebody was. */
+export function explainAction(error, teams) {
   const w = words()
   if (!(error instanceof Problem)) return error instanceof Error ? error.message : w.failed
   if (error.doer !== null) {
@@ -95,26 +96,10 @@ function fieldsOf(item, action, teams, failure) {
   const readNote = () => (note.value.trim() === '' ? {} : { note: note.value.trim() })
 
   if (action === 'arrive') {
-    const place = el('input', {
-      id: 'position',
-      required: true,
-      maxlength: 64,
-      value: item.position === null ? '' : `${item.position[0]}, ${item.position[1]}`,
-    })
-    const locate = () =>
-      navigator.geolocation.getCurrentPosition(
-        ({ coords }) => (place.value = `${coords.longitude.toFixed(6)}, ${coords.latitude.toFixed(6)}`),
-        () => (failure.textContent = w.noPosition),
-        { timeout: 10_000, enableHighAccuracy: true },
-      )
-    // Browsers give positions to pages on https and on this machine only.
-    const here =
-      isSecureContext && 'geolocation' in navigator
-        ? [el('button', { type: 'button', class: 'plain', onclick: locate }, w.here)]
-        : []
+    const place = positionField(item, failure)
     return {
-      elements: [el('label', { for: 'position' }, w.position), place, ...here, ...noteField],
-      read: () => ({ position: readPosition(place.value), ...readNote() }),
+      elements: [...place.elements, ...noteField],
+      read: () => ({ ...place.read(), ...readNote() }),
     }
   }
   if (action === 'close') {
@@ -163,6 +148,32 @@ function fieldsOf(item, action, teams, failure) {
     }
   }
   return { elements: noteField, read: readNote }
+}
+
+/** Where the actor is; the site's own position until it is said. */
+export function positionField(item, failure = null) {
+  const w = words()
+  const place = el('input', {
+    id: 'position',
+    required: true,
+    maxlength: 64,
+    value: item.position === null ? '' : `${item.position[0]}, ${item.position[1]}`,
+  })
+  const locate = () =>
+    navigator.geolocation.getCurrentPosition(
+      ({ coords }) => (place.value = `${coords.longitude.toFixed(6)}, ${coords.latitude.toFixed(6)}`),
+      () => failure !== null && (failure.textContent = w.noPosition),
+      { timeout: 10_000, enableHighAccuracy: true },
+    )
+  // Browsers give positions to pages on https and on this machine only.
+  const here =
+    isSecureContext && 'geolocation' in navigator
+      ? [el('button', { type: 'button', class: 'plain', onclick: locate }, w.here)]
+      : []
+  return {
+    elements: [el('label', { for: 'position' }, w.position), place, ...here],
+    read: () => ({ position: readPosition(place.value) }),
+  }
 }
 
 function readPosition(text) {

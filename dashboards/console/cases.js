@@ -3,6 +3,7 @@ import { caseFile } from './case-file.js'
 import { colourAt, runningClock } from './clocks.js'
 import { el, reconcile } from './element.js'
 import { clockTime, countdown, dayTime } from './time.js'
+import { drawWhistles, mayWhistle, whistleDialog } from './whistles.js'
 import { locale, titleOf, wordFor, words } from './words.js'
 
 const SEVERITIES = ['blue', 'yellow', 'orange', 'red']
@@ -20,6 +21,7 @@ const FILTERS = {
 /** Open cases as cards with countdowns, the most urgent first. */
 export class CasesPanel {
   #act
+  #user
   #mayDo
   #list = el('div', { class: 'cases', role: 'list' })
   #count = el('span', { class: 'count' })
@@ -33,8 +35,10 @@ export class CasesPanel {
   /**
    * @param {Set<string>} mayDo actions that the user's role may do at all
    * @param {(item: object, action: string, opener: HTMLElement) => void} act
+   * @param {{role: string, team: string | null}} user
    */
-  constructor(mayDo, act) {
+  constructor(mayDo, act, user) {
+    this.#user = user
     this.#mayDo = mayDo
     this.#act = act
     const w = words()
@@ -167,12 +171,25 @@ export class CasesPanel {
         el('span', { class: 'clip' }, item.team === null ? w.unassigned : titleOf(team?.title, item.team)),
       ),
       drawClocks(item),
+      drawWhistles(item, this.#user, live.district.teams, (now) => live.takeCase(now)),
       allowed.length > 0 &&
         el(
           'div',
           { class: 'actions' },
           main !== undefined && button(main),
           ...allowed.filter((action) => action !== main).map(button),
+          mayWhistle(this.#user, item) &&
+            el(
+              'button',
+              {
+                type: 'button',
+                class: 'plain',
+                'data-action': 'whistle',
+                onclick: () =>
+                  whistleDialog(item, live.district.teams, live.district, (now) => live.takeCase(now)),
+              },
+              w.whistle,
+            ),
         ),
       el(
         'details',
@@ -183,6 +200,11 @@ export class CasesPanel {
         item.links.map !== null &&
           isWeb(item.links.map) &&
           el('a', { href: item.links.map, target: '_blank', rel: 'noopener noreferrer' }, w.map),
+        el(
+          'a',
+          { class: 'export', href: `/api/v1/cases/${encodeURIComponent(item.id)}/export`, download: '' },
+          w.exportFile,
+        ),
       ),
     )
     card.dataset.colour = item.deadlineColour

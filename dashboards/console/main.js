@@ -57,7 +57,7 @@ function showLive(user) {
     actionDialog(item, state.titleOf(item), action, state.district.teams, (changed) =>
       state.takeCase(changed),
     )
-  const cases = new CasesPanel(mayDo, act)
+  const cases = new CasesPanel(mayDo, act, user)
   const alarms = new AlarmsPanel()
   const unknown = user.role === 'admin' ? new UnknownSenders(state) : null
   const devices = new DevicesPanel(state, unknown?.element ?? false)

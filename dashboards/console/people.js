@@ -2,7 +2,7 @@ import { tokensOf } from './account.js'
 import { call, list } from './api.js'
 import { el } from './element.js'
 import { pageDialog, shownOnce, table } from './page-dialog.js'
-import { dayTime } from './time.js'
+import { dayTime, longDay } from './time.js'
 import { titleOf, wordFor, words } from './words.js'
 
 const ROLES = ['admin', 'district', 'street', 'team', 'viewer']
@@ -51,7 +51,7 @@ export function peoplePage(district) {
       el(
         'td',
         {},
-        user.expires === null ? w.never : dayTime(user.expires),
+        user.expires === null ? w.never : longDay(user.expires),
         user.lockedUntil !== null && el('small', {}, w.lockedUntil(dayTime(user.lockedUntil))),
       ),
       el(

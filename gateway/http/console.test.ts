@@ -232,6 +232,28 @@ describe('the live page', () => {
     complaints.splice(0)
   })
 
+  test('a street whistles for a department, which reports in', async () => {
+    await site.device(fume('fume-9', 'wenfeng'))
+    const id = site.alarm({ device: 'fume-9' })!
+    const page = await open(`/#token=${ADMIN_TOKEN}`)
+    const card = page.locator(`.case[data-key="${id}"]`)
+    await card.locator('[data-action=whistle]').click()
+    await page.check('dialog input[value=chengguan]')
+    await page.fill('dialog #note', EVIL)
+    await page.click('dialog button[type=submit]')
+    await card.locator('.whistles li').waitFor()
+    expect(await card.locator('.export').getAttribute('href')).toBe(`/api/v1/cases/${id}/export`)
+    await context.close()
+
+    const secret = await site.person('guan', 'team', { team: 'chengguan' })
+    const other = await open()
+    await signIn(other, secret, 'guan')
+    await other.locator(`.case[data-key="${id}"] [data-whistle=report_in]`).click()
+    await other.click('dialog button[type=submit]')
+    await other.locator(`.case[data-key="${id}"] [data-whistle=done]`).waitFor()
+    expect(site.cases.get(id)!.whistles).toMatchObject([{ department: 'chengguan', state: 'reported_in' }])
+  })
+
   test('people see where they are signed in and make tokens; a secret is shown once', async () => {
     const secret = await site.person('sun', 'viewer')
     const page = await open()
