@@ -59,6 +59,8 @@ export class Lane {
   #pace: Pace
   /** The last notice that was looked at: the cursor on disk may be behind it, never ahead. */
   #looked: number
+  /** More has come than is told one by one: when it is told together, epoch ms. */
+  #mergeAt = 0
   #running: Promise<void> | undefined
   #again = false
   #stopped = false
@@ -93,6 +95,7 @@ export class Lane {
   /** The subscription is another now, its rate perhaps. */
   changed(): void {
     const subscription = this.#parts.subscriptions.get(this.#id)
+    this.#mergeAt = 0
     if (subscription !== undefined) this.#pace = this.#paceOf(subscription)
     this.wake()
   }
@@ -163,6 +166,9 @@ export class Lane {
 
   /** Writes down what the next message holds. */
   #compose(now: number): Delivery | number | null {
+    // In a storm every commit wakes the lane: what will be merged is read once, when its time has come.
+    const early = this.#mergeAt - now
+    if (early > 0 && early <= MERGE_GAP) return early
     const { merge, expiresMs, limits } = this.#channel
     const { database, deliveries, subscriptions } = this.#parts
     const subscription = subscriptions.get(this.#id)!
@@ -203,7 +209,10 @@ export class Lane {
     }
     const single = !isMerging || (wanted.length <= ONE_BY_ONE && !this.#pace.isBusy(now))
     const gap = MERGE_GAP - this.#pace.idle(now)
-    if (!single && gap > 0) return gap
+    if (!single && gap > 0) {
+      this.#mergeAt = now + gap
+      return gap
+    }
     const told = single ? wanted.slice(0, 1) : wanted
     const until = seqs[told.length - 1]!
     database.derive(() => {
