@@ -141,7 +141,15 @@ describe('rules that look at several devices', () => {
     return standing(
       found.map(
         ({ alarm: { id, rule, severity, state, stale = false, startedAt, clearedAt, value, peak } }) => ({
-          ...{ id, severity, state, stale, startedAt, clearedAt, value, peak, rule },
+          id,
+          severity,
+          state,
+          stale,
+          startedAt,
+          clearedAt,
+          value,
+          peak,
+          rule,
         }),
       ),
     )
