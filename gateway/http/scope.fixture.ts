@@ -4,7 +4,20 @@
  */
 /** What stands for `{device}` and the like in a path. */
 export type Things = Readonly<
-  Record<'device' | 'case' | 'alarm' | 'file' | 'subscription' | 'site' | 'street' | 'team', string>
+  Record<
+    | 'device'
+    | 'case'
+    | 'alarm'
+    | 'file'
+    | 'subscription'
+    | 'site'
+    | 'purifier'
+    | 'inspection'
+    | 'patrol'
+    | 'street'
+    | 'team',
+    string
+  >
 >
 
 /** Routes about one thing: the path, and a body where one is needed to come as far as the thing. */
@@ -30,6 +43,16 @@ export const ONE: Readonly<Record<string, readonly [path: string, body?: object]
   'GET /api/v1/subscriptions/:id/deliveries': ['/api/v1/subscriptions/{subscription}/deliveries'],
   'PATCH /api/v1/subscriptions/:id': ['/api/v1/subscriptions/{subscription}', { language: 'en' }],
   'DELETE /api/v1/subscriptions/:id': ['/api/v1/subscriptions/{subscription}'],
+  'GET /api/v1/registers/purifiers/:site': ['/api/v1/registers/purifiers/{purifier}'],
+  'POST /api/v1/registers/purifiers/:site/cleanings': [
+    '/api/v1/registers/purifiers/{purifier}/cleanings',
+    {},
+  ],
+  'DELETE /api/v1/registers/purifiers/:site': ['/api/v1/registers/purifiers/{purifier}'],
+  'GET /api/v1/registers/inspections/:id': ['/api/v1/registers/inspections/{inspection}'],
+  'DELETE /api/v1/registers/inspections/:id': ['/api/v1/registers/inspections/{inspection}'],
+  'GET /api/v1/registers/patrols/:id': ['/api/v1/registers/patrols/{patrol}'],
+  'GET /api/v1/registers/patrols/:id/track': ['/api/v1/registers/patrols/{patrol}/track'],
   'GET /api/v1/readings': ['/api/v1/readings?device={device}&metric=fume'],
 }
 
@@ -39,6 +62,10 @@ export const LISTS: Readonly<Record<string, readonly string[]>> = {
   'GET /api/v1/alarms': ['', '?street={street}', '?device={device}'],
   'GET /api/v1/cases': ['', '?street={street}', '?team={team}', '?site={device}-site'],
   'GET /api/v1/sites': ['', '?street={street}'],
+  'GET /api/v1/registers/purifiers': ['', '?street={street}'],
+  'GET /api/v1/registers/inspections': ['', '?street={street}', '?team={team}'],
+  'GET /api/v1/registers/patrols': ['', '?street={street}'],
+  'GET /api/v1/registers/river-courses': [''],
   'GET /api/v1/tickets': [''],
   'GET /api/v1/subscriptions': [''],
   'GET /api/v1/subscriptions/dead-letters': [''],
@@ -56,6 +83,14 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
     'dispatch/whistles.test.ts: a department for itself',
   'POST /api/v1/cases/:id/whistles/:department/withdraw':
     'dispatch/whistles.test.ts: a street for its own cases',
+  'PUT /api/v1/registers/purifiers/:site': 'registers.test.ts: a place of their own',
+  'PUT /api/v1/registers/river-courses/:section': 'registers.test.ts: a place of their own',
+  'POST /api/v1/registers/inspections': 'registers.test.ts: places of their own',
+  'POST /api/v1/registers/inspections/:id/check-ins': 'registers.test.ts: a place of the plan',
+  'POST /api/v1/registers/patrols': 'registers.test.ts: a section of their own',
+  'POST /api/v1/registers/patrols/:id/points': 'registers.test.ts: whoever walks it',
+  'POST /api/v1/registers/patrols/:id/findings': 'registers.test.ts: whoever walks it',
+  'POST /api/v1/registers/patrols/:id/stop': 'registers.test.ts: whoever sees it',
   'POST /api/v1/subscriptions': 'subscriptions.test.ts: a filter within the own street',
   'POST /api/v1/subscriptions/:id/test': 'subscriptions.test.ts: it sends',
   'POST /api/v1/subscriptions/dead-letters/:id/retry': 'subscriptions.test.ts: it sends',

@@ -16,8 +16,6 @@ beforeAll(async () => {
   site = await new Site().start()
   tokens.set('street', await site.person('wu', 'street', { street: 'wenfeng' }))
   tokens.set('team', await site.person('ma', 'team', { team: 'wenfeng-crew' }))
-  own = await thingsOf('near', 'wenfeng')
-  foreign = await thingsOf('far', 'hongqiao')
 })
 afterAll(() => site.stop())
 
@@ -38,7 +36,22 @@ async function thingsOf(device: string, street: string): Promise<Things> {
   const made = await site.call('POST', '/api/v1/subscriptions', { token: ADMIN_TOKEN, body: hook })
   const { id: subscription } = made.body as { id: string }
   const place = site.parts.district.sites!.find((known) => known.street === street)!.id
-  return { device, case: id, alarm, file, subscription, site: place, street, team: `${street}-crew` }
+  const grid = `${street}-001`
+  const team = `${street}-crew`
+  const admin = (method: string, path: string, body: object) =>
+    site.call(method, `/api/v1/registers/${path}`, { token: ADMIN_TOKEN, body })
+  const purifier = `${device}-purifier`
+  await admin('PUT', `purifiers/${purifier}`, { title: 'x', street, grid, every: '30d' })
+  const from = site.clock.now()
+  const sites = [{ site: `${device}-stall`, grid, position: [120.85, 32.01] }]
+  const plan = { title: 'x', street, team, from, to: from + 3_600_000, sites }
+  const inspection = ((await admin('POST', 'inspections', plan)).body as { id: string }).id
+  // One at a time for each person.
+  const walker = await site.person(`walker-${device}`, 'team', { team })
+  const walk = { token: walker, body: { section: `${device}-river`, street, grid } }
+  const patrol = ((await site.call('POST', '/api/v1/registers/patrols', walk)).body as { id: string }).id
+  const registers = { purifier, inspection, patrol }
+  return { ...registers, device, case: id, alarm, file, subscription, site: place, street, team }
 }
 
 const fill = (path: string, things: Things) =>
@@ -51,6 +64,12 @@ const lets = (route: string, role: 'street' | 'team') => {
 }
 
 describe.each(['street', 'team'] as const)('a %s', (role) => {
+  // Anew for each: what is its own it may remove.
+  beforeAll(async () => {
+    own = await thingsOf(`near-${role}`, 'wenfeng')
+    foreign = await thingsOf(`far-${role}`, 'hongqiao')
+  })
+
   test('finds none of the things of others, and acts on none', async () => {
     const token = tokens.get(role)
     const before = site.cases.get(foreign.case)
