@@ -31,9 +31,12 @@ export function caseTitle(rule: Rule, site: string): string {
   return `${rule.title.zh} ${rule.title.en} · ${site}`.slice(0, TITLE_LIMIT).toWellFormed()
 }
 
-/** Readable, and the same whenever the same history is replayed: the date of `happenedAt` and a hash of `seed`. */
+/**
+ * Readable, and the same whenever the same history is replayed: the date of `happenedAt` and a hash of `seed`. It is a
+ * level of topics, a step of addresses and a value of headers: whatever the family is called, its letters fit there.
+ */
 export function caseId(family: string, happenedAt: number, seed: string): string {
   const date = DateTime.fromMillis(happenedAt, { zone: CHINA }).toISODate({ format: 'basic' })
   const hash = createHash('sha256').update(seed).digest('hex').slice(0, 8)
-  return `${date}-${family}-${hash}`
+  return `${date}-${family.replaceAll(/[^A-Za-z0-9_.-]+/g, '_')}-${hash}`
 }

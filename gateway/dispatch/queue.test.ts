@@ -3,6 +3,7 @@ import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Alarm } from '../model/alarm.ts'
 import type { Rule } from '../model/rule.ts'
+import { caseId } from './opening.ts'
 import { admin, alarm, device, MINUTE, NOON, rule, Stage } from './test-stage.ts'
 
 let stage: Stage
@@ -25,6 +26,12 @@ function close(id: string): void {
     expect(outcome.type).toBe('ok')
   }
 }
+
+test('the id of a case fits into topics, addresses and headers, whatever its family is called', () => {
+  for (const family of ['report-餐饮油烟', 'patrol-../#', 'a+b\n\0c', 'report-litter'])
+    expect(caseId(family, NOON, 'seed')).toMatch(/^20240601-[A-Za-z0-9_.-]+-[0-9a-f]{8}$/)
+  expect(caseId('report-litter', NOON, 'seed')).toMatch(/^20240601-report-litter-/)
+})
 
 test('a firing alarm opens a case that is routed and on the clock', () => {
   const id = stage.opened()

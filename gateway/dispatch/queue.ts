@@ -8,6 +8,7 @@ import type { Health, Part, Retainer } from '../model/pipeline.ts'
 import type { Rule } from '../model/rule.ts'
 import type { User } from '../model/user.ts'
 import type { Database } from '../registry/database.ts'
+import { RegistryError } from '../registry/registry-error.ts'
 import type { ActionOutcome, ActionRequest, Doer } from './actions.ts'
 import type { Alarms } from './alarms.ts'
 import type { CaseChange, Occasion } from './case-change.ts'
@@ -165,7 +166,12 @@ export class Queue implements AlarmBook, Part {
     return database.transaction(() => {
       const now = clock.now()
       const open = cases.openFor(occasion.family, occasion.site)
-      if (open === undefined) return { id: this.#desk.open(occasion, now), joined: false }
+      if (open === undefined) {
+        const id = this.#desk.open(occasion, now)
+        this.#checkNamed(id, occasion.entry)
+        return { id, joined: false }
+      }
+      this.#checkNamed(open.id, occasion.entry)
       const severity = rank(occasion.severity) > rank(open.severity) ? occasion.severity : open.severity
       const after = { ...open, severity, simulated: open.simulated && occasion.simulated }
       this.#keeper.save(open, after, [occasion.entry])
@@ -179,9 +185,20 @@ export class Queue implements AlarmBook, Part {
     return database.transaction(() => {
       const record = cases.record(caseId)
       if (record === undefined) return false
+      this.#checkNamed(caseId, entry)
       this.#keeper.save(record, record, [entry])
       return true
     })
+  }
+
+  /**
+   * An entry that names evidence which the case has not would make its exported file look as if some had been taken out
+   * of it (`case verify`). Names that are no hash are notes of a register and stand for nothing.
+   */
+  #checkNamed(caseId: string, { files }: TimelineEntry): void {
+    const stranger = files.find((file) => /^[0-9a-f]{64}$/.test(file) && !this.#isOfCase(caseId, file))
+    if (stranger === undefined) return
+    throw new RegistryError('invalid', `files: ${stranger} is no evidence of this case; upload it first`)
   }
 
   /** An action of a person, over whatever wire it came. The request has the shape of its schema. */

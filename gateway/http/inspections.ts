@@ -9,6 +9,7 @@ import { Page, pageQuery, readCursor, writeCursor } from './paging.ts'
 import type { HttpParts } from './parts.ts'
 import { Problem } from './problem.ts'
 import {
+  checkCategory,
   checkPlace,
   checkTeam,
   Files,
@@ -195,6 +196,7 @@ export function inspections(api: Api, { registers, district }: HttpParts): void 
     (request) => {
       const { user } = userOf(request)
       const { site, position, note = null, files = [], finding } = request.body
+      if (finding !== undefined) checkCategory(finding.category, district)
       const { id } = seen(inspections.get(request.params['id']!), user)
       const found = finding && { ...finding, severity: finding.severity ?? ('yellow' as const) }
       const here = position as unknown as Position

@@ -11,6 +11,7 @@ import { Page, pageQuery, readCursor, writeCursor } from './paging.ts'
 import type { HttpParts } from './parts.ts'
 import { Problem } from './problem.ts'
 import {
+  checkCategory,
   checkPlace,
   Files,
   FindingBody,
@@ -295,6 +296,7 @@ export function patrols(api: Api, { registers, audit, district }: HttpParts): vo
       const { user } = userOf(request)
       const id = request.params['id']!
       const { note = null, files = [], severity = 'yellow', position, ...what } = request.body
+      checkCategory(what.category, district)
       const found = { ...what, note, files, severity, position: position as unknown as Position }
       return patrols.find(mine(id, user.name, seen(patrols.get(id), user)), found, user.name)
     },

@@ -37,6 +37,13 @@ export function checkPlace(
     throw new Problem('bad_request', `body/grid: ${grid} is not of ${street}`)
 }
 
+/** A category that the district has, where its file says which there are. */
+export function checkCategory(category: string, { categories }: District): void {
+  if (categories === undefined || Object.hasOwn(categories, category)) return
+  const known = Object.keys(categories).join(', ')
+  throw new Problem('bad_request', `body/category: ${category} is none of the district; expected ${known}`)
+}
+
 /** A team that serves the street. */
 export function checkTeam(team: string, street: string, district: District): void {
   const known = teamOf(district, team)

@@ -62,7 +62,7 @@ test('lists of purifiers page through all of them once', async () => {
     ids.push(...page.items.map((item) => item.site))
     cursor = page.cursor === undefined ? '' : `&cursor=${page.cursor}`
   } while (cursor !== '')
-  expect(ids.toSorted((a, b) => (a! < b! ? -1 : 1))).toEqual(['p0', 'p1', 'p2', 'p3', 'p4'])
+  expect(ids.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(['p0', 'p1', 'p2', 'p3', 'p4'])
 })
 
 test('an inspection is planned for a team of the street, which alone checks in', async () => {
@@ -85,6 +85,8 @@ test('an inspection is planned for a team of the street, which alone checks in',
   expect((await call('POST', `${path}/check-ins`, strangers, here)).status).toBe(404)
   expect((await call('POST', `${path}/check-ins`, crew, { ...here, site: 'stall-2' })).status).toBe(404)
   const finding = { category: 'cooking-fume', title: '露天烧烤' }
+  const made = { ...finding, category: '../#' }
+  expect((await call('POST', `${path}/check-ins`, crew, { ...here, finding: made })).status).toBe(400)
   const done = await call('POST', `${path}/check-ins`, crew, { ...here, finding })
   expect(done.body).toMatchObject({ state: 'done', sites: [{ state: 'done', actor: 'ma', offSite: null }] })
   expect((await call('POST', `${path}/check-ins`, street, here)).status).toBe(409)
@@ -108,6 +110,17 @@ test('a track is shown to whoever may see it, and every look is in the audit', a
   const finding = { finding: 'a', position: HERE, category: 'riverbank', title: '漂浮物' }
   const found = (await call('POST', `patrols/${id}/findings`, crew, finding)).body
   expect(site.cases.get(found['case'] as string)).toMatchObject({ title: '漂浮物', street: 'wenfeng' })
+  // A category is a part of the case's id, so of its topic, its address and its receivers' headers.
+  for (const category of ['垃圾', '../#', 'a+b\n\0c']) {
+    const made = { ...finding, finding: category, category }
+    expect((await call('POST', `patrols/${id}/findings`, crew, made)).status).toBe(400)
+  }
+  // Nobody makes a case file name evidence that it has not.
+  const lost = { ...finding, finding: 'b', files: ['a'.repeat(64)] }
+  expect((await call('POST', `patrols/${id}/findings`, crew, lost)).body).toMatchObject({
+    status: 400,
+    detail: expect.stringContaining('no evidence of this case') as string,
+  })
   expect((await call('POST', `patrols/${id}/stop`, crew)).body).toMatchObject({ metres: 22, points: 3 })
   expect((await call('GET', `patrols/${id}/track`, strangers)).status).toBe(404)
   expect(personalReads()).toEqual([])

@@ -303,4 +303,5 @@ test('an address is shown with its tokens hidden', () => {
   expect(shown(webhook, 'https://example.cn/api/v1/hooks/T0A1/b2C3?token=x&y=1#z')).toBe(
     'https://example.cn/api/v1/hooks/***/***?token=***&y=***',
   )
+  expect(shown(webhook, 'https://example.cn/hook?TOKEN-BY-ITSELF')).toBe('https://example.cn/hook?***')
 })

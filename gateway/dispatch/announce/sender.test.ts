@@ -162,6 +162,11 @@ test('a receiver that is gone is no final refusal, and the error tells nothing o
   expect(error).toMatchObject({ isFinal: false, message: 'the receiver could not be reached (ECONNREFUSED)' })
 })
 
+test('what can never be sent as it is is refused for good, and does not hold up what comes behind it', async () => {
+  const outgoing = { url: `http://127.0.0.1:${port}/`, headers: { 'webhook-id': '案件' }, body: '{}' }
+  await expect(inside().post(outgoing)).rejects.toMatchObject({ isFinal: true })
+})
+
 test('what a receiver asks for in Retry-After is read', async () => {
   answer = (_request, response) => response.writeHead(429, { 'retry-after': '7' }).end()
   expect(await post(inside(), `http://127.0.0.1:${port}/`)).toMatchObject({ status: 429, retryAfterMs: 7000 })

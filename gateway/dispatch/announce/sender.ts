@@ -78,6 +78,9 @@ export class Sender {
       if (error instanceof SendError) throw error
       if (signal.aborted) throw new SendError(`no answer within ${TIMEOUT / 1000} s`)
       const { code } = error as NodeJS.ErrnoException
+      // Node will not send it as it is, now or later.
+      if (code?.startsWith('ERR_INVALID_') === true)
+        throw new SendError(`it cannot be sent as it is (${code})`, true)
       throw new SendError(`the receiver could not be reached${code === undefined ? '' : ` (${code})`}`)
     }
   }

@@ -73,6 +73,9 @@ function maskedAddress(url: URL): string {
     .split('/')
     .map((step) => (/^([a-z-]{0,24}|v\d)$/i.test(step) ? step : HIDDEN))
     .join('/')
-  const query = [...url.searchParams.keys()].map((key) => `${encodeURIComponent(key)}=${HIDDEN}`).join('&')
+  // `?TOKEN`: where there is no value, the name may be it.
+  const query = [...url.searchParams]
+    .map(([key, value]) => (value === '' ? HIDDEN : `${encodeURIComponent(key)}=${HIDDEN}`))
+    .join('&')
   return `${url.origin}${path}${query === '' ? '' : `?${query}`}`
 }
