@@ -56,6 +56,7 @@ export function writeHistories(
   const addCase = insert('cases', CASE_COLUMNS)
   const addEntry = insert('case_timeline', 'case_id,number,entry')
   const addAlarm = insert('alarms', ALARM_COLUMNS)
+  const addReader = insert('case_readers', 'reader,at,case_id')
   const addLink = insert('case_alarms', 'case_id,alarm_id')
   const addOrder = insert('case_orders', 'case_id,team,held,version,announced')
   const random = randomFrom(7)
@@ -71,6 +72,7 @@ export function writeHistories(
         addCase.run(...made.row)
         made.entries.forEach((entry, index) => addEntry.run(made.id, index + 1, JSON.stringify(entry)))
         addAlarm.run(...made.alarm)
+        addReader.run(made.team, queuedAt, made.id)
         addLink.run(made.id, made.alarm[0] as string)
         if (isOpen) addOrder.run(made.id, made.team, 1, 2, 2)
       }

@@ -1,4 +1,5 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
+import { LRUCache } from 'lru-cache'
 import { CHAIN_START, chainHash, keepable, type ChainedEntry } from '../evidence/chain.ts'
 import type { Severity } from '../model/alarm.ts'
 import type { Case, CaseState, DeadlineColour, Proposal, TimelineEntry } from '../model/case.ts'
@@ -112,6 +113,18 @@ const LIFE = `
 const PENDING = `
   ALTER TABLE cases ADD COLUMN pending_until INTEGER;
   CREATE INDEX cases_pending ON cases (pending_until) WHERE pending_until IS NOT NULL AND state = 'queued'`
+/** What lists are asked for, in their order. */
+const LISTS = `
+  CREATE INDEX cases_by_site ON cases (site, queued_at, id);
+  CREATE INDEX cases_by_category ON cases (category, queued_at, id);
+  CREATE INDEX cases_by_family ON cases (family, queued_at, id);
+  CREATE INDEX cases_by_state ON cases (state, queued_at, id);
+  CREATE INDEX cases_open_by_street ON cases (street, queued_at, id) WHERE state NOT IN ('closed', 'void');
+`
+/** Of a long story a list carries the end; all of it is at `GET /cases/{id}`. */
+const LISTED_ENTRIES = 50
+/** Ways to ask for a list that are kept prepared; the least used go first. */
+const PREPARED = 200
 
 const COLUMNS = `id, family, site, street, grid, category, title, position, severity, state,
   suspended_from AS suspendedFrom, level, team, crew, queued_at AS queuedAt,
@@ -143,6 +156,9 @@ export class Cases {
   readonly #entries: StatementSync
   readonly #alarms: StatementSync
   readonly #link: StatementSync
+  readonly #pageAlarms: StatementSync
+  readonly #pageEntries: StatementSync
+  readonly #lists = new LRUCache<string, StatementSync>({ max: PREPARED })
   readonly #due: StatementSync
   readonly #nextDue: StatementSync
   readonly #work: StatementSync
@@ -162,6 +178,7 @@ export class Cases {
     database.migrate('case-steps-1', CASE_STEPS)
 
     database.migrate('cases-life-1', LIFE)
+    database.migrate('cases-lists-1', LISTS)
     database.migrate('cases-life-2', `ALTER TABLE cases ADD COLUMN called TEXT NOT NULL DEFAULT '[]'`)
     database.migrate('cases-life-3', PENDING)
     this.whistles = new WhistleBook(database)
@@ -197,6 +214,15 @@ export class Cases {
       'SELECT coalesce(max(number), 0) AS count FROM case_timeline WHERE case_id = ?',
     )
     this.#alarms = sql.prepare('SELECT alarm_id FROM case_alarms WHERE case_id = ? ORDER BY number')
+    this.#pageAlarms = sql.prepare(
+      `SELECT a.case_id, a.alarm_id FROM json_each(?) AS p CROSS JOIN case_alarms a ON a.case_id = p.value
+        ORDER BY p.key, a.number`,
+    )
+    this.#pageEntries = sql.prepare(
+      `SELECT t.case_id, t.number, t.entry FROM json_each(?) AS p CROSS JOIN case_timeline t ON t.case_id = p.value
+        AND t.number > (SELECT max(number) FROM case_timeline WHERE case_id = p.value) - ${LISTED_ENTRIES}
+        ORDER BY p.key, t.number`,
+    )
     this.#link = sql.prepare('INSERT OR IGNORE INTO case_alarms (case_id, alarm_id) VALUES (?, ?)')
     this.#due = sql.prepare(
       `SELECT ${COLUMNS} FROM cases WHERE next_colour_at <= ? ORDER BY next_colour_at LIMIT ?`,
@@ -289,7 +315,8 @@ export class Cases {
 
   /** Newest first. */
   list(filter: CaseFilter, limit: number, after?: Place): Page<Case> {
-    const { reader, proposal, supervised } = filter
+    const { proposal, supervised } = filter
+    const reader = filter.reader ?? filter.team
     // A team's cases in the order of its own index: it has few of them among very many.
     const [source, at, id] =
       reader === undefined
@@ -311,11 +338,12 @@ export class Cases {
       .and(`(${at}, ${id}) < (?, ?)`, after?.at, after?.id)
     if (proposal !== undefined) selection.and(`back_to_normal = 1 AND ${PROPOSED[proposal]}`)
     if (filter.open !== undefined) selection.and(filter.open ? OPEN : `NOT (${OPEN})`)
-    const records = this.#database.sql
-      .prepare(`SELECT ${COLUMNS} FROM ${source} ${selection.where} ORDER BY ${at} DESC, ${id} DESC LIMIT ?`)
+    const records = this.#prepared(
+      `SELECT ${COLUMNS} FROM ${source} ${selection.where} ORDER BY ${at} DESC, ${id} DESC LIMIT ?`,
+    )
       .all(...selection.values, limit + 1)
       .map(recordOf)
-    const items = records.slice(0, limit).map((record) => this.#view(record))
+    const items = this.#page(records.slice(0, limit))
     const last = items.at(-1)
     if (records.length <= limit || last === undefined) return { items }
     return { items, next: { at: last.queuedAt, id: last.id } }
@@ -417,6 +445,28 @@ export class Cases {
         previous = hash
       }
       return previous
+    })
+  }
+
+  #prepared(text: string): StatementSync {
+    let statement = this.#lists.get(text)
+    if (statement === undefined) this.#lists.set(text, (statement = this.#database.sql.prepare(text)))
+    return statement
+  }
+
+  /** A page of a list: two statements for all of it. */
+  #page(records: readonly CaseRecord[]): Case[] {
+    const ids = JSON.stringify(records.map(({ id }) => id))
+    const alarms = Map.groupBy(this.#pageAlarms.all(ids), (row) => row['case_id'] as string)
+    const entries = Map.groupBy(this.#pageEntries.all(ids), (row) => row['case_id'] as string)
+    return records.map((record) => {
+      const { id } = record
+      const told = entries.get(id) ?? []
+      const timeline = told.map((row) => JSON.parse(row['entry'] as string) as TimelineEntry)
+      const named = (alarms.get(id) ?? []).map((row) => row['alarm_id'] as string)
+      const earlier = ((told[0]?.['number'] as number | undefined) ?? 1) - 1
+      const found = caseView(record, named, timeline, this.whistles.of(id), this.#consoleUrl)
+      return earlier === 0 ? found : { ...found, earlier }
     })
   }
 

@@ -89,6 +89,9 @@ const caseFields = {
       reason: Type.Optional(AlarmEnd),
     }),
   ),
+  earlier: Type.Optional(
+    Type.Integer({ description: 'entries before those of `timeline`, which a list leaves out beyond 50' }),
+  ),
   links: Type.Object({ map: Nullable(Type.String()), console: Type.String() }),
   family: Type.String(),
   closeCode: Nullable(Type.Enum(CLOSE_CODES)),

@@ -101,6 +101,8 @@ export interface Case {
   readonly resolveBy: number
   readonly deadlineColour: DeadlineColour
   readonly timeline: readonly TimelineEntry[]
+  /** Entries before those of `timeline`, where a list leaves them out. */
+  readonly earlier?: number
   readonly links: { readonly map: string | null; readonly console: string }
   /** Rule family: at most one open case for each family and site. */
   readonly family: string

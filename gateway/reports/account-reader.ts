@@ -66,6 +66,8 @@ export function readAccounts(file: string, query: AccountQuery): AccountabilityR
   }
 }
 
+const NO_WHISTLES = { inTime: 0, late: 0, pending: 0 }
+
 type Row = [
   id: string,
   queuedAt: number,
@@ -88,6 +90,7 @@ class AccountReader {
   readonly #total = new Accounts('total')
   readonly #groups: ReadonlyMap<Grouping, Accounts>
   readonly #sites = new Map<string, { street: string; cases: number; confirmed: number; late: number }>()
+  readonly #whistles = new Map<string, { inTime: number; late: number; pending: number }>()
   readonly #overdue: ListedCase[] = []
   readonly #supervised: ListedCase[] = []
 
@@ -99,6 +102,7 @@ class AccountReader {
 
   read(): AccountabilityReport {
     const { team } = this.#query
+    this.#countWhistles()
     const answers = this.#answers()
     for (const row of this.#rows()) this.#add(row, answers)
     const groups = [...this.#groups].map(([grouping, accounts]) => {
@@ -131,7 +135,7 @@ class AccountReader {
       },
       answered: answers.get(id)?.answered ?? 0,
       satisfied: answers.get(id)?.satisfied ?? 0,
-      whistles: { inTime: 0, late: 0, pending: 0 },
+      whistles: this.#whistles.get(id) ?? NO_WHISTLES,
     }
     const isOurs = this.#query.team === undefined || account.owner === this.#query.team
     if (isOurs) this.#total.add(found, [''])
@@ -181,6 +185,25 @@ class AccountReader {
         FROM cases c LEFT JOIN case_steps s ON s.case_id = c.id ${selection.where}`,
       selection.values,
     ) as unknown as Iterable<Row>
+  }
+
+  /** Departments that were called: one that was called back before its time ran out was not late. */
+  #countWhistles(): void {
+    const { from, to, now } = this.#query
+    const known = this.#sql.prepare(`SELECT 1 FROM pragma_table_info('whistles') WHERE name = 'report_ms'`)
+    if (known.get() === undefined) return
+    const rows = this.#iterate(
+      `SELECT w.case_id, coalesce(w.reported_at, w.ended_at, ?) - w.at <= w.report_ms, w.reported_at IS NOT NULL
+        FROM whistles w JOIN cases c ON c.id = w.case_id WHERE c.queued_at >= ? AND c.queued_at < ?`,
+      [now, from, to],
+    ) as unknown as Iterable<[id: string, inTime: 0 | 1, reported: 0 | 1]>
+    for (const [id, inTime, reported] of rows) {
+      const counts = this.#whistles.get(id) ?? { ...NO_WHISTLES }
+      this.#whistles.set(id, counts)
+      if (inTime === 0) counts.late++
+      else if (reported === 1) counts.inTime++
+      else counts.pending++
+    }
   }
 
   /** What people answered who were asked whether they are satisfied; nobody where there are no tickets. */
