@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -200,6 +201,80 @@ describe('the 12345 hotline', () => {
   test('is for the district alone', async () => {
     const answer = await site.call('POST', '/api/v1/hotline/import', { token: eastStreet, body: records })
     expect(answer.status).toBe(403)
+  })
+})
+
+describe('the number of a ticket, with which one may rate for a citizen', () => {
+  const imported = async (externalId: string) => {
+    const body = [{ externalId, category: 'litter', text: '垃圾', street: 'east' }]
+    const answer = await site.call('POST', '/api/v1/hotline/import', { token: hotline, body })
+    return (answer.body as { items: { case: string; ticket: string; outcome: string }[] }).items[0]!
+  }
+
+  test('is in nothing that a crew sees of the case, and its id is no way to find it', async () => {
+    const { case: id, ticket } = await imported('NT-20')
+    const seen = JSON.stringify((await site.call('GET', `/api/v1/cases/${id}`, { token: eastCrew })).body)
+    const number = ticketNumber(ticket)!
+    expect(seen).not.toContain(number)
+    const hash = createHash('sha256').update(number).digest('hex')
+    expect(id).not.toContain(hash.slice(0, 8))
+  })
+
+  test('is given to nobody who repeats the id that the hotline knows it by, or uses it before the hotline does', async () => {
+    const { ticket } = await imported('NT-21')
+    const body = { category: 'litter', text: '垃圾', street: 'east', externalId: 'NT-21' }
+    for (const source of ['hotline', 'report'] as const) {
+      const answer = await report({ ...body, source }, eastCrew)
+      expect(JSON.stringify(answer.body)).not.toContain(ticket)
+    }
+    const early = await report({ ...body, source: 'hotline', externalId: 'NT-22' }, eastCrew)
+    expect(early.body).toMatchObject({ status: 403, code: 'forbidden' })
+    expect((await imported('NT-22')).outcome).not.toBe('known')
+    await report({ ...body, source: 'patrol', externalId: 'P-9' }, eastStreet)
+    const other = await report({ ...body, source: 'patrol', externalId: 'P-9' }, eastCrew)
+    expect(other.body).toMatchObject({ status: 409, code: 'conflict' })
+  })
+
+  test('cannot be read out of a cursor, with which a list still goes on', async () => {
+    const numbers = new Set<string>()
+    const cursors: string[] = []
+    for (let cursor = ''; ;) {
+      const path = `/api/v1/tickets?limit=1${cursor}`
+      const page = (await site.call('GET', path, { token: hotline })).body as {
+        items: Ticket[]
+        cursor?: string
+      }
+      for (const { ticket } of page.items) numbers.add(ticketNumber(ticket)!)
+      if (page.cursor === undefined) break
+      cursors.push(Buffer.from(page.cursor, 'base64url').toString())
+      cursor = `&cursor=${page.cursor}`
+    }
+    const all = (await site.call('GET', '/api/v1/tickets?limit=500', { token: hotline })).body as {
+      items: Ticket[]
+    }
+    expect(numbers.size).toBe(all.items.length)
+    for (const number of numbers) expect(cursors.join()).not.toContain(number)
+    const forged = Buffer.from(JSON.stringify(['tickets', 0, [...numbers][0]])).toString('base64url')
+    const answer = await site.call('GET', `/api/v1/tickets?cursor=${forged}`, { token: viewer })
+    expect(answer.body).toMatchObject({ status: 400, code: 'bad_cursor' })
+  })
+
+  test('counts for nothing where a crew rates what it has reported itself', async () => {
+    const month = () => site.call('GET', '/api/v1/stats/accountability?by=team', { token })
+    const answered = async () =>
+      ((await month()).body as { total: { satisfaction: { answered: number } } }).total.satisfaction.answered
+    const before = await answered()
+    const close = async (by: string) => {
+      const made = (await report({ category: 'litter', text: '垃圾', position: elsewhere() }, by))
+        .body as Reported
+      await site.call('POST', `/api/v1/cases/${made.id}/actions`, { token, body: { action: 'void' } })
+      const path = `/api/v1/public/tickets/${made.ticket}/satisfaction`
+      expect((await site.call('POST', path, { body: { score: 5 } })).status).toBe(200)
+    }
+    await close(eastCrew)
+    expect(await answered()).toBe(before)
+    await close(hotline)
+    expect(await answered()).toBe(before + 1)
   })
 })
 

@@ -53,7 +53,8 @@ export function peopleReports(api: Api, { people, cases }: HttpParts): void {
         description:
           'Opens a case, or joins an open one of its category nearby, whoever opened that. 201 with the case that was ' +
           'opened, 200 with the one that was joined, or that the same `externalId` of the same source has led to before. ' +
-          'Street and grid follow from the place or the position where they are left out. Of a case outside of ' +
+          'Street and grid follow from the place or the position where they are left out. The source `hotline` is ' +
+          'for admin and district, and an `externalId` that somebody else has used before is a conflict. Of a case outside of ' +
           'the sender’s scope the answer shows its id and state alone.',
         body: ReportBody,
         response: { 200: Answer, 201: Answer },
@@ -62,6 +63,10 @@ export function peopleReports(api: Api, { people, cases }: HttpParts): void {
     (request, reply) => {
       const { user, scope } = userOf(request)
       const { source = 'report' } = request.body
+      const forAll = user.role === 'admin' || user.role === 'district'
+      // Its ids can be guessed: whoever used one first would have a caller's report taken for one that had come before.
+      if (source === 'hotline' && !forAll)
+        throw new Problem('forbidden', 'body/source: hotline is for admin and district')
       const receipt = answering(() => {
         const report = desk.read(request.body, source, user)
         refuseElsewhere(report, scope)
@@ -69,8 +74,9 @@ export function peopleReports(api: Api, { people, cases }: HttpParts): void {
       })
       const found = cases.get(receipt.ticket.caseId)!
       const isOwn = scope.seesCase(found)
-      if (receipt.outcome === 'known' && !isOwn && receipt.ticket.reporter !== user.name)
-        throw new Problem('conflict', 'body/externalId: was used for a report outside of your scope')
+      // The answer holds the number, with which one may rate the case.
+      if (receipt.outcome === 'known' && !forAll && receipt.ticket.reporter !== user.name)
+        throw new Problem('conflict', 'body/externalId: was used by somebody else before')
       reply.code(receipt.outcome === 'opened' ? 201 : 200)
       const shown = isOwn
         ? forUser(user, found)

@@ -3,6 +3,7 @@ import { scopeOf } from '../dispatch/rights.ts'
 import { CLOSE_CODES, REPORT_SOURCES, type Case } from '../model/case.ts'
 import type { User } from '../model/user.ts'
 import { maskedName, maskedPhone } from '../people/phone.ts'
+import type { TicketCursors } from '../people/ticket-cursor.ts'
 import { maskedNumber, shownNumber } from '../people/ticket-number.ts'
 import { TICKET_STATES, ticketView } from '../people/ticket-view.ts'
 import type { Ticket } from '../people/tickets.ts'
@@ -123,11 +124,11 @@ export function tickets(api: Api, { people, cases, audit, district, clock }: Htt
       const { user } = userOf(request)
       const { limit = 100, cursor, source, since } = request.query
       const filter = { source, since: instant('since', since), ...scopeOf(user) }
-      const after = cursor === undefined ? undefined : placeOf(cursor)
+      const after = cursor === undefined ? undefined : placeOf(cursor, people.cursors)
       const { items, next } = tickets.list(filter, limit, after)
       return {
         items: items.map((ticket) => shown(ticket, cases.get(ticket.caseId)!, user, false)),
-        ...(next && { cursor: writeCursor('tickets', [next.at, next.number]) }),
+        ...(next && { cursor: writeCursor('tickets', [next.at, people.cursors.seal(next.number)]) }),
       }
     },
   )
@@ -168,7 +169,9 @@ function mayCallBack({ role }: User): boolean {
   return role === 'admin' || role === 'district' || role === 'street'
 }
 
-function placeOf(cursor: string) {
-  const [at, number] = readCursor('tickets', cursor, ['number', 'string'])
+function placeOf(cursor: string, cursors: TicketCursors) {
+  const [at, sealed] = readCursor('tickets', cursor, ['number', 'string'])
+  const number = cursors.open(sealed)
+  if (number === null) throw new Problem('bad_cursor')
   return { at, number }
 }

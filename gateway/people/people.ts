@@ -15,9 +15,10 @@ import { ReportPlaces } from './places.ts'
 import { PublicDesk } from './public-desk.ts'
 import { ReportDesk, type DeskSettings } from './report-desk.ts'
 import { StrangerLimits } from './stranger-limits.ts'
+import { TicketCursors } from './ticket-cursor.ts'
 
 export interface PeopleSettings extends DeskSettings {
-  /** What the check codes of places are made with. */
+  /** What the check codes of places are made with, and what seals ticket numbers in cursors. */
   readonly placeKey: string
 }
 
@@ -50,6 +51,7 @@ export class People implements Part {
   readonly limits: StrangerLimits
   readonly strangers: PublicDesk
   readonly sweep: ContactSweep
+  readonly cursors: TicketCursors
 
   constructor(parts: PeopleParts) {
     const { district, settings, clock, log } = parts
@@ -57,6 +59,7 @@ export class People implements Part {
     this.places = new ReportPlaces(district, settings.placeKey)
     this.limits = new StrangerLimits(clock)
     this.strangers = new PublicDesk({ ...parts, desk: this.desk, places: this.places, limits: this.limits })
+    this.cursors = new TicketCursors(settings.placeKey)
     this.sweep = new ContactSweep(this.desk.tickets, clock, log)
   }
 

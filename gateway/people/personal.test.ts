@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { maskedName, maskedPhone, phoneNumber } from './phone.ts'
-import { plainLine, plainText, withoutNumbers } from './plain-text.ts'
+import { mobileIn, plainLine, plainText, withoutNumbers } from './plain-text.ts'
 
 /** Of all code points, halves of pairs too. */
 const anyText = (maxLength: number) =>
@@ -66,6 +66,17 @@ describe('what a stranger wrote', () => {
       '油烟很大！\n\n<b>9号</b>gpj.exe 👨‍👩‍👧',
     )
     expect(plainLine(' 王\n小\t明 ', 64)).toBe('王 小 明')
+  })
+
+  test.each([
+    ['+8613812345678', '+86138****5678'],
+    ['8613812345678', '86138****5678'],
+    ['+86 138 1234 5678', '+86 138****5678'],
+    ['138.1234.5678', '138****5678'],
+    ['１３８１２３４５６７８', '１３８****５６７８'],
+  ])('knows a mobile number however it is written: %s', (written, shown) => {
+    expect(withoutNumbers(`请打 ${written}，谢谢`)).toBe(`请打 ${shown}，谢谢`)
+    expect(mobileIn(`请打 ${written}，谢谢`)).toBe('13812345678')
   })
 
   test('shows no mobile or identity number where many read it', () => {

@@ -23,7 +23,9 @@ export function plainLine(written: string, longest: number): string {
   return plainText(written.replaceAll(/\s+/g, ' '), longest)
 }
 
-const MOBILE_IN_TEXT = /(?<!\d)(1[3-9]\d)[ -]?\d{4}[ -]?(\d{4})(?!\d)/g
+/** As people write it: with the country in front, in groups, in full-width digits. */
+const MOBILE_IN_TEXT =
+  /(?<![0-9０-９])((?:[+＋]?[8８][6６][ -]?)?[1１][3-9３-９][0-9０-９])[ .·-]?[0-9０-９]{4}[ .·-]?([0-9０-９]{4})(?![0-9０-９])/g
 /** GB 11643: 17 digits and a check symbol. */
 const ID_NUMBER_IN_TEXT = /(?<!\d)(\d{6})\d{8}(\d{3}[\dXx])(?!\d)/g
 
@@ -35,5 +37,5 @@ export function withoutNumbers(text: string): string {
 /** The mobile number in a text, if there is exactly one: people write theirs where they are. */
 export function mobileIn(text: string): string | null {
   const found = [...text.replaceAll(ID_NUMBER_IN_TEXT, '').matchAll(MOBILE_IN_TEXT)]
-  return found.length === 1 ? found[0]![0].replaceAll(/[ -]/g, '') : null
+  return found.length === 1 ? found[0]![0].normalize('NFKC').replaceAll(/\D/g, '').slice(-11) : null
 }

@@ -207,6 +207,14 @@ describe('satisfaction', () => {
     })
   })
 
+  test('shows nobody a phone that is written into its comment', () => {
+    const { ticket } = desk.stranger({ client: client() })
+    desk.finish(ticket.caseId)
+    expect(rate(ticket.number, 5, '请回电 +8613812345678').satisfaction?.comment).toBe(
+      '请回电 +86138****5678',
+    )
+  })
+
   test('may be given late, for nobody is hurried', () => {
     const { ticket } = desk.stranger({ client: client() })
     desk.finish(ticket.caseId)

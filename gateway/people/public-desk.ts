@@ -7,7 +7,7 @@ import type { District } from '../model/district.ts'
 import type { Position } from '../model/reading.ts'
 import type { Database } from '../registry/database.ts'
 import type { ReportPlace, ReportPlaces } from './places.ts'
-import { plainText } from './plain-text.ts'
+import { plainText, withoutNumbers } from './plain-text.ts'
 import type { Receipt, ReportDesk } from './report-desk.ts'
 import { BadReport } from './report.ts'
 import type { StrangerLimits } from './stranger-limits.ts'
@@ -148,7 +148,8 @@ export class PublicDesk {
       const now = clock.now()
       if (desk.isOpen(ticket)) throw new NotNow('the case is still open')
       if (rateUntil(ticket, now) === null) throw new NotNow('a rating may be changed for 7 days')
-      desk.tickets.rate(ticket.number, score, plainText(comment ?? '', COMMENT_LIMIT) || null, now)
+      const text = withoutNumbers(plainText(comment ?? '', COMMENT_LIMIT))
+      desk.tickets.rate(ticket.number, score, text || null, now)
       return this.#view(desk.tickets.get(ticket.number)!)
     })
   }

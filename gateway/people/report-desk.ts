@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Cases } from '../dispatch/cases.ts'
 import { noted } from '../dispatch/life.ts'
 import type { Queue } from '../dispatch/queue.ts'
@@ -133,14 +134,16 @@ export class ReportDesk {
     const now = clock.now()
     const number = newTicketNumber()
     const family = `report-${report.category}`
+    // Many read a case's site and id: neither is made of the number, with which one may rate the case.
+    const seed = randomUUID()
     // What has neither place nor position cannot be told to be the same matter as anything else.
-    const site = report.spot.site ?? `report-${number}`
+    const site = report.spot.site ?? `report-${seed.slice(-12)}`
     const found =
       this.#nearby.find(report.category, site, report.spot.position, now) ?? cases.openFor(family, site)
     const caseId =
       found === undefined
-        ? this.#open(report, { number, family, site }, now, 'opened')
-        : this.#join(report, found, number, now)
+        ? this.#open(report, { number, seed, family, site }, now, 'opened')
+        : this.#join(report, found, { number, seed }, now)
     this.tickets.insert(
       {
         number,
@@ -165,19 +168,19 @@ export class ReportDesk {
   #join(
     report: Report,
     found: { id: string; family: string; site: string },
-    number: string,
+    own: { number: string; seed: string },
     now: number,
   ): string {
     const told = this.#parts.cases.entries(found.id) < TOLD_REPORTS
     // Not by annotating it: a report may make a case more severe, and real where it was only simulated.
-    if (told) this.#open(report, { number, family: found.family, site: found.site }, now, 'report_joined')
+    if (told) this.#open(report, { ...own, family: found.family, site: found.site }, now, 'report_joined')
     return found.id
   }
 
   /** Opens a case or, where the family has an open one at the site, joins it. */
   #open(
     report: Report,
-    { number, family, site }: { number: string; family: string; site: string },
+    { number, seed, family, site }: { number: string; seed: string; family: string; site: string },
     now: number,
     action: string,
   ): string {
@@ -198,7 +201,7 @@ export class ReportDesk {
       arriveMs: durationMs(category?.arrive ?? PROMISE.arrive),
       resolveMs: durationMs(category?.resolve ?? PROMISE.resolve),
       happenedAt: now,
-      seed: number,
+      seed,
       entry: noted(now, action, {
         actor: report.reporter?.name ?? strangerName(number),
         note: withoutNumbers(report.text) || null,

@@ -213,10 +213,16 @@ class AccountReader {
       `SELECT 1 FROM pragma_table_info('tickets') WHERE name IN ('case_id', 'satisfaction')`,
     )
     if (known.all().length < 2) return new Map()
+    const users = this.#sql.prepare(`SELECT 1 FROM pragma_table_info('users')`).all()
+    // A crew has the number of what it reports itself: it is not asked whether it is satisfied with itself.
+    const citizens =
+      users.length === 0
+        ? ''
+        : 'AND NOT EXISTS (SELECT 1 FROM users u WHERE u.name = t.reporter AND u.team IS NOT NULL)'
     const rows = this.#iterate(
       `SELECT t.case_id, count(*), sum(t.satisfaction >= ${SATISFIED_FROM})
         FROM tickets t JOIN cases c ON c.id = t.case_id
-        WHERE t.satisfaction IS NOT NULL AND c.queued_at >= ? AND c.queued_at < ? GROUP BY t.case_id`,
+        WHERE t.satisfaction IS NOT NULL AND c.queued_at >= ? AND c.queued_at < ? ${citizens} GROUP BY t.case_id`,
       [from, to],
     ) as unknown as Iterable<[string, number, number]>
     return new Map([...rows].map(([id, answered, satisfied]) => [id, { answered, satisfied }]))

@@ -106,8 +106,9 @@ export function noticesOf({ before, after, entries }: CaseChange, now: number): 
       at: entry.at,
       actor: entry.actor,
       // Where the gateway writes, the note is the id of an alarm.
-      note: entry.actor === 'gateway' && event !== 'whistle' ? null : noteOf(entry.note),
-      ...(entry.publicNote !== undefined && { publicNote: entry.publicNote }),
+      note:
+        entry.note === null || (entry.actor === 'gateway' && event !== 'whistle') ? null : noteOf(entry.note),
+      ...(entry.publicNote !== undefined && { publicNote: noteOf(entry.publicNote) }),
       ...(colour !== undefined && { colour }),
       ...(departments.length > 0 && { departments: [...new Set(departments)] }),
       case: factsOf(after),
@@ -119,8 +120,8 @@ export function noticesOf({ before, after, entries }: CaseChange, now: number): 
 }
 
 /** Many people read it where it goes: whoever's telephone number is in it stays out of that. */
-function noteOf(note: string | null): string | null {
-  return note === null ? null : withoutNumbers(note).slice(0, NOTE_LIMIT).toWellFormed()
+function noteOf(note: string): string {
+  return withoutNumbers(note).slice(0, NOTE_LIMIT).toWellFormed()
 }
 
 function byGateway(event: NoticeEvent, record: CaseRecord, at: number): Notice {
