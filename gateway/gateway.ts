@@ -168,8 +168,11 @@ export class Gateway {
     this.#started.push(() => devices.stop())
     // Logs lie elsewhere: there it outlasts whoever writes the file anew.
     const auditHead = () => log.info({ audit: audit.head() ?? null }, 'head of the audit')
-    auditHead()
-    this.#started.push(auditHead)
+    // A start that fails says why in one line, and changes nothing in the audit.
+    let isUp = false
+    this.#started.push(() => {
+      if (isUp) auditHead()
+    })
     if (isTooShort(config.admin.token))
       log.warn('admin.token is so short that it can be guessed, and it opens everything; set a longer one')
     const token = adminToken(config.admin.token, dataDir)
@@ -458,6 +461,8 @@ export class Gateway {
     this.#started.push(() => accounts.stop())
     for (const upstream of brokersAbove) await this.#run(upstream)
     await this.#run(opcua)
+    isUp = true
+    auditHead()
     return {
       ready: true,
       ...broker.ports(),
