@@ -28,10 +28,12 @@ Example:
       if (json === true) {
         process.stdout.write(`${JSON.stringify(report)}\n`)
       } else {
-        const { readings, batches, firstSeq, head, gaps, corrupt, integrity } = report
+        const { readings, batches, frames, firstSeq, head, gaps, corrupt, integrity } = report
         process.stdout.write(`${readings} readings in ${batches} batches, numbers ${firstSeq} to ${head}\n`)
+        if (frames > 0) process.stdout.write(`${frames} messages with what came over their wire\n`)
         for (const { from, to } of gaps) process.stdout.write(`missing: ${from} to ${to - 1}\n`)
-        for (const { first, reason } of corrupt) process.stdout.write(`damaged: batch ${first}: ${reason}\n`)
+        for (const { first, reason } of corrupt)
+          process.stdout.write(`damaged: from reading ${first}: ${reason}\n`)
         if (integrity !== 'ok') process.stdout.write(`SQLite: ${integrity}\n`)
       }
       if (!report.ok) throw new Error('the journal is damaged')

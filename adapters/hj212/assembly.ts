@@ -1,4 +1,5 @@
 import type { Packet } from './codec.ts'
+import type { KeptFrame } from './kept-frame.ts'
 import type { Member } from './roster.ts'
 
 /**
@@ -12,9 +13,17 @@ const MESSAGES = 500
 /** Parts of one message. */
 const PARTS = 64
 
+interface Part {
+  readonly packet: Packet
+  readonly frame: KeptFrame
+}
+
+/** The packet that is whole, and the frames that it came in. */
+type Deliver = (member: Member, packet: Packet, frames: readonly KeptFrame[]) => Promise<unknown>
+
 interface Message {
   readonly member: Member
-  readonly parts: Map<number, Packet>
+  readonly parts: Map<number, Part>
   readonly pnum: number
   readonly durable: PromiseWithResolvers<unknown>
   readonly timer: NodeJS.Timeout
@@ -22,19 +31,19 @@ interface Message {
 
 /** Puts the packets of a message together again (§6.3.3, annex C.50): by MN, CN and DataTime, for QN differs. */
 export class Assembly {
-  readonly #deliver: (member: Member, packet: Packet) => Promise<unknown>
+  readonly #deliver: Deliver
   readonly #messages = new Map<string, Message>()
 
-  constructor(deliver: (member: Member, packet: Packet) => Promise<unknown>) {
+  constructor(deliver: Deliver) {
     this.#deliver = deliver
   }
 
   /** Resolves when the part is durable, alone or with the others. */
-  take(member: Member, packet: Packet): Promise<unknown> {
+  take(member: Member, packet: Packet, frame: KeptFrame): Promise<unknown> {
     const { pnum, pno, mn, cn, cp } = packet
     const isPart = pnum !== null && pno !== null && pnum > 1 && pnum <= PARTS && pno >= 1 && pno <= pnum
     const dataTime = isPart ? cp.find(([name]) => name === 'DataTime')?.[1] : undefined
-    if (!isPart || dataTime === undefined) return this.#deliver(member, packet)
+    if (!isPart || dataTime === undefined) return this.#deliver(member, packet, [frame])
     const key = `${mn} ${cn} ${dataTime}`
     let message = this.#messages.get(key)
     if (message !== undefined && message.pnum !== pnum) {
@@ -42,7 +51,7 @@ export class Assembly {
       message = undefined
     }
     message ??= this.#begin(key, member, pnum)
-    message.parts.set(pno, packet)
+    message.parts.set(pno, { packet, frame })
     if (message.parts.size === pnum) this.#finish(key, message)
     return message.durable.promise
   }
@@ -72,8 +81,9 @@ export class Assembly {
   #finish(key: string, { member, parts, durable, timer }: Message): void {
     clearTimeout(timer)
     this.#messages.delete(key)
-    const inOrder = [...parts].sort(([a], [b]) => a - b).map(([, packet]) => packet)
-    const whole = { ...inOrder[0]!, cp: inOrder.flatMap(({ cp }) => cp) }
-    this.#deliver(member, whole).then(durable.resolve, durable.reject)
+    const inOrder = [...parts].sort(([a], [b]) => a - b).map(([, part]) => part)
+    const whole = { ...inOrder[0]!.packet, cp: inOrder.flatMap(({ packet }) => packet.cp) }
+    const frames = inOrder.map(({ frame }) => frame)
+    this.#deliver(member, whole, frames).then(durable.resolve, durable.reject)
   }
 }

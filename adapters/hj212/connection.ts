@@ -13,7 +13,7 @@ export const NOISE_LIMIT = 65_536
 const PROBE_AFTER_MS = 60_000
 
 export interface ConnectionListener {
-  onFrame(connection: Connection, segment: Uint8Array, crc: number): void
+  onFrame(connection: Connection, segment: Uint8Array, crc: number, frame: Uint8Array): void
   onFault(connection: Connection, fault: Fault): void
   onClosed(connection: Connection): void
 }
@@ -46,9 +46,9 @@ export class Connection {
     this.#allowance = new Allowance(framesPerSecond, this.heardAt)
     this.#onFault = (fault) => listener.onFault(this, fault)
     this.#splitter = new Splitter({
-      onFrame: (segment, crc) => {
+      onFrame: (segment, crc, frame) => {
         this.#frames++
-        listener.onFrame(this, segment, crc)
+        listener.onFrame(this, segment, crc, frame)
       },
       onFault: this.#onFault,
     })

@@ -118,6 +118,15 @@ const OVER =
   '##0219QN=20240601120000123;ST=31;CN=2011;PW=123456;MN=320613000000000000000001;Flag=5;CP=&&DataTime=20240601120000;a34041-Rtd=2.35,a34041-Flag=N;a34013-Rtd=6.10,a34013-Flag=N;a24088-Rtd=8.412,a24088-Flag=N;SB1-RS=1;SB2-RS=0&&5A00'
 const TEN_MINUTES =
   '##0172QN=20240601121000001;ST=31;CN=2051;PW=123456;MN=320613000000000000000001;Flag=5;CP=&&DataTime=20240601120000;a34041-Min=1.80,a34041-Avg=2.21,a34041-Max=2.90,a34041-Flag=N&&5D80'
+/** What is kept of frames beside the readings. */
+const keptOf = (...frames: (string | Uint8Array)[]) => ({
+  wire: 'hj212',
+  frames: frames.map((frame) =>
+    Buffer.from(frame).toString().trimEnd().replace('PW=123456', 'PW=******').replace(/....$/, '****'),
+  ),
+  checksum: 'annex-a',
+  masked: ['PW', 'checksum'],
+})
 const OVER_READ = {
   device: 'fume-1',
   ts: NOON,
@@ -133,6 +142,7 @@ describe('acknowledging', () => {
     monitor.send(OVER)
     await until(() => rig.messages.length === 1)
     expect(rig.readings).toEqual([OVER_READ])
+    expect(rig.messages[0]!.wire).toEqual(keptOf(OVER))
     await pause(30)
     expect(monitor.heard).toEqual([])
     durable.resolve()
@@ -307,14 +317,14 @@ describe('readings', () => {
     await rigged()
     rig.register('river-1', { mn: '320613000000000000000101', profile: 'water' }, 'river_station')
     const monitor = rig.monitor()
-    monitor.send(
-      '##0152QN=20240601090000534;ST=21;CN=2061;PW=123456;MN=320613000000000000000101;Flag=7;PNUM=2;PNO=1;CP=&&DataTime=20240601080000;w01001-Avg=7.5,w01001-Flag=N&&B981',
-    )
+    const first =
+      '##0152QN=20240601090000534;ST=21;CN=2061;PW=123456;MN=320613000000000000000101;Flag=7;PNUM=2;PNO=1;CP=&&DataTime=20240601080000;w01001-Avg=7.5,w01001-Flag=N&&B981'
+    const second =
+      '##0152QN=20240601090000535;ST=21;CN=2061;PW=123456;MN=320613000000000000000101;Flag=7;PNUM=2;PNO=2;CP=&&DataTime=20240601080000;w01009-Avg=6.2,w01009-Flag=N&&CE81'
+    monitor.send(first)
     await pause(20)
     expect(monitor.heard).toEqual([])
-    monitor.send(
-      '##0152QN=20240601090000535;ST=21;CN=2061;PW=123456;MN=320613000000000000000101;Flag=7;PNUM=2;PNO=2;CP=&&DataTime=20240601080000;w01009-Avg=6.2,w01009-Flag=N&&CE81',
-    )
+    monitor.send(second)
     expect([await monitor.next(), await monitor.next()]).toMatchObject([
       { qn: '20240601090000534', cn: '9014' },
       { qn: '20240601090000535', cn: '9014' },
@@ -322,6 +332,7 @@ describe('readings', () => {
     expect(rig.readings).toEqual([
       { device: 'river-1', ts: Date.UTC(2024, 5, 1), metrics: { ph: 7.5, do: 6.2 } },
     ])
+    expect(rig.messages[0]!.wire).toEqual(keptOf(first, second))
   })
 
   test('a part whose sender waits for its acknowledgement gets it, without the others', async () => {
@@ -407,6 +418,7 @@ describe('who is heard', () => {
     expect(rig.source.reread(rig.refusals[0]!.raw)).toEqual({
       device: 'fume-9',
       readings: [{ ts: NOON, metrics: { fume: 1.2, nmhc: 5, pm: 6, fan: true, purifier: false } }],
+      wire: keptOf(frame),
     })
     expect(rig.source.reread(Buffer.from('{"ts":1}'))).toBeNull()
   })

@@ -3,13 +3,22 @@ import type { Logger } from 'pino'
 import type { Clock } from '../../gateway/model/clock.ts'
 import type { DeviceDirectory } from '../../gateway/model/device.ts'
 import type { Kinds } from '../../gateway/model/kind.ts'
-import type { CommandCarrier, Health, Intake, Part, Point, Query } from '../../gateway/model/pipeline.ts'
+import type {
+  CommandCarrier,
+  Health,
+  Intake,
+  Part,
+  Point,
+  Query,
+  WireText,
+} from '../../gateway/model/pipeline.ts'
 import type { Refusal, RefusalCode } from '../../gateway/model/reading.ts'
 import { Assembly } from './assembly.ts'
 import { Backfill } from './backfill.ts'
 import { decodeSegment, encode, frame, versionOf, wantsAnswer, type Fault, type Packet } from './codec.ts'
 import { Connection } from './connection.ts'
 import { checksum, CHECKSUMS, type Checksum } from './crc.ts'
+import { keptFrame, wireTextOf } from './kept-frame.ts'
 import { requestOf } from './orders.ts'
 import type { Profiles } from './profile.ts'
 import { periodOf } from './readings.ts'
@@ -92,7 +101,9 @@ export class Hj212Source implements Part, CommandCarrier {
     this.#roster = new Roster(parts.devices, parts.kinds, parts.profiles)
     this.#strangers = new Strangers(parts.kinds, parts.profiles)
     this.#uploads = new Uploads(parts.intake)
-    this.#assembly = new Assembly((member, packet) => this.#uploads.take(member, packet, parts.clock.now()))
+    this.#assembly = new Assembly((member, packet, frames) =>
+      this.#uploads.take(member, packet, frames, parts.clock.now()),
+    )
     this.#requests = new Requests(parts.clock, options.timing ?? TABLE_1)
     this.#backfill = new Backfill({
       query: parts.query,
@@ -168,12 +179,19 @@ export class Hj212Source implements Part, CommandCarrier {
   /** A frame that the quarantine holds, by what the registry says now. */
   reread(
     raw: Uint8Array,
-  ): { device: string; readings: readonly unknown[] } | { code: RefusalCode; message: string } | null {
+  ):
+    | { device: string; readings: readonly unknown[]; wire?: WireText }
+    | { code: RefusalCode; message: string }
+    | null {
     let packet: Packet | null = null
+    let wire: WireText | undefined
     const splitter = new Splitter({
-      onFrame: (segment) => {
+      onFrame: (segment, crc, whole) => {
         const decoded = decodeSegment(segment)
-        if (!('code' in decoded)) packet = decoded
+        if ('code' in decoded) return
+        packet = decoded
+        const fitting = CHECKSUMS.find((algorithm) => checksum(segment, algorithm) === crc)
+        if (fitting !== undefined) wire = wireTextOf([keptFrame(whole)], fitting)
       },
       onFault: () => {},
     })
@@ -183,7 +201,8 @@ export class Hj212Source implements Part, CommandCarrier {
     const member = this.#roster.byNumber(mn)
     if (member === undefined) return { code: 'unknown_device', message: 'MN: still not registered' }
     if (periodOf(packet) === null) return { code: 'bad_reading', message: `CN ${cn}: ${UNREAD}` }
-    return { device: member.device, readings: this.#uploads.readingsOf(member, packet) }
+    const readings = this.#uploads.readingsOf(member, packet)
+    return { device: member.device, readings, ...(wire !== undefined && { wire }) }
   }
 
   carries(device: string): boolean {
@@ -230,7 +249,7 @@ export class Hj212Source implements Part, CommandCarrier {
       idler.destroy()
     }
     const connection = new Connection(socket, this.#options.framesPerSecond, {
-      onFrame: (from, segment, crc) => this.#hear(from, segment, crc),
+      onFrame: (from, segment, crc, whole) => this.#hear(from, segment, crc, whole),
       onFault: (from, fault) => this.#noteFault(from, fault),
       onClosed: (from) => this.#leave(from),
     })
@@ -254,7 +273,7 @@ export class Hj212Source implements Part, CommandCarrier {
   }
 
   /** Annex A: a frame with a wrong checksum is not answered; the sender sends it again. */
-  #hear(connection: Connection, segment: Uint8Array, crc: number): void {
+  #hear(connection: Connection, segment: Uint8Array, crc: number, whole: Uint8Array): void {
     const packet = decodeSegment(segment)
     if ('code' in packet) {
       this.#noteFault(connection, packet)
@@ -263,7 +282,7 @@ export class Hj212Source implements Part, CommandCarrier {
     const member = this.#roster.byNumber(packet.mn)
     if (member !== undefined && checksum(segment, member.binding.crc) === crc) {
       const { pw } = member.binding
-      if (pw === undefined || pw === packet.pw) this.#take(connection, member, packet, segment)
+      if (pw === undefined || pw === packet.pw) this.#take(connection, member, packet, segment, whole)
       else this.#noteStranger(connection, packet, 'wrong_pw', member.binding.crc)
       return
     }
@@ -278,13 +297,20 @@ export class Hj212Source implements Part, CommandCarrier {
     }
   }
 
-  #take(connection: Connection, member: Member, packet: Packet, segment: Uint8Array): void {
+  #take(
+    connection: Connection,
+    member: Member,
+    packet: Packet,
+    segment: Uint8Array,
+    whole: Uint8Array,
+  ): void {
     const session = this.#meet(connection, member, packet)
     if (this.#requests.hear(member, packet)) return
     const period = periodOf(packet)
     if (period !== null) {
       this.#lookBack(session, packet)
-      void this.#answerWhen(this.#assembly.take(member, packet), connection, packet, member.binding.crc)
+      const durable = this.#assembly.take(member, packet, keptFrame(whole))
+      void this.#answerWhen(durable, connection, packet, member.binding.crc)
     } else if (STORED_NOWHERE.has(packet.cn)) {
       // Nothing in it is a reading; the log is where an operator looks for a logger that has restarted.
       this.#parts.log.info(

@@ -1,8 +1,11 @@
 import { SEGMENT_LIMIT, type Fault } from './codec.ts'
 
 export interface SplitterListener {
-  /** A frame whose length is right. `segment` is on loan: what is kept of it must be copied before returning. */
-  onFrame(segment: Uint8Array, crc: number): void
+  /**
+   * A frame whose length is right, from `##` to the checksum, and its data segment. Both are on loan: what is kept of
+   * them must be copied before returning.
+   */
+  onFrame(segment: Uint8Array, crc: number, frame: Uint8Array): void
   /** What looked like a frame and is none. */
   onFault(fault: Fault): void
 }
@@ -136,7 +139,7 @@ export class Splitter {
       return end
     }
     this.#noise = 0
-    this.#listener.onFrame(data.subarray(start + HEAD, tail), crc)
+    this.#listener.onFrame(data.subarray(start + HEAD, tail), crc, data.subarray(start, end))
     return end
   }
 

@@ -2,6 +2,7 @@ import type { Intake } from '../../gateway/model/pipeline.ts'
 import type { Flag } from '../../gateway/model/reading.ts'
 import type { Packet } from './codec.ts'
 import { Coverage } from './coverage.ts'
+import { wireTextOf, type KeptFrame } from './kept-frame.ts'
 import { periodOf, type Upload } from './readings.ts'
 import type { Member } from './roster.ts'
 
@@ -32,12 +33,13 @@ export class Uploads {
   }
 
   /** Resolves when all of it is durable; rejects with JournalUnavailable. */
-  take(member: Member, packet: Packet, receivedAt: number): Promise<unknown> {
-    const { device } = member
+  take(member: Member, packet: Packet, frames: readonly KeptFrame[], receivedAt: number): Promise<unknown> {
+    const { device, binding } = member
     const payload = this.readingsOf(member, packet)
     // A mean whose instants have come is as durable as they are.
     if (payload.length === 0) return this.#newest.get(device) ?? Promise.resolve()
-    const durable = this.#intake.accept({ device, payload, receivedAt })
+    const wire = wireTextOf(frames, binding.crc)
+    const durable = this.#intake.accept({ device, payload, receivedAt, wire })
     this.#newest.set(device, durable)
     return durable
   }

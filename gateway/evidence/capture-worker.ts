@@ -4,6 +4,7 @@ import { setImmediate } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { openHistory } from '../historian/history.ts'
 import { JournalReader } from '../journal/reader.ts'
+import type { WireText } from '../model/pipeline.ts'
 import {
   PART_BYTES,
   type Captured,
@@ -55,8 +56,10 @@ async function capture(request: CaptureRequest): Promise<Captured> {
     part: 'frames',
     case: request.case,
     about:
-      'messages of the devices as the journal holds them: the text of the wire when all of its readings were ' +
-      'accepted (MQTT, HTTP), what the codec made of the frame on other wires',
+      'messages of the devices as the journal holds them. `payload` is the JSON text of the accepted readings: on ' +
+      'MQTT the text of the wire, when all of them were accepted. `wire` is what came over a wire that carries no ' +
+      'JSON (HJ 212): its frames, the checksum that they were right by when they came, and what of them is masked ' +
+      'by `*`',
     devices: request.devices.map(({ device }) => device),
     windows: request.windows,
     leftOut: request.leftOut,
@@ -120,12 +123,22 @@ async function* frameLines(
         const payload = isUtf8(bytes)
           ? { payload: bytes.toString('utf8') }
           : { payload: bytes.toString('base64'), encoding: 'base64' }
-        yield { seq, readings, device: origin.device, receivedAt, ...payload }
+        yield { seq, readings, device: origin.device, receivedAt, ...payload, ...wireAt(reader, seq) }
       }
       if (isOver) break
       next = read.next
       await setImmediate()
     }
+  }
+}
+
+/** A frame that cannot be read is no reason to freeze nothing. */
+function wireAt(reader: JournalReader, seq: number): { wire?: WireText; damage?: string } {
+  try {
+    const wire = reader.wire(seq)
+    return wire === undefined ? {} : { wire }
+  } catch (error) {
+    return { damage: (error as Error).message }
   }
 }
 

@@ -14,6 +14,7 @@ import type { EvidenceKey } from './evidence-key.ts'
 import { localTime } from './html.ts'
 import { MEDIA, type Media } from './media.ts'
 import { reportOf } from './report.ts'
+import { framesNear } from './raw-frames.ts'
 import { readingsIn, seriesOf } from './series.ts'
 import type { Window } from './windows.ts'
 
@@ -60,6 +61,10 @@ export async function caseFile(caseId: string, sources: CaseFileSources): Promis
   const span = spanOf(context, found)
   const series = readings === undefined ? [] : await seriesOf(evidence.read(readings.id), span)
 
+  const messages = part(latest, 'frames')
+  const starts = alarms.map(({ startedAt }) => startedAt)
+  const frames = messages === undefined ? [] : await framesNear(evidence.read(messages.id), starts)
+
   const parts = new Map<string, FilePart>()
   const names = new Map<string, string>()
   const add = (name: string, open: FilePart['open'], isPacked = false) =>
@@ -94,6 +99,7 @@ export async function caseFile(caseId: string, sources: CaseFileSources): Promis
     nameOf: (id) => names.get(id),
     context,
     series,
+    frames,
     span,
     district,
     key: key.public,

@@ -23,6 +23,7 @@ td.number, td.time { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .kept { color: var(--good); font-weight: 600; } .missed { color: var(--red); font-weight: 600; }
 .soft, .note { color: var(--soft); } .note { font-size: 12.5px; margin: 6px 0 0; }
 code, .hash { font: 11px/1.4 ui-monospace, "DejaVu Sans Mono", monospace; overflow-wrap: anywhere; color: var(--soft); }
+code.raw { color: var(--ink); word-break: break-all; }
 pre { background: var(--ground); padding: 10px 12px; font: 12px/1.5 ui-monospace, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0 0 10px; }
 svg { display: block; width: 100%; height: auto; font: 11px system-ui, "Noto Sans CJK SC", sans-serif; }
 .chart { margin-bottom: 12px; break-inside: avoid; }

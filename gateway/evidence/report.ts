@@ -11,6 +11,7 @@ import type { PublicEvidenceKey } from './evidence-key.ts'
 import { html, localTime, type Html } from './html.ts'
 import { limitLines } from './limit-lines.ts'
 import { sketches, type Place } from './map.ts'
+import type { RawFrame } from './raw-frames.ts'
 import { REPORT_STYLE } from './report-style.ts'
 import type { Series } from './series.ts'
 import type { Window } from './windows.ts'
@@ -25,6 +26,8 @@ export interface ReportRequest {
   /** The latest one that was frozen; null when nothing was. */
   readonly context: Context | null
   readonly series: readonly Series[]
+  /** Messages around the beginnings of the alarms, in their order. */
+  readonly frames: readonly RawFrame[]
   readonly span: Window
   readonly district: District
   readonly key: PublicEvidenceKey
@@ -65,6 +68,7 @@ export function reportOf(request: ReportRequest): string {
         </header>
         ${facts(request)} ${heading('时限', 'Deadlines')}${deadlineTable(found)}
         ${heading('监测数据', 'Readings around the alarms')}${charts(request)}
+        ${heading('原始报文', 'Raw messages')}${rawFrames(request)}
         ${heading('位置', 'Where')}${sketches(request.district, found.position, placesOf(chain))}
         <p class="note">
           示意图，不用于测量；坐标为 WGS-84。数字为时间线序号。 Sketches, not for measuring; numbers are those
@@ -210,6 +214,48 @@ function charts({ case: found, context, series, span, alarms }: ReportRequest): 
         (context.capped.readings || context.capped.frames || context.leftOut.length > 0) &&
         ' 数据过多，只固定了一部分。 There was more than is frozen: see context.json.'
       }${found.simulated && ' 模拟设备。 Simulated devices.'}
+    </p>`
+}
+
+function rawFrames({ frames, context }: ReportRequest): Html {
+  if (frames.length === 0) return html`<p class="soft">无。 None.</p>`
+  const masked = frames.some(({ wire }) => wire !== undefined && wire.masked.length > 0)
+  const others = (context?.counts.frames ?? frames.length) - frames.length
+  return html`<table>
+      <thead>
+        <tr>
+          <th>收到时间 <small>Received</small></th>
+          <th>设备 <small>Device</small></th>
+          <th>报文 <small>Message</small></th>
+        </tr>
+      </thead>
+      <tbody>
+        ${frames.map(
+          ({ device, receivedAt, wire, texts, damage }) =>
+            html`<tr>
+              <td class="time">${localTime(receivedAt)}</td>
+              <td>${device}</td>
+              <td>
+                ${texts.map((text, i) => html`${i > 0 && html`<br />`}<code class="raw">${text}</code>`)}
+                ${
+                  wire !== undefined &&
+                  html`<br /><span class="soft"
+                      >${wire.wire}${wire.encoding !== undefined && ` (${wire.encoding})`} · 收到时校验正确
+                      checksum right when received: ${wire.checksum}</span
+                    >`
+                }${damage !== undefined && html`<br /><span class="missed">${damage}</span>`}
+              </td>
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+    <p class="note">
+      离告警开始最近的报文${others > 0 && html`，另有 ${others} 条见 frames.jsonl`}。 Those nearest to the
+      beginnings of the
+      alarms${others > 0 && html`; ${others} more are in frames.jsonl`}.${
+        masked &&
+        ' 密码 (PW) 及可推出密码的校验码以 * 遮盖。 The password (PW) is masked by *, and so is the checksum, which would help to guess it.'
+      }
     </p>`
 }
 

@@ -2,7 +2,15 @@ import { stampMissing } from '../model/body.ts'
 import type { Clock } from '../model/clock.ts'
 import type { DeviceDirectory } from '../model/device.ts'
 import type { Kinds } from '../model/kind.ts'
-import type { Intake, Journal, JournalEntry, JournalWrite, Message, Outcome } from '../model/pipeline.ts'
+import type {
+  Intake,
+  Journal,
+  JournalEntry,
+  JournalWrite,
+  Message,
+  Outcome,
+  WireText,
+} from '../model/pipeline.ts'
 import type { Origin, Reading, Refusal, RefusalCode } from '../model/reading.ts'
 import { Duplicates } from './duplicates.ts'
 import { rawOf, readingsIn } from './payload.ts'
@@ -26,6 +34,7 @@ export interface IntakeOptions {
 export interface Reread {
   readonly device: string
   readonly readings: readonly unknown[]
+  readonly wire?: WireText
 }
 
 /** What became of an entry of the quarantine that was tried again. */
@@ -65,7 +74,7 @@ export class ReadingIntake implements Intake {
   }
 
   accept(message: Message): Promise<Outcome> {
-    const { device, payload, receivedAt } = message
+    const { device, payload, receivedAt, wire } = message
     const readings = readingsIn(payload, this.#options.maxMessageBytes)
     if ('code' in readings) {
       const refusals = [refuse(message, readings, payload)]
@@ -89,7 +98,7 @@ export class ReadingIntake implements Intake {
     }
     if (accepted.length === 0) return this.#commit({ duplicates, refusals })
     const whole = accepted.length === readings.length && payload instanceof Uint8Array
-    const entry = entryOf(origin!, receivedAt, accepted, whole ? payload : undefined)
+    const entry = entryOf(origin!, receivedAt, accepted, whole ? payload : undefined, wire)
     return this.#commit({ entry, duplicates, refusals })
   }
 
@@ -136,7 +145,9 @@ export class ReadingIntake implements Intake {
       else duplicates++
     }
     const outcome = await this.#commit({
-      ...(accepted.length === 0 ? {} : { entry: entryOf(origin!, receivedAt, accepted) }),
+      ...(accepted.length > 0 && {
+        entry: entryOf(origin!, receivedAt, accepted, undefined, foreign?.wire),
+      }),
       duplicates,
       refusals: [],
       released: [entry.id],
@@ -186,8 +197,10 @@ function entryOf(
   receivedAt: number,
   readings: readonly Reading[],
   payload?: Uint8Array,
+  wire?: WireText,
 ): JournalEntry {
-  return { origin, receivedAt, body: payload ?? Buffer.from(JSON.stringify(readings)), readings }
+  const entry = { origin, receivedAt, body: payload ?? Buffer.from(JSON.stringify(readings)), readings }
+  return wire === undefined ? entry : { ...entry, wire }
 }
 
 function refuse(message: Message, fault: Fault, refused: unknown): Refusal {

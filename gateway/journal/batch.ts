@@ -2,11 +2,12 @@ import { readingsOf } from '../model/body.ts'
 import type { JournalEntry } from '../model/pipeline.ts'
 import { RAW_LIMIT, type Delivery, type Origin, type Refusal } from '../model/reading.ts'
 import { BATCH_BYTES, BATCH_READINGS, RECORD_HEADER, type OriginRow } from './format.ts'
-import type { Commit, CursorMove } from './protocol.ts'
+import type { Commit, CursorMove, Frame } from './protocol.ts'
 
 /** Memory that a write and a refusal cost besides their bytes, roughly. */
 const WRITE_WEIGHT = 64
 const REFUSAL_WEIGHT = 256
+const FRAME_WEIGHT = 256
 
 /** A group commit as it fills up on the main thread. Everyone who put something in waits on the same promise. */
 export class Batch {
@@ -16,6 +17,7 @@ export class Batch {
   weight = 0
   duplicates = 0
   readonly deliveries: Delivery[] = []
+  readonly frames: Frame[] = []
   readonly origins: OriginRow[] = []
   readonly refusals: Refusal[] = []
   readonly released: number[] = []
@@ -66,18 +68,22 @@ export class Batch {
       receivedAt: entry.receivedAt,
       readings,
     })
+    if (entry.wire !== undefined) {
+      this.frames.push({ seq: this.first + this.count, text: JSON.stringify(entry.wire) })
+    }
     this.count += readings.length
   }
 
   /** Hands the buffer over: nothing can be added any more. */
   commit(time: number): Commit {
-    const { first, count, origins, duplicates, refusals, released, moves } = this
+    const { first, count, frames, origins, duplicates, refusals, released, moves } = this
     return {
       first,
       count,
       time,
       buffer: this.#buffer,
       size: this.#size,
+      frames,
       origins,
       duplicates,
       refusals,
@@ -107,6 +113,8 @@ export class Batch {
 export function weightOf(refusals: readonly Refusal[], entry?: JournalEntry): number {
   let weight = WRITE_WEIGHT
   if (entry !== undefined) weight += RECORD_HEADER + entry.body.byteLength
+  if (entry?.wire !== undefined)
+    weight += entry.wire.frames.reduce((sum, { length }) => sum + length, FRAME_WEIGHT)
   for (const { message, raw } of refusals)
     weight += REFUSAL_WEIGHT + message.length + Math.min(raw.byteLength, RAW_LIMIT)
   return weight

@@ -3,6 +3,8 @@
  *
  *   batches     one row for each group commit: `first` (number of its first reading), `count` (readings),
  *               `time` (of the commit, epoch ms), `crc` (CRC-32 of `body`), `body`
+ *   frames      what came over the wire, for messages whose text is what a codec made of it: `seq` (number of the
+ *               message's first reading), `crc` (CRC-32 of `body`), `body` (JSON of a `WireText`, secrets masked)
  *   origins     the tags that readings were accepted under; immutable, records refer to them by `id`
  *   cursors     where each consumer stands: it has dealt with every reading below `next`; `rejected` of them
  *               its store can never take
@@ -22,6 +24,9 @@
  *   - Readings are numbered from 0 without a gap: a batch's `first` is its predecessor's `first + count`, and
  *     the counts of its records add up to `count`.
  *   - An origin is inserted in the transaction of the first batch that refers to it, or an earlier one.
+ *   - A frame is inserted in the transaction of the batch that holds its message, and deleted in that batch's. Who
+ *     reads readings never reads frames: the text says all of them. Journals from before there were frames get the
+ *     table when they are opened; a gateway from before then reads the rest as ever.
  *   - Batches are deleted from the oldest on; the newest always stays, since it tells the head.
  *   - One process writes. It holds an SQLite lock on `journal.db.lock`, which the kernel drops when the
  *     process ends, however it ends. Any number of connections may read `journal.db`.
@@ -29,7 +34,7 @@
  * Order of operations
  *   1. The main thread frames messages into the open batch and numbers their readings.
  *   2. When no commit is in flight, the batch goes to the writer's thread; the next one fills meanwhile.
- *   3. The writer, in one transaction: origins, batch, counters, refusals, releases, cursors with rejects. It
+ *   3. The writer, in one transaction: origins, batch, frames, counters, refusals, releases, cursors with rejects. It
  *      makes sure that the file is still the one under its name, then COMMIT, which fsyncs the WAL.
  *   4. Back on the main thread: the head moves, listeners hear of it, then the writes resolve.
  *   A step that fails undoes the transaction; the batch and everything behind it reject.
@@ -109,6 +114,21 @@ export const SCHEMA = `
   PRAGMA application_id = ${APPLICATION_ID};
   PRAGMA user_version = ${FORMAT_VERSION};
 `
+
+/** Also for journals that were made before. */
+export const FRAMES = `
+  CREATE TABLE IF NOT EXISTS frames (
+    seq INTEGER PRIMARY KEY,
+    crc INTEGER NOT NULL,
+    body BLOB NOT NULL
+  ) STRICT;
+`
+
+export interface FrameRow {
+  readonly seq: number
+  readonly crc: number
+  readonly body: Uint8Array
+}
 
 export interface BatchRow {
   readonly first: number

@@ -83,9 +83,9 @@ async function close(moves: readonly CursorMove[]): Promise<void> {
 port.on('message', (request: Request) => {
   switch (request.kind) {
     case 'commit': {
-      const { buffer, size } = request.commit
+      const { buffer, size, frames } = request.commit
       busy = true
-      unmoved += size + COMMIT_OVERHEAD
+      unmoved += frames.reduce((sum, { text }) => sum + text.length, size + COMMIT_OVERHEAD)
       try {
         const released = writer.commit(request.commit)
         reply({ kind: 'committed', buffer, released }, [buffer])

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import { RAW_LIMIT, type Refusal } from '../model/reading.ts'
-import { FORMAT_VERSION, PRAGMAS, SCHEMA, type OriginRow } from './format.ts'
+import { FORMAT_VERSION, FRAMES, PRAGMAS, SCHEMA, type OriginRow } from './format.ts'
 import type { Commit, CursorMove, Found, Retention, WriterSettings } from './protocol.ts'
 
 /** Longest stretch that tidying may hold up a commit, ms; a single large batch may take a little more. */
@@ -27,6 +27,7 @@ export class JournalWriter {
   #quarantined = 0
 
   #insertBatch!: StatementSync
+  #insertFrame!: StatementSync
   #insertOrigin!: StatementSync
   #insertRefusal!: StatementSync
   #deleteRefusal!: StatementSync
@@ -34,6 +35,7 @@ export class JournalWriter {
   #moveCursor!: StatementSync
   #oldestBatches!: StatementSync
   #deleteBatch!: StatementSync
+  #deleteFrames!: StatementSync
   #filler!: StatementSync
   #prune!: StatementSync
   #pruneOwn!: StatementSync
@@ -53,6 +55,7 @@ export class JournalWriter {
     if (version === 0) this.#transaction(() => sql.exec(SCHEMA))
     else if (version !== FORMAT_VERSION)
       throw new Error(`${file} has format ${version}; this gateway reads format ${FORMAT_VERSION}`)
+    this.#transaction(() => sql.exec(FRAMES))
     // A write, so that the WAL is there to be remembered, and an unwritable disk is known before the first message.
     sql.exec('UPDATE ledger SET duplicates = duplicates')
     this.#place = this.#placeNow()
@@ -71,6 +74,10 @@ export class JournalWriter {
       if (commit.count > 0) {
         const body = new Uint8Array(commit.buffer, 0, commit.size)
         this.#insertBatch.run(commit.first, commit.count, commit.time, crc32(body), body)
+      }
+      for (const { seq, text } of commit.frames) {
+        const body = Buffer.from(text)
+        this.#insertFrame.run(seq, crc32(body), body)
       }
       this.#move(moves)
       for (const refusal of refusals) this.#refuse(refusal)
@@ -147,6 +154,7 @@ export class JournalWriter {
     this.#insertBatch = sql.prepare(
       'INSERT INTO batches (first, count, time, crc, body) VALUES (?, ?, ?, ?, ?)',
     )
+    this.#insertFrame = sql.prepare('INSERT INTO frames (seq, crc, body) VALUES (?, ?, ?)')
     this.#insertOrigin = sql.prepare('INSERT OR IGNORE INTO origins VALUES (?, ?, ?, ?, ?, ?)')
     this.#insertRefusal = sql.prepare(
       'INSERT INTO quarantine (device, code, message, raw, raw_size, received_at) VALUES (?, ?, ?, ?, ?, ?)',
@@ -160,6 +168,8 @@ export class JournalWriter {
     )
     this.#oldestBatches = sql.prepare('SELECT first, count, time FROM batches ORDER BY first LIMIT 2')
     this.#deleteBatch = sql.prepare('DELETE FROM batches WHERE first = ?')
+    // Whatever is older belongs to nothing: a gateway from before there were frames may have deleted its batch.
+    this.#deleteFrames = sql.prepare('DELETE FROM frames WHERE seq < ?')
     this.#filler = sql.prepare(
       `SELECT device FROM (SELECT device FROM quarantine ORDER BY id DESC LIMIT ?)
        GROUP BY device HAVING count(*) > ?`,
@@ -223,6 +233,7 @@ export class JournalWriter {
     if (oldest === undefined || second === undefined) return false
     if (oldest.first + oldest.count > below || oldest.time > before) return false
     this.#deleteBatch.run(oldest.first)
+    this.#deleteFrames.run(oldest.first + oldest.count)
     return true
   }
 

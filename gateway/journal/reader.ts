@@ -1,9 +1,9 @@
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
-import type { KeptMessage } from '../model/pipeline.ts'
+import type { KeptMessage, WireText } from '../model/pipeline.ts'
 import type { Delivery, Origin } from '../model/reading.ts'
 import { decodeBatch, eachRecord } from './batch.ts'
-import type { BatchRow, OriginRow } from './format.ts'
+import type { BatchRow, FrameRow, OriginRow } from './format.ts'
 
 /**
  * The journal's batches over a read-only connection of its own, for any thread: it neither waits for commits
@@ -12,6 +12,7 @@ import type { BatchRow, OriginRow } from './format.ts'
 export class JournalReader {
   readonly #sql: DatabaseSync
   readonly #origins = new Map<number, Origin>()
+  #frame: StatementSync | undefined
 
   constructor(file: string) {
     this.#sql = new DatabaseSync(file, { readOnly: true, timeout: 5000 })
@@ -64,6 +65,32 @@ export class JournalReader {
     return { messages, next }
   }
 
+  /**
+   * What came over the wire of the message that begins with reading `seq`; undefined when its text is what came, or
+   * it was taken in before frames were kept. Throws when it is damaged.
+   */
+  wire(seq: number): WireText | undefined {
+    const row = this.#frames()?.get(seq) as FrameRow | undefined
+    return row === undefined ? undefined : wireOf(row)
+  }
+
+  /** How many of the frames from `from` up to `to` there are, and which of them are not what they were. */
+  examineFrames(from: number, to: number): { whole: number; damaged: { first: number; reason: string }[] } {
+    const damaged: { first: number; reason: string }[] = []
+    let whole = 0
+    if (this.#frames() === undefined) return { whole, damaged }
+    const rows = this.#sql.prepare('SELECT seq, crc, body FROM frames WHERE seq >= ? AND seq < ?')
+    for (const row of rows.iterate(from, to) as Iterable<unknown> as Iterable<FrameRow>) {
+      try {
+        wireOf(row)
+        whole++
+      } catch (error) {
+        damaged.push({ first: row.seq, reason: (error as Error).message })
+      }
+    }
+    return { whole, damaged }
+  }
+
   /** First reading that is still held; the head when there is none. */
   tail(): number {
     const row = this.#sql.prepare('SELECT first FROM batches ORDER BY first LIMIT 1').get()
@@ -107,6 +134,16 @@ export class JournalReader {
     if (this.#sql.isOpen) this.#sql.close()
   }
 
+  /** Undefined for a journal from before there were frames. */
+  #frames(): StatementSync | undefined {
+    const isThere = () =>
+      this.#sql.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'frames'").get() !==
+      undefined
+    if (this.#frame === undefined && isThere())
+      this.#frame = this.#sql.prepare('SELECT seq, crc, body FROM frames WHERE seq = ?')
+    return this.#frame
+  }
+
   #batches(from: number, below: number): Iterable<BatchRow> {
     return this.#sql
       .prepare(
@@ -143,4 +180,10 @@ export class JournalReader {
     this.#origins.set(id, origin)
     return origin
   }
+}
+
+function wireOf({ seq, crc, body }: FrameRow): WireText {
+  if (crc32(body) !== crc)
+    throw new Error(`the frame of reading ${seq} is damaged: its checksum does not match`)
+  return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')) as WireText
 }

@@ -25,6 +25,7 @@ test('a whole journal is found whole, at rest and while it is written', async ()
   const whole = {
     batches: 5,
     readings: 10,
+    frames: 0,
     firstSeq: 0,
     head: 10,
     gaps: [],

@@ -5,6 +5,8 @@ export interface JournalReport {
   readonly batches: number
   /** Readings in batches that are whole. */
   readonly readings: number
+  /** Messages whose frame was kept too, and is whole. */
+  readonly frames: number
   readonly firstSeq: number
   readonly head: number
   /** Numbers that no batch holds though its neighbours do; `to` is exclusive. */
@@ -35,6 +37,7 @@ export function verifyJournal(
     const corrupt: { first: number; reason: string }[] = []
     let batches = 0
     let readings = 0
+    let frames = 0
     let expected = firstSeq
     while (expected < head) {
       const batch = next.get(expected) as { first: number; count: number } | undefined
@@ -50,11 +53,14 @@ export function verifyJournal(
       }
       batches += 1
       expected = batch.first + batch.count
+      const found = reader.examineFrames(batch.first, expected)
+      frames += found.whole
+      corrupt.push(...found.damaged)
       progress(expected - firstSeq, head - firstSeq)
     }
     const integrity = integrityOf(sql)
     const ok = gaps.length === 0 && corrupt.length === 0 && integrity === 'ok'
-    return { batches, readings, firstSeq, head, gaps, corrupt, integrity, ok }
+    return { batches, readings, frames, firstSeq, head, gaps, corrupt, integrity, ok }
   } finally {
     reader.close()
     sql.close()

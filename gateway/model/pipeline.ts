@@ -20,6 +20,26 @@ export interface Message {
   /** JSON of one reading or of an array, as it came from the wire; or readings that a codec made. */
   readonly payload: Uint8Array | readonly unknown[]
   readonly receivedAt: number
+  /** What came over the wire where the payload is what a codec made of it. */
+  readonly wire?: WireText
+}
+
+/**
+ * What a message was on a wire that does not carry JSON, for those who look into a case later. Nothing in it is
+ * secret: whoever hands it over has masked what is.
+ */
+export interface WireText {
+  /** Name of the wire: `hj212`. */
+  readonly wire: string
+  /** Frames in their order, as they came: text, or base64 where {@link encoding} says so. */
+  readonly frames: readonly string[]
+  readonly encoding?: 'base64'
+  /** Checksum that the frames were right by when they came. */
+  readonly checksum: string
+  /** What `*` stands in for; a checksum over it cannot be right any more. */
+  readonly masked: readonly string[]
+  /** Frames of the message that would have been too much. */
+  readonly leftOut?: number
 }
 
 /** What became of a message. Every reading of it is counted in exactly one of the three. */
@@ -60,6 +80,8 @@ export interface JournalEntry {
   readonly body: Uint8Array
   /** The same readings decoded, so that live consumers need not parse them again. */
   readonly readings: readonly Reading[]
+  /** Kept beside the readings, for as long as they are; consumers of readings never see it. */
+  readonly wire?: WireText
 }
 
 /** Exact at any moment: received = accepted + duplicates + quarantined, accepted = stored + pending. */
