@@ -47,7 +47,13 @@ export async function livedCase(site: Site, minutes = 60): Promise<string> {
     if (answer.status !== 200) throw new Error(JSON.stringify(answer.body))
   }
   const attach = async (bytes: Buffer) =>
-    (await site.evidence.attach(id, 'ma', await site.evidence.receive(Readable.from([bytes])))).file.id
+    (
+      await site.evidence.attach(
+        id,
+        'ma',
+        await site.evidence.receive(Readable.from([bytes]), { type: 'user', key: 'ma' }),
+      )
+    ).file.id
   site.clock.ahead += 3 * MINUTE
   await act({
     action: 'accept',

@@ -70,8 +70,18 @@ const FROZEN_MEDIA = {
   context: 'application/json',
 } as const
 
-/** Uploads at once: each holds a file and a quarter of a megabyte. */
-const UPLOADS_AT_ONCE = 16
+/** Whose upload it is: a user by name, or somebody who has not signed in, by address. */
+export interface Sender {
+  readonly type: 'user' | 'stranger'
+  readonly key: string
+}
+
+/**
+ * Uploads at once, and those of one sender: each holds a file and a quarter of a megabyte. Strangers have places of
+ * their own, and nobody has all of them: whoever trickles his bytes holds up no crew.
+ */
+const UPLOADS_AT_ONCE = { user: 16, stranger: 8 } as const
+const OF_ONE_SENDER = { user: 8, stranger: 3 } as const
 const PEOPLES_SHARE = 0.9
 
 const TABLES = `
@@ -105,7 +115,8 @@ export class Evidence implements Part {
   readonly #named: StatementSync
   /** All files, bytes; the same file in two cases counts once. */
   #total = 0
-  #receiving = 0
+  /** Uploads under way, by sender. */
+  readonly #receiving = { user: new Map<string, number>(), stranger: new Map<string, number>() }
 
   constructor(parts: EvidenceParts) {
     this.#parts = parts
@@ -189,11 +200,16 @@ export class Evidence implements Part {
    * Takes in a file of a person: on disk and checked when it resolves, of no case yet. Rejects with
    * {@link EvidenceRefused}; then nothing is left of it.
    */
-  async receive(source: AsyncIterable<Uint8Array>): Promise<Upload> {
-    if (this.#receiving >= UPLOADS_AT_ONCE)
-      throw new EvidenceRefused('overloaded', `${UPLOADS_AT_ONCE} files are coming in; try again in a moment`)
+  async receive(source: AsyncIterable<Uint8Array>, { type, key }: Sender): Promise<Upload> {
+    const underWay = this.#receiving[type]
+    const own = underWay.get(key) ?? 0
+    const all = underWay.values().reduce((sum, count) => sum + count, 0)
+    if (all >= UPLOADS_AT_ONCE[type] || own >= OF_ONE_SENDER[type]) {
+      const count = own >= OF_ONE_SENDER[type] ? `${own} files of yours` : `${all} files`
+      throw new EvidenceRefused('overloaded', `${count} are coming in; try again in a moment`)
+    }
     const { photoBytes, videoBytes } = this.#parts.limits
-    this.#receiving++
+    underWay.set(key, own + 1)
     try {
       const received = await this.#vault.receive(source, (head) =>
         isIsoMedia(head) ? videoBytes : photoBytes,
@@ -211,7 +227,9 @@ export class Evidence implements Part {
         `at most ${photoBytes} bytes for a photo (evidence.photoBytes), ${videoBytes} for a video (evidence.videoBytes)`,
       )
     } finally {
-      this.#receiving--
+      const left = underWay.get(key)! - 1
+      if (left === 0) underWay.delete(key)
+      else underWay.set(key, left)
     }
   }
 

@@ -27,8 +27,8 @@ export type Caller =
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access
-    /** A body that may take long to arrive, such as a video over a mobile network. */
-    slowBody?: true
+    /** A body that may take long to arrive, such as a video over a mobile network; or how long, ms. */
+    slowBody?: true | number
   }
   interface FastifyRequest {
     /** Null on routes that anyone may use. */

@@ -13,6 +13,7 @@ beforeAll(async () => {
   hurryBodies(app, LIMIT)
   app.post('/usual', () => ({ ok: true }))
   app.post('/slow', { config: { slowBody: true } }, () => ({ ok: true }))
+  app.post('/slower', { config: { slowBody: LIMIT * 1.5 } }, () => ({ ok: true }))
   app.get('/long', async () => {
     await sleep(LIMIT * 2)
     return { ok: true }
@@ -31,6 +32,7 @@ async function send(head: string, rest: string): Promise<string> {
 test('a body that is late is answered 408, unless its route is for slow ones', async () => {
   const length = 'content-length: 2'
   expect(await send(`POST /usual HTTP/1.1\r\n${length}`, '}')).toMatch(/^HTTP\/1\.1 408 .*"code":"timeout"/s)
+  expect(await send(`POST /slower HTTP/1.1\r\n${length}`, '}')).toMatch(/^HTTP\/1\.1 408/)
   expect(await send(`POST /slow HTTP/1.1\r\n${length}`, '}')).toMatch(/^HTTP\/1\.1 200/)
 })
 

@@ -26,7 +26,7 @@ describe('acting on a case', () => {
     const id = await opened('fume-1')
     await act(id, { action: 'accept', note: '<img src=x onerror=alert(1)>' }, crew)
     await act(id, { action: 'arrive', position: [120.8239, 32.0616] }, crew)
-    const upload = await site.evidence.receive(Readable.from([png()]))
+    const upload = await site.evidence.receive(Readable.from([png()]), { type: 'user', key: 'ma' })
     const photo = (await site.evidence.attach(id, 'ma', upload)).file.id
     await act(id, { action: 'handle', files: [photo] }, crew)
     await act(id, { action: 'verify' })

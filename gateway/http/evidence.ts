@@ -95,7 +95,7 @@ export async function evidence(app: Api, { evidence, cases, audit }: HttpParts):
           const part = await request.file()
           if (part === undefined)
             throw new Problem('bad_request', 'body: expected multipart/form-data with one file')
-          const upload = await evidence.receive(part.file)
+          const upload = await evidence.receive(part.file, { type: 'user', key: userOf(request).user.name })
           const { file, isNew } = await evidence.attach(id, userOf(request).user.name, upload)
           return await reply.code(isNew ? 201 : 200).send(file)
         } catch (error) {

@@ -11,6 +11,8 @@ import { answering, reportProblem } from './report-problem.ts'
 import type { Api } from './route.ts'
 import { Nullable } from './shapes.ts'
 
+/** A photo takes this long at most, ms: strangers hold few places, and the page gives up after two minutes. */
+const PHOTO_TIME = 3 * 60_000
 /** A report is a few lines. */
 const REPORT_LIMIT = 16 * 1024
 
@@ -127,7 +129,7 @@ export async function publicReports(app: Api, parts: HttpParts): Promise<void> {
     api.post(
       '/api/v1/public/tickets/:ticket/photos',
       {
-        config: { access: PUBLIC, slowBody: true },
+        config: { access: PUBLIC, slowBody: PHOTO_TIME },
         bodyLimit: PHOTO_BYTES,
         schema: {
           tags,

@@ -3,6 +3,18 @@
  * a home has at least one such network, so whoever sits in it has 2⁶⁴ addresses).
  */
 export function addressKey(address: string): string {
+  return prefix(address, 4)
+}
+
+/**
+ * The 48 bits of an IPv6 address that one customer may have for himself (RFC 6177), with 65,536 networks in them; an
+ * IPv4 address stands for itself.
+ */
+export function networkKey(address: string): string {
+  return prefix(address, 3)
+}
+
+function prefix(address: string, length: number): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)
   if (mapped !== null) return mapped[1]!
   if (!address.includes(':')) return address
@@ -12,7 +24,7 @@ export function addressKey(address: string): string {
   const zeros = tail === undefined ? 0 : Math.max(0, 8 - before.length - after.length)
   const groups = [...before, ...Array.from({ length: zeros }, () => '0'), ...after]
   return groups
-    .slice(0, 4)
+    .slice(0, length)
     .map((group) => group.toLowerCase().replace(/^0+(?=.)/, ''))
     .join(':')
 }

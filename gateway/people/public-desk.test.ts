@@ -126,6 +126,38 @@ describe('limits', () => {
     expect(view(number, '198.51.100.9').state).toBe('sent')
   })
 
+  test('do not let whoever makes up codes from everywhere keep others from reporting', () => {
+    const { number } = desk.stranger({ client: client() }).ticket
+    for (let i = 0; i < 1100; i++)
+      expect(() => view(shownNumber(newTicketNumber()), `2001:db8:${i.toString(16)}::1`)).toThrow(NotThere)
+    expect(view(number, '198.51.100.9').state).toBe('sent')
+    expect(desk.stranger({ client: client() }, '198.51.100.9').outcome).toBe('joined')
+    // Who has made a mistake himself waits a little, then.
+    expect(() => view(shownNumber(newTicketNumber()), '198.51.100.9')).toThrow(NotThere)
+    expect(() => view(number, '198.51.100.9')).toThrow(TooMany)
+    desk.clock.time += 30_000
+    expect(view(number, '198.51.100.9').state).toBe('sent')
+  })
+
+  test('stop whoever has many networks of IPv6, long before everybody is stopped', () => {
+    let taken = 0
+    const places = ['noodle-house', 'quay'] as const
+    try {
+      for (; ; taken++) {
+        // Slow enough for each place.
+        desk.clock.time += 1500
+        desk.stranger(
+          { client: client(), place: places[taken % 2]!, category: 'litter' },
+          `2001:db8:1:${taken.toString(16)}::1`,
+        )
+      }
+    } catch (error) {
+      expect(error).toBeInstanceOf(TooMany)
+    }
+    expect(taken).toBeLessThan(300)
+    expect(desk.stranger({ client: client() }, '2001:db8:2:1::1').outcome).toBe('opened')
+  })
+
   test('count an IPv6 network as one, and the two ways to write an IPv4 address as one', () => {
     expect(addressKey('2001:db8:0:2::1')).toBe(addressKey('2001:0DB8:0000:0002:ffff::9'))
     expect(addressKey('2001:db8:0:3::1')).not.toBe(addressKey('2001:db8:0:2::1'))

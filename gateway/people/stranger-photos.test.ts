@@ -56,6 +56,75 @@ test('photos of a stranger are evidence of the case, three for a ticket, and the
   expect(await add(ticket().number, png(3))).toBe(1)
 })
 
+test('four at once are three too, and thirty of a case leave its crew room', async () => {
+  const { number, caseId } = ticket()
+  const answers = await Promise.allSettled([1, 2, 3].map(async (i) => add(number, png(i))))
+  expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled'])
+  const other = ticket()
+  expect(other.caseId).toBe(caseId)
+  await add(other.number, png(4))
+  await add(other.number, png(5))
+  const more = await Promise.allSettled([6, 7].map(async (i) => add(other.number, png(i))))
+  expect(more.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
+  expect(evidence.files(caseId)).toHaveLength(6)
+})
+
+/** A body that stops in the middle until it is let go on. */
+function trickle() {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  return {
+    go: resolve,
+    body: (async function* () {
+      yield png(9).subarray(0, 20)
+      await promise
+      yield png(9).subarray(20)
+    })(),
+  }
+}
+
+test('strangers that trickle their bytes hold up neither each other nor a crew', async () => {
+  const { number } = ticket()
+  const slow = Array.from({ length: 8 }, trickle)
+  const sent = slow.map(async ({ body }, i) => photos.add(number, `198.51.100.${i >> 1}`, body))
+  const third = trickle()
+  sent.push(photos.add(number, '198.51.100.0', third.body).catch(() => 0))
+  await expect(photos.add(number, '198.51.100.99', stream(png(1)))).rejects.toMatchObject({
+    reason: 'overloaded',
+  })
+  const crew = await evidence.receive(stream(png(2)), { type: 'user', key: 'wang' })
+  expect(crew.media).toBe('image/png')
+  await evidence.discard(crew)
+  for (const { go } of [...slow, third]) go()
+  await Promise.allSettled(sent)
+  expect(await add(number, png(9))).toBeGreaterThan(0)
+})
+
+test('one address holds three places at most', async () => {
+  const { number } = ticket()
+  const slow = Array.from({ length: 3 }, trickle)
+  const sent = slow.map(async ({ body }) => photos.add(number, HOME, body))
+  await expect(add(number, png(1))).rejects.toMatchObject({ reason: 'overloaded' })
+  for (const { go } of slow) go()
+  await Promise.allSettled(sent)
+})
+
+test('what strangers bring leaves crews their room', async () => {
+  const { number } = ticket()
+  expect(await add(number, png(1))).toBe(1)
+  const { database, clock, people } = desk
+  const limits = { ...evidence.limits, quotaBytes: png(1).byteLength * 4 }
+  const full = new StrangerPhotos({
+    database,
+    desk: people.strangers,
+    evidence: new Proxy(evidence, {
+      get: (of, key) => (key === 'limits' ? limits : (Reflect.get(of, key, of) as () => unknown).bind(of)),
+    }),
+    limits: people.limits,
+    clock,
+  })
+  await expect(full.add(number, HOME, stream(png(2)))).rejects.toMatchObject({ reason: 'evidence_full' })
+})
+
 test('what is no photo, too large, too late or for no ticket leaves nothing', async () => {
   const { number, caseId } = ticket()
   await expect(add(number, mp4())).rejects.toMatchObject({ reason: 'bad_evidence' })

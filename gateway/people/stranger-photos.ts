@@ -3,6 +3,7 @@ import { EvidenceRefused, type Evidence } from '../evidence/evidence.ts'
 import { MEDIA } from '../evidence/media.ts'
 import type { Clock } from '../model/clock.ts'
 import type { Database } from '../registry/database.ts'
+import { addressKey } from './address-key.ts'
 import { NotNow, PHOTO_LIMIT, type PublicDesk } from './public-desk.ts'
 import type { StrangerLimits } from './stranger-limits.ts'
 import { strangerName } from './ticket-number.ts'
@@ -21,11 +22,13 @@ export const PHOTO_BYTES = 6 * 1024 * 1024
 const TAKEN_FOR_MS = 86_400_000
 /** Of all who reported one case together: its crew needs room for its own. */
 const OF_ONE_CASE = 30
+/** Of the space for evidence: however many photos strangers bring, crews have room for theirs. */
+const STRANGERS_SHARE = 0.25
 
 export interface PhotoParts {
   readonly database: Database
   readonly desk: Pick<PublicDesk, 'find'>
-  readonly evidence: Pick<Evidence, 'refusal' | 'receive' | 'attach' | 'discard'>
+  readonly evidence: Pick<Evidence, 'limits' | 'refusal' | 'receive' | 'attach' | 'discard'>
   readonly limits: StrangerLimits
   readonly clock: Clock
 }
@@ -36,6 +39,10 @@ export class StrangerPhotos {
   readonly #count: StatementSync
   readonly #ofCase: StatementSync
   readonly #add: StatementSync
+  /** Photos that are being attached, by ticket and by case: several may come at once. */
+  readonly #underWay = new Map<string, number>()
+  /** Bytes that strangers have brought; undefined until somebody asks. */
+  #total: number | undefined
 
   constructor(parts: PhotoParts) {
     const { database } = parts
@@ -58,15 +65,23 @@ export class StrangerPhotos {
     if (clock.now() > reportedAt + TAKEN_FOR_MS) throw new NotNow('photos are taken for a day')
     const closed = evidence.refusal(caseId)
     if (closed !== null) throw closed
+    if (this.#bytes() >= evidence.limits.quotaBytes * STRANGERS_SHARE)
+      throw new EvidenceRefused('evidence_full', 'the space for photos is used up')
     limits.photo(address)
-    const upload = await evidence.receive(limited(source))
+    const sender = { type: 'stranger', key: addressKey(address) } as const
+    const upload = await evidence.receive(
+      counted(source, (bytes) => limits.photoBytes(address, bytes)),
+      sender,
+    )
     if (MEDIA[upload.media].kind !== 'photo') {
       await evidence.discard(upload)
       throw new EvidenceRefused('bad_evidence', `${upload.media}; expected a photo, JPEG or PNG`)
     }
     // Sent again it counts for nothing more; a fourth one is not taken.
     const isKnown = this.#has(number, upload.sha256)
-    const full = this.#of(number) >= PHOTO_LIMIT || this.#ofAll(caseId) >= OF_ONE_CASE
+    const coming = (of: string) => this.#underWay.get(of) ?? 0
+    const full =
+      this.#of(number) + coming(number) >= PHOTO_LIMIT || this.#ofAll(caseId) + coming(caseId) >= OF_ONE_CASE
     if (full && !isKnown) {
       await evidence.discard(upload)
       throw new EvidenceRefused(
@@ -74,9 +89,31 @@ export class StrangerPhotos {
         `at most ${PHOTO_LIMIT} photos, and ${OF_ONE_CASE} of one matter`,
       )
     }
-    const { file } = await evidence.attach(caseId, strangerName(number), upload)
-    database.transaction(() => this.#add.run(number, file.id))
-    return this.#of(number)
+    for (const of of [number, caseId]) this.#underWay.set(of, coming(of) + 1)
+    try {
+      const { file, isNew } = await evidence.attach(caseId, strangerName(number), upload)
+      database.transaction(() => this.#add.run(number, file.id))
+      if (isNew) this.#total = this.#bytes() + file.size
+      return this.#of(number)
+    } finally {
+      for (const of of [number, caseId]) {
+        const left = coming(of) - 1
+        if (left === 0) this.#underWay.delete(of)
+        else this.#underWay.set(of, left)
+      }
+    }
+  }
+
+  #bytes(): number {
+    const sum = () =>
+      this.#parts.database.sql
+        .prepare(
+          `SELECT coalesce(sum(size), 0) AS bytes FROM
+            (SELECT DISTINCT e.sha256, e.size FROM ticket_photos p JOIN case_evidence e USING (sha256))`,
+        )
+        .get()!['bytes'] as number
+    this.#total ??= sum()
+    return this.#total
   }
 
   #has(number: string, sha256: string): boolean {
@@ -96,11 +133,15 @@ export class StrangerPhotos {
   }
 }
 
-async function* limited(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* counted(
+  source: AsyncIterable<Uint8Array>,
+  count: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
   let size = 0
   for await (const chunk of source) {
     size += chunk.byteLength
     if (size > PHOTO_BYTES) throw new EvidenceRefused('too_large', `at most ${PHOTO_BYTES} bytes`)
+    count(chunk.byteLength)
     yield chunk
   }
 }

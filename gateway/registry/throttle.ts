@@ -27,10 +27,10 @@ export class Throttle {
     return this.#drained(key).level + 1 <= this.#burst
   }
 
-  /** Counts one, even beyond the burst: then it takes the longer until the next is allowed. */
-  count(key: string): void {
+  /** Counts one, or `amount`, even beyond the burst: then it takes the longer until the next is allowed. */
+  count(key: string, amount = 1): void {
     const bucket = this.#drained(key)
-    bucket.level++
+    bucket.level += amount
     this.#buckets.set(key, bucket)
   }
 
