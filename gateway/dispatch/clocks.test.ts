@@ -129,7 +129,7 @@ test('clocks survive storage: they are plain values', () => {
 test('a suspension of any length moves every deadline and colour by exactly that length', () => {
   fc.assert(
     fc.property(running, instant, span, (clocks, now, stood) => {
-      const stopped = suspended({ ...clocks, state: 'suspended' }, now)
+      const stopped = suspended<Clocks>({ ...clocks, state: 'suspended' }, now)
       expect(deadlineColour(stopped, now + stood)).toBeNull()
       expect(nextColour(stopped, 'none')).toBeNull()
       const again = { ...resumed(stopped, now + stood), state: clocks.state }
@@ -145,7 +145,7 @@ test('a suspension of any length moves every deadline and colour by exactly that
 })
 
 test('a wall clock that was set back during a suspension takes no time away', () => {
-  const stopped = suspended({ ...base, state: 'suspended' }, 1_300_000)
+  const stopped = suspended<Clocks>({ ...base, state: 'suspended' }, 1_300_000)
   expect(deadlines(resumed(stopped, 1_200_000))).toEqual(deadlines(base))
 })
 

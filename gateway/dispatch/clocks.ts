@@ -94,13 +94,16 @@ export function nextColour(
   return at === null ? null : { colour, at }
 }
 
+/** What stands still while a case is suspended: its own clocks, and those of its whistles. */
+type Stoppable = Pick<Clocks, 'suspendedAt' | 'suspendedMs'>
+
 /** Stops the clocks. */
-export function suspended<C extends Clocks>(clocks: C, now: number): C {
+export function suspended<C extends Stoppable>(clocks: C, now: number): C {
   return { ...clocks, suspendedAt: now }
 }
 
 /** Lets them run on: every deadline moves by the time that they stood still, never back. */
-export function resumed<C extends Clocks>(clocks: C, now: number): C {
+export function resumed<C extends Stoppable>(clocks: C, now: number): C {
   const stood = clocks.suspendedAt === null ? 0 : Math.max(0, now - clocks.suspendedAt)
   return { ...clocks, suspendedAt: null, suspendedMs: clocks.suspendedMs + stood }
 }

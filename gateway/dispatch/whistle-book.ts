@@ -19,9 +19,18 @@ const TABLES = `
   CREATE INDEX whistles_due ON whistles (next_colour_at) WHERE next_colour_at IS NOT NULL;
 `
 
+/** Whistles of cases that are suspended by now stand still from now on. */
+const SUSPENSION = `
+  ALTER TABLE whistles ADD COLUMN suspended_at INTEGER;
+  ALTER TABLE whistles ADD COLUMN suspended_ms INTEGER NOT NULL DEFAULT 0;
+  UPDATE whistles SET next_colour_at = NULL, suspended_at =
+      (SELECT max(cases.suspended_at, whistles.at) FROM cases WHERE cases.id = whistles.case_id)
+    WHERE state IN ('blown', 'reported_in')
+      AND case_id IN (SELECT id FROM cases WHERE state = 'suspended')`
+
 const COLUMNS = `number, case_id AS caseId, department, state, blown_by AS "by", at, note, report_ms AS reportMs,
   resolve_ms AS resolveMs, deadline_colour AS deadlineColour, reported_at AS reportedAt, position,
-  ended_at AS endedAt, overseer`
+  ended_at AS endedAt, overseer, suspended_at AS suspendedAt, suspended_ms AS suspendedMs`
 
 /** Whistles of all cases. */
 export class WhistleBook {
@@ -34,14 +43,16 @@ export class WhistleBook {
   /** After the table of cases. */
   constructor(database: Database) {
     database.migrate('whistles-1', TABLES)
+    database.migrate('whistles-2', SUSPENSION)
     const { sql } = database
     this.#insert = sql.prepare(
       `INSERT INTO whistles (state, deadline_colour, next_colour_at, reported_at, position, ended_at, overseer,
-        case_id, department, blown_by, at, note, report_ms, resolve_ms) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+        suspended_at, suspended_ms, case_id, department, blown_by, at, note, report_ms, resolve_ms)
+        VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
     )
     this.#update = sql.prepare(
       `UPDATE whistles SET state = ?, deadline_colour = ?, next_colour_at = ?, reported_at = ?, position = ?,
-        ended_at = ?, overseer = ? WHERE number = ?`,
+        ended_at = ?, overseer = ?, suspended_at = ?, suspended_ms = ? WHERE number = ?`,
     )
     this.#of = sql.prepare(`SELECT ${COLUMNS} FROM whistles WHERE case_id = ? ORDER BY number`)
     this.#due = sql.prepare(
@@ -98,5 +109,7 @@ function changing(whistle: WhistleRecord): SQLInputValue[] {
     whistle.position === null ? null : JSON.stringify(whistle.position),
     whistle.endedAt,
     whistle.overseer,
+    whistle.suspendedAt,
+    whistle.suspendedMs,
   ]
 }

@@ -20,6 +20,10 @@ export interface WhistleRecord {
   readonly reportedAt: number | null
   readonly position: Position | null
   readonly endedAt: number | null
+  /** Since when its clocks stand still, for the case is suspended; null while they run. */
+  readonly suspendedAt: number | null
+  /** How long they stood still before. */
+  readonly suspendedMs: number
   /** Team of the district that has been told that the department is late. */
   readonly overseer: string | null
 }
@@ -30,7 +34,8 @@ export function isOpenWhistle({ state }: Pick<WhistleRecord, 'state'>): boolean 
 
 /**
  * One clock runs at a time: until the department has reported in (its arrival), then until it is done. They count
- * from the whistle and stand still for nothing, not even while the case is suspended: the department was called.
+ * from the whistle and stand still with those of the case: nobody is late with what nobody can do. Reporting in and
+ * being done are possible meanwhile.
  */
 export function whistleClock({ state }: Pick<WhistleRecord, 'state'>): ClockName | null {
   if (state === 'blown') return 'arrive'
@@ -43,9 +48,14 @@ export function nextWhistleColour(
 ): { readonly colour: DeadlineColour; readonly at: number } | null {
   const clock = whistleClock(whistle)
   const colour = DEADLINE_COLOURS[DEADLINE_COLOURS.indexOf(whistle.deadlineColour) + 1]
-  if (clock === null || colour === undefined) return null
+  if (clock === null || colour === undefined || whistle.suspendedAt !== null) return null
   const span = clock === 'arrive' ? whistle.reportMs : whistle.resolveMs
-  return { colour, at: shareGone(whistle.at, span, colour) }
+  return { colour, at: shareGone(begins(whistle), span, colour) }
+}
+
+/** From when its times count: later by as long as it stood still. */
+function begins({ at, suspendedMs }: WhistleRecord): number {
+  return at + suspendedMs
 }
 
 export function whistleView(whistle: WhistleRecord): Whistle {
@@ -56,8 +66,8 @@ export function whistleView(whistle: WhistleRecord): Whistle {
     by,
     at,
     note,
-    reportBy: at + whistle.reportMs,
-    resolveBy: at + whistle.resolveMs,
+    reportBy: begins(whistle) + whistle.reportMs,
+    resolveBy: begins(whistle) + whistle.resolveMs,
     deadlineColour,
     reportedAt,
     position,

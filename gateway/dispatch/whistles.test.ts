@@ -1,11 +1,14 @@
+import * as fc from 'fast-check'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Case } from '../model/case.ts'
-import type { WhistleAction } from '../model/whistle.ts'
+import type { Case, DeadlineColour } from '../model/case.ts'
+import { WHISTLE_STATES, type WhistleAction } from '../model/whistle.ts'
 import { ActionInbox } from './action-inbox.ts'
 import type { ActionOutcome } from './actions.ts'
+import { resumed, suspended } from './clocks.ts'
 import { admin, crew, device, MINUTE, NOON, Stage, user } from './test-stage.ts'
 import { whistleAllows } from './transitions.ts'
+import { nextWhistleColour, whistleView, type WhistleRecord } from './whistle-record.ts'
 import type { BlowRequest, WhistleRequest } from './whistle-request.ts'
 
 const CALLED = 'river-team'
@@ -163,6 +166,86 @@ describe('its clocks', () => {
     look(60)
     expect(colours().map(([action]) => action)).toEqual(['whistle_blue', 'whistle_yellow', 'whistle_red'])
   })
+})
+
+describe('while the case is suspended', () => {
+  const suspend = () => ok(stage.queue.act(id, street, { action: 'suspend', note: 'flooded' }))
+  const resume = () => ok(stage.queue.act(id, street, { action: 'resume' }))
+
+  test('its clocks stand still, and go on where they stood; the department may act meanwhile', () => {
+    ok(blow())
+    stage.clock.time = NOON + 20 * MINUTE
+    suspend()
+    expect(look(600).whistles[0]!.deadlineColour).toBe('none')
+    expect(stage.cases.whistles.nextDue()).toBeNull()
+    const after = resume().whistles[0]!
+    expect(after.reportBy).toBe(NOON + (30 + 580) * MINUTE)
+    expect(look(602.4).whistles[0]!.deadlineColour).toBe('none')
+    expect(look(602.5).whistles[0]!.deadlineColour).toBe('blue')
+    suspend()
+    expect(ok(act('report_in')).whistles[0]).toMatchObject({ state: 'reported_in', deadlineColour: 'none' })
+    expect(ok(act('done')).whistles[0]!.state).toBe('done')
+  })
+
+  test('one that is blown then counts from when the case goes on, and a kill changes nothing of it', async () => {
+    suspend()
+    stage.clock.time = NOON + 60 * MINUTE
+    ok(blow())
+    const heir = stage.afterCrash()
+    await stage.close()
+    stage = heir
+    expect(look(600).whistles[0]!.deadlineColour).toBe('none')
+    expect(resume().whistles[0]!.reportBy).toBe(NOON + 630 * MINUTE)
+  })
+
+  test('a case that is void then calls nobody any more', () => {
+    ok(blow())
+    suspend()
+    expect(ok(stage.queue.act(id, street, { action: 'void' })).whistles[0]!.state).toBe('withdrawn')
+    expect(stage.cases.whistles.nextDue()).toBeNull()
+  })
+})
+
+const anyWhistle = fc.record({
+  number: fc.constant(1),
+  caseId: fc.constant('c'),
+  department: fc.constant(CALLED),
+  state: fc.constantFrom(...WHISTLE_STATES),
+  by: fc.constant('li'),
+  at: fc.integer({ min: 0, max: 4e12 }),
+  note: fc.constant(''),
+  reportMs: fc.integer({ min: 1, max: 1e9 }),
+  resolveMs: fc.integer({ min: 1, max: 1e9 }),
+  deadlineColour: fc.constantFrom<DeadlineColour>('none', 'blue', 'yellow', 'red'),
+  reportedAt: fc.constant(null),
+  position: fc.constant(null),
+  endedAt: fc.constant(null),
+  overseer: fc.constant(null),
+  suspendedAt: fc.constant(null),
+  suspendedMs: fc.nat(1e9),
+})
+
+test('suspensions of any length and number move every deadline and colour of a whistle by exactly their sum', () => {
+  const stands = fc.array(fc.tuple(fc.nat(1e9), fc.integer({ min: -1e6, max: 1e9 })), { maxLength: 10 })
+  fc.assert(
+    fc.property(anyWhistle, stands, (whistle, suspensions) => {
+      let [now, stood, after] = [whistle.at, 0, whistle as WhistleRecord]
+      for (const [ran, length] of suspensions) {
+        now += ran
+        after = suspended(after, now)
+        expect(nextWhistleColour(after)).toBeNull()
+        // A wall clock that was set back takes no time away.
+        after = resumed(after, now + length)
+        stood += Math.max(0, length)
+        now += Math.max(0, length)
+      }
+      const [was, is] = [nextWhistleColour(whistle), nextWhistleColour(after)]
+      expect(is).toEqual(was && { ...was, at: was.at + stood })
+      const [shown, shows] = [whistleView(whistle), whistleView(after)]
+      expect(shows.reportBy).toBe(shown.reportBy + stood)
+      expect(shows.resolveBy).toBe(shown.resolveBy + stood)
+    }),
+  )
 })
 
 describe('refused, and nothing is changed:', () => {

@@ -11,6 +11,7 @@ import type { ActionOutcome } from './actions.ts'
 import type { CaseKeeper } from './case-keeper.ts'
 import type { CaseRecord } from './case-record.ts'
 import type { Cases } from './cases.ts'
+import { resumed, suspended } from './clocks.ts'
 import type { Due } from './deadline-watch.ts'
 import { isOnEarth, noted, offSiteMetres } from './life.ts'
 import { actionsOf, isInScope, mayWhistle } from './rights.ts'
@@ -66,7 +67,14 @@ export class Whistles implements Due {
     this.#parts = parts
     // A case that is void, or ended otherwise, calls nobody any more.
     parts.keeper.onChange(({ before, after }) => {
-      if (before !== null && isOpen(before.state) && !isOpen(after.state)) this.#end(after.id)
+      if (before === null || before.state === after.state) return
+      if (isOpen(before.state) && !isOpen(after.state)) this.#end(after.id)
+      else if (after.suspendedAt !== null && before.suspendedAt === null)
+        this.#change(after.id, (whistle) => suspended(whistle, after.suspendedAt!))
+      else if (after.suspendedAt === null && before.suspendedAt !== null) {
+        const resumedAt = before.suspendedAt + after.suspendedMs - before.suspendedMs
+        this.#change(after.id, (whistle) => resumed(whistle, resumedAt))
+      }
     })
   }
 
@@ -113,6 +121,8 @@ export class Whistles implements Due {
           position: null,
           endedAt: null,
           overseer: null,
+          suspendedAt: record.suspendedAt === null ? null : now,
+          suspendedMs: 0,
         })
       }
       const entries = request.departments.map((department) =>
@@ -248,10 +258,14 @@ export class Whistles implements Due {
 
   /** Joins the change that ends the case; the timeline has its reason there. */
   #end(caseId: string): void {
-    const { cases, clock } = this.#parts
-    for (const whistle of cases.whistles.of(caseId))
-      if (isOpenWhistle(whistle))
-        cases.whistles.save({ ...whistle, state: 'withdrawn', endedAt: clock.now() })
+    const endedAt = this.#parts.clock.now()
+    this.#change(caseId, (whistle) => ({ ...whistle, state: 'withdrawn', endedAt }))
+  }
+
+  /** Every open whistle of the case. */
+  #change(caseId: string, to: (whistle: WhistleRecord) => WhistleRecord): void {
+    const { whistles } = this.#parts.cases
+    for (const whistle of whistles.of(caseId)) if (isOpenWhistle(whistle)) whistles.save(to(whistle))
   }
 }
 
