@@ -24,6 +24,7 @@ async function send(payload: unknown): Promise<unknown> {
 test('an action over MQTT is done and answered', async () => {
   expect(await send({ case: id, action: 'accept', actionId: 'a1', note: 'on our way' })).toEqual({
     case: id,
+    actor: 'wang',
     actionId: 'a1',
     ok: true,
     state: 'accepted',
@@ -37,6 +38,7 @@ test('an action over MQTT is done and answered', async () => {
 test('a refused action is answered with the reason', async () => {
   expect(await send({ case: id, action: 'handle' })).toEqual({
     case: id,
+    actor: 'wang',
     actionId: null,
     ok: false,
     code: 'conflict',

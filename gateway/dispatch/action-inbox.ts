@@ -11,11 +11,11 @@ const PAYLOAD_LIMIT = 65_536
 /**
  * Actions that teams publish to `dispatch/{team}/actions` (contract §2). The contract is silent on answers;
  * each goes to `dispatch/{team}/results`, QoS 1:
- * `{case, actionId, ok: true, state, version, allowed, may}`, as in the case itself, or
- * `{case, actionId, ok: false, code, error, field?, state?, version?, allowed?, by?, at?, team?}`, where `allowed` is what
+ * `{case, actionId, actor, ok: true, state, version, allowed, may}`, as in the case itself, or
+ * `{case, actionId, actor, ok: false, code, error, field?, state?, version?, allowed?, by?, at?, team?}`, where `allowed` is what
  * the sender may do instead and `by`, `at`, `team` tell who was quicker, with `code` one of `bad_json`,
  * `too_large`, `invalid`, `not_found`, `forbidden`, `conflict`, `unavailable`. `case` and `actionId` are null
- * where the message was too broken to tell.
+ * where the message was too broken to tell. Everybody of the team hears it: `actor` is the user whose action it was.
  */
 export class ActionInbox {
   readonly #queue: Queue
@@ -32,7 +32,7 @@ export class ActionInbox {
   async take(user: User, payload: Uint8Array): Promise<void> {
     const { team } = user
     if (team === null) return
-    const answer = this.#answer(user, payload)
+    const answer = { actor: user.name, ...this.#answer(user, payload) }
     try {
       await this.#publisher.publish(`dispatch/${team}/results`, JSON.stringify(answer), {
         qos: 1,
