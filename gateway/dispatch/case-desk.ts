@@ -10,7 +10,7 @@ import type { Occasion } from './case-change.ts'
 import type { CaseKeeper } from './case-keeper.ts'
 import type { CaseRecord } from './case-record.ts'
 import type { Cases } from './cases.ts'
-import { endedBySpeaking, noted, reopened } from './life.ts'
+import { noted, reopened } from './life.ts'
 import { caseId, caseTitle, familyOf, isForDispatch, rank, type Dispatch, type Finding } from './opening.ts'
 import { startLevel, type Route } from '../district/routing.ts'
 import type { Plan, SecondLook } from './second-look.ts'
@@ -162,26 +162,22 @@ export class CaseDesk {
       const back = fails ? [noted(now, 'rework', { note: alarm.id, team: after.team })] : []
       keeper.save(record, after, [...this.#bounded(record, [note, ...again]), ...back])
     } else if (after.backToNormal !== record.backToNormal) cases.save(after, [])
-    // No loudspeaker was asked to deal with this one.
-    if (begins && !speaks) this.#callAtOnce(record.id, now)
+    const { secondLook } = this.#parts
+    // The loudspeaker was asked to deal with less.
+    if (worse) secondLook.callAtOnce(record.id, 'it got worse', now)
+    else if (begins && !speaks) secondLook.callAtOnce(record.id, 'another alarm needs a crew at once', now)
     return record.id
-  }
-
-  #callAtOnce(id: string, now: number): void {
-    const record = this.#parts.cases.record(id)!
-    if (record.pendingUntil === null || record.state !== 'queued') return
-    this.#parts.secondLook.call(record, 'another alarm needs a crew at once', [], now)
   }
 
   /** The alarm is over. */
   #end(record: CaseRecord, alarm: Finding, now: number): void {
-    const { cases, alarms, keeper } = this.#parts
-    if (record.pendingUntil !== null && record.state === 'queued' && !alarms.firesElse(record.id, alarm.id)) {
-      const wasReal = alarm.state === 'cleared' || alarms.hasCleared(record.id)
-      const ended = endedBySpeaking(record, wasReal, now)
-      const note = wasReal ? 'ended after speaking' : 'withdrawn before a crew was called'
-      const closed = noted(now, 'close', { note, code: ended.closeCode! })
-      keeper.save(record, ended, [aboutAlarm(now, `alarm_${alarm.state}`, alarm), closed])
+    const { cases, alarms, keeper, secondLook } = this.#parts
+    if (record.pendingUntil !== null && record.state === 'queued' && alarm.reason === undefined) {
+      const entry = aboutAlarm(now, `alarm_${alarm.state}`, alarm)
+      if (alarm.state === 'cleared' && !alarms.firesElse(record.id, alarm.id))
+        secondLook.closeWithoutCrew(record, true, [entry], now)
+      // One whose start a late reading moves is withdrawn and fires anew: that is seen at the end of the wait.
+      else keeper.save(record, record, [entry])
       return
     }
     const isOver = isOpen(record.state) && !record.backToNormal && !alarms.firesElse(record.id, alarm.id)
@@ -197,6 +193,8 @@ export class CaseDesk {
       after,
       this.#bounded(record, [aboutAlarm(now, `alarm_${alarm.state}`, alarm), ...proposed]),
     )
+    // Its rule or device is gone, which says nothing of what it was about.
+    if (isOver) secondLook.callAtOnce(record.id, 'nobody knows whether it has ended', now)
   }
 
   /** For alarms; what people do is always written down. */

@@ -53,7 +53,9 @@ export interface CaseRecord extends Clocks {
 export function holders(
   record: Pick<CaseRecord, 'state' | 'team' | 'crew' | 'standby' | 'called' | 'pendingUntil'>,
 ): readonly string[] {
-  if (!isOpen(record.state) || record.pendingUntil !== null) return []
+  if (!isOpen(record.state)) return []
+  // A department that was whistled to is wanted, whatever becomes of the crew.
+  if (record.pendingUntil !== null) return record.called
   const waiting = record.crew === null ? record.standby : []
   return [...new Set([record.team, record.crew, ...waiting, ...record.called])].filter(
     (team) => team !== null,

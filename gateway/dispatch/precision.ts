@@ -85,7 +85,7 @@ export function verdictsOf(sql: DatabaseSync, rule: string): readonly Verdict[] 
   return sql
     .prepare(
       `SELECT c.id AS "case", a.peak AS peak, c.close_code AS code ${CASES_WITH_ALARMS}
-        WHERE c.state = 'closed' AND c.close_code IN ('confirmed', 'false_alarm', 'not_found')
+        WHERE c.state = 'closed' AND ${SEEN} AND c.close_code IN ('confirmed', 'false_alarm', 'not_found')
           AND a.simulated = 0 AND a.rule = ? AND a.peak IS NOT NULL`,
     )
     .all(rule)
@@ -107,10 +107,14 @@ const CODES = [
 const CASES_WITH_ALARMS = `
   FROM cases c JOIN case_alarms l ON l.case_id = c.id JOIN alarms a ON a.id = l.alarm_id`
 
+/** Nobody went to see what ended while a loudspeaker spoke. */
+const SEEN = 'c.pending_until IS NULL'
+
 function closedCases({ from, to, streets, team, simulated = false }: PrecisionFilter): Selection {
   return new Selection()
     .and('a.simulated = ?', simulated ? 1 : 0)
     .and('c.state = ?', 'closed')
+    .and(SEEN)
     .and('c.queued_at >= ?', from)
     .and('c.queued_at < ?', to)
     .among('c.street', streets)

@@ -175,6 +175,9 @@ export class Queue implements AlarmBook, Part {
       const severity = rank(occasion.severity) > rank(open.severity) ? occasion.severity : open.severity
       const after = { ...open, severity, simulated: open.simulated && occasion.simulated }
       this.#keeper.save(open, after, [occasion.entry])
+      // Somebody is there and has seen it: that is not for a loudspeaker to end.
+      const why = occasion.entry.report === undefined ? 'more has been found' : 'somebody has reported it'
+      this.secondLook.callAtOnce(open.id, why, now)
       return { id: open.id, joined: true }
     })
   }

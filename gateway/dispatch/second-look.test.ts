@@ -2,6 +2,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Device } from '../model/device.ts'
 import type { Rule } from '../model/rule.ts'
 import type { CommandRequest, SendOutcome } from '../registry/command-sender.ts'
+import type { Occasion } from './case-change.ts'
+import type { CaseRecord } from './case-record.ts'
+import { noted } from './life.ts'
+import { Precisions } from './precision.ts'
 import { admin, alarm, device, MINUTE, NOON, rule, Stage, user } from './test-stage.ts'
 
 const speaking: Rule = {
@@ -42,6 +46,16 @@ beforeEach(() => {
   reach(stage, [speaker, near, far, drone])
 })
 afterEach(async () => stage.close())
+
+/** A person's report about what the case is about. */
+function reportOf(record: CaseRecord): Occasion {
+  const { family, site, street, grid, category, title, position, severity } = record
+  const { respondMs, arriveMs, resolveMs } = record
+  const known = { family, site, street, grid, category, title, position, severity }
+  const entry = noted(NOON, 'report_joined', { actor: 'ticket:1', report: 'page' })
+  const times = { respondMs, arriveMs, resolveMs, happenedAt: NOON, seed: 'ticket' }
+  return { ...known, ...times, simulated: false, entry }
+}
 
 const settled = () => new Promise((resolve) => setImmediate(resolve))
 async function open(by = speaking): Promise<string> {
@@ -110,7 +124,38 @@ test('an alarm that ends within the wait closes its case without a crew', async 
 test('one that is withdrawn within the wait was false', async () => {
   const id = await open()
   stage.queue.record(alarm({ state: 'withdrawn' }), speaking, NOON + MINUTE)
+  look(3)
   expect(stage.case(id)).toMatchObject({ state: 'closed', closeCode: 'false_alarm' })
+  expect(crews()).toEqual([])
+})
+
+test('one whose start a late reading moves within the wait stays one case, and nothing is said twice', async () => {
+  const id = await open()
+  // As the judge says it: the old one goes, then the corrected one comes.
+  stage.queue.record(alarm({ state: 'withdrawn' }), speaking, NOON + MINUTE)
+  stage.queue.record(alarm({ id: 'moved', startedAt: NOON - MINUTE }), speaking, NOON + MINUTE)
+  await settled()
+  expect(sent).toHaveLength(1)
+  expect(stage.case(id)).toMatchObject({ state: 'queued', alarms: [alarm().id, 'moved'] })
+  stage.queue.record(alarm({ id: 'moved', state: 'cleared', clearedAt: NOON }), speaking, NOON + 2 * MINUTE)
+  expect(stage.case(id)).toMatchObject({ state: 'closed', closeCode: 'confirmed' })
+  expect(stage.cases.list({}, 10).items).toHaveLength(1)
+})
+
+test('what ended while a loudspeaker spoke was seen by nobody, so it says nothing of how right alarms are', async () => {
+  await open()
+  stage.queue.record(alarm({ state: 'cleared', clearedAt: NOON + 1 }), speaking, NOON + MINUTE)
+  const precisions = new Precisions(stage.database)
+  expect(precisions.list('rule', { from: 0, to: NOON * 2 }, 10)).toEqual([])
+  expect(precisions.verdicts(rule.id)).toEqual([])
+})
+
+test('a department that is whistled to meanwhile holds the order, and nobody else', async () => {
+  const id = await open()
+  const call = { departments: ['river-team'], note: 'a gas bottle' }
+  expect(stage.queue.whistles.blow(id, admin, call)).toMatchObject({ type: 'ok' })
+  await settled()
+  expect(crews()).toEqual([`dispatch/river-team/orders/${id}`])
 })
 
 test('while the alarm is about to clear the crew is not sent, but no later than its deadline draws near', async () => {
@@ -158,6 +203,41 @@ describe('the crew is sent at once', () => {
     const urgent: Rule = { ...rule, id: 'gas', family: 'fume-over-limit' }
     stage.queue.record(alarm({ id: 'b', rule: 'gas' }), urgent, NOON + 1)
     expect(stage.case(id)).toMatchObject({ state: 'dispatched', alarms: [alarm().id, 'b'] })
+  })
+
+  test('when it gets worse', async () => {
+    const id = await open()
+    stage.queue.record(alarm({ severity: 'red' }), speaking, NOON + 1)
+    expect(stage.case(id)).toMatchObject({ state: 'dispatched', severity: 'red' })
+    expect(notes(id)).toContain('crew_called: it got worse')
+  })
+
+  test('when somebody reports it too, and then it is theirs to end', async () => {
+    const id = await open()
+    stage.queue.open(reportOf(stage.cases.record(id)!))
+    expect(stage.case(id)).toMatchObject({ state: 'dispatched', team: 'tangzhazhen-crew' })
+    expect(notes(id)).toContain('crew_called: somebody has reported it')
+    stage.queue.record(alarm({ state: 'cleared', clearedAt: NOON + 1 }), speaking, NOON + MINUTE)
+    expect(stage.case(id).state).toBe('dispatched')
+  })
+
+  test('when somebody reports it while it is suspended: with its end it is not closed', async () => {
+    const id = await open()
+    const act = (action: 'suspend' | 'resume') => stage.queue.act(id, admin, { action, note: 'flooded' })
+    expect(act('suspend')).toMatchObject({ type: 'ok' })
+    stage.queue.open(reportOf(stage.cases.record(id)!))
+    stage.queue.record(alarm({ state: 'cleared', clearedAt: NOON + 1 }), speaking, NOON + MINUTE)
+    expect(act('resume')).toMatchObject({ type: 'ok' })
+    look(3)
+    expect(stage.case(id)).toMatchObject({ state: 'queued', team: 'tangzhazhen-crew', pendingUntil: null })
+  })
+
+  test('when its rule or its device is taken away: that ends nothing', async () => {
+    const id = await open()
+    const gone = alarm({ state: 'cleared', clearedAt: NOON + 1, reason: 'device_removed' })
+    stage.queue.record(gone, speaking, NOON + MINUTE)
+    expect(stage.case(id).state).toBe('dispatched')
+    expect(notes(id)).toContain('crew_called: nobody knows whether it has ended')
   })
 
   test('when a supervisor assigns it', async () => {

@@ -18,8 +18,9 @@ import type { Cases } from './cases.ts'
 import { colourBegins } from './clocks.ts'
 import type { Due } from './deadline-watch.ts'
 import { distanceMetres } from './distance.ts'
-import { called, noted } from './life.ts'
+import { called, endedBySpeaking, noted } from './life.ts'
 import type { Dispatch, Finding } from './opening.ts'
+import { isOpen } from './transitions.ts'
 
 /**
  * Commands that a case has brought about, before or beside a crew. A row is written in the transaction that opens the
@@ -82,13 +83,14 @@ export interface SecondLookParts {
 export interface Plan {
   readonly pendingUntil: number | null
   readonly entries: readonly TimelineEntry[]
-  readonly tasks: readonly Omit<Task, 'caseId' | 'state'>[]
+  readonly tasks: readonly Omit<Task, 'id' | 'caseId' | 'state'>[]
 }
 
 /**
  * Speak first: the site's loudspeaker is told to speak, and only if the alarm's condition still holds after the wait is
  * a crew sent. The case is open all the while, in `queued`, and its clocks count from there: what citizens were
  * promised does not wait for a loudspeaker. Without one that is there, or when it fails, the crew is sent at once.
+ * So it is when the case gets worse meanwhile, or somebody reports it too: the loudspeaker was asked to deal with less.
  * A drone or a camera is sent for a second look without anybody waiting for it.
  */
 export class SecondLook implements Due {
@@ -148,8 +150,7 @@ export class SecondLook implements Due {
         pendingUntil = now + durationMs(speak.wait)
         entries.push(noted(now, 'speak', { note: `${speaker.id}: ${text}` }))
         const args = JSON.stringify({ text })
-        const id = commandId('speak', alarm.id, now)
-        tasks.push({ id, purpose: 'speak', device: speaker.id, command: 'say', args, expires: pendingUntil })
+        tasks.push({ purpose: 'speak', device: speaker.id, command: 'say', args, expires: pendingUntil })
       }
     }
     if (look !== undefined) {
@@ -159,8 +160,7 @@ export class SecondLook implements Due {
         entries.push(noted(now, 'look', { note: `${looker.id}: ${look.command}` }))
         const { command } = look
         const args = JSON.stringify({ ...look.args, ...(position !== null && { position }) })
-        const id = commandId('look', alarm.id, now)
-        tasks.push({ id, purpose: 'look', device: looker.id, command, args, expires: now + LOOK_EXPIRES_MS })
+        tasks.push({ purpose: 'look', device: looker.id, command, args, expires: now + LOOK_EXPIRES_MS })
       }
     }
     return { pendingUntil, entries, tasks }
@@ -168,7 +168,8 @@ export class SecondLook implements Due {
 
   /** In the transaction that opens the case; the commands leave after it. */
   order(caseId: string, { tasks }: Plan): void {
-    for (const { id, purpose, device, command, args, expires } of tasks) {
+    for (const { purpose, device, command, args, expires } of tasks) {
+      const id = commandId(purpose, caseId)
       this.#insert.run(id, caseId, purpose, device, command, args, expires)
       const task: Task = { id, caseId, purpose, device, command, args, expires, state: 'due' }
       this.#parts.database.afterCommit(() => void this.#send(task))
@@ -196,7 +197,11 @@ export class SecondLook implements Due {
       for (const record of cases.pending(now, DUE_AT_ONCE)) {
         const [task] = this.#tasks(this.#of.all(record.id))
         const firing = alarms.firingOf(record.id)
-        const isEnding = firing.length > 0 && firing.every((alarm) => this.#reach?.isEnding(alarm) === true)
+        if (firing.length === 0) {
+          this.closeWithoutCrew(record, alarms.hasCleared(record.id), [], now)
+          continue
+        }
+        const isEnding = firing.every((alarm) => this.#reach?.isEnding(alarm) === true)
         const latest = colourBegins({ ...record, state: 'queued' }, 'blue')!
         if (isEnding && now < latest) {
           // About to clear: its clear time runs. Nobody is told, for nothing has changed.
@@ -206,13 +211,34 @@ export class SecondLook implements Due {
         const silent = task?.state === 'due' || task?.state === 'sent'
         const entries = silent ? [noted(now, 'speak_answered', { note: `${task.device}: no answer` })] : []
         if (silent) this.#mark.run('failed', task.id)
-        this.call(record, 'it still holds', entries, now)
+        this.#call(record, 'it still holds', entries, now)
       }
     })
   }
 
-  /** Sends the crew of a case that waits. In a transaction of the caller's. */
-  call(record: CaseRecord, why: string, before: readonly TimelineEntry[], now: number): void {
+  /** Sends the crew of the case if it still waits; in a transaction of the caller's. */
+  callAtOnce(caseId: string, why: string, now: number): void {
+    const { cases, keeper } = this.#parts
+    const record = cases.record(caseId)
+    if (record === undefined || record.pendingUntil === null || !isOpen(record.state)) return
+    if (record.state === 'queued') this.#call(record, why, [], now)
+    // Suspended by somebody: it waits for that one, and for nothing else any more.
+    else keeper.save(record, { ...record, pendingUntil: null }, [noted(now, 'crew_called', { note: why })])
+  }
+
+  /** It ended while the loudspeaker's effect was waited for, or had never been; in a transaction of the caller's. */
+  closeWithoutCrew(
+    record: CaseRecord,
+    wasReal: boolean,
+    before: readonly TimelineEntry[],
+    now: number,
+  ): void {
+    const ended = endedBySpeaking(record, wasReal, now)
+    const note = wasReal ? 'ended after speaking' : 'withdrawn before a crew was called'
+    this.#parts.keeper.save(record, ended, [...before, noted(now, 'close', { note, code: ended.closeCode! })])
+  }
+
+  #call(record: CaseRecord, why: string, before: readonly TimelineEntry[], now: number): void {
     const { keeper, routeAt } = this.#parts
     const after = called(record, routeAt(now))
     keeper.save(record, after, [
@@ -269,7 +295,7 @@ export class SecondLook implements Due {
       record.pendingUntil !== null &&
       record.state === 'queued'
     )
-      this.call(record, 'the loudspeaker failed', [entry], now)
+      this.#call(record, 'the loudspeaker failed', [entry], now)
     else keeper.save(record, record, [entry])
   }
 
@@ -310,7 +336,7 @@ function distance({ position }: Device, from: Position | null): number {
     : distanceMetres(position as unknown as Position, from)
 }
 
-/** The same for the same alarm at the same time, so that a replay orders nothing twice. */
-function commandId(purpose: string, alarm: string, now: number): string {
-  return createHash('sha256').update(`${purpose} ${alarm} ${now}`).digest('hex').slice(0, 32)
+/** The same for the same case, so that a case that is derived again after a power cut orders nothing new. */
+function commandId(purpose: string, caseId: string): string {
+  return createHash('sha256').update(`${purpose} ${caseId}`).digest('hex').slice(0, 32)
 }

@@ -72,6 +72,12 @@ describe('a promise', () => {
   })
 })
 
+test('what ended while a loudspeaker spoke is closed, and nobody has found anything', () => {
+  const found = new CaseAccount(0, 'crew').follow({ at: MINUTE, action: 'close', code: 'confirmed' })
+  expect(found).toMatchObject({ state: 'closed', code: null, owner: 'crew' })
+  expect(standing(found, 'response', 1000)).toMatchObject({ outcome: 'pending' })
+})
+
 test('percentiles are by nearest rank', () => {
   expect(percentile([15, 20, 35, 40, 50], 0.3)).toBe(20)
   expect(percentile([15, 20, 35, 40, 50], 1)).toBe(50)

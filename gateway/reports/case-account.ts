@@ -110,7 +110,8 @@ export class CaseAccount {
       case 'close':
       case 'void':
         this.state = entry.action === 'close' ? 'closed' : 'void'
-        this.code = entry.code ?? null
+        // What ended while a loudspeaker spoke was closed by the gateway: nobody went there and found anything.
+        this.code = this.#kept.response === null ? null : (entry.code ?? null)
         this.#endedAt = ms
         break
     }

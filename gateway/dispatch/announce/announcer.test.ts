@@ -3,8 +3,9 @@ import * as fc from 'fast-check'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { loadDistrict } from '../../district/district.ts'
+import type { Rule } from '../../model/rule.ts'
 import { noted } from '../life.ts'
-import { admin, alarm, crew, MINUTE, NOON, rule, simulatedDevice, Stage } from '../test-stage.ts'
+import { admin, alarm, crew, device, MINUTE, NOON, rule, simulatedDevice, Stage } from '../test-stage.ts'
 import { rangesOf } from './addresses.ts'
 import { Announcer, type Wish } from './announcer.ts'
 import { Pace, retryAfter } from './pace.ts'
@@ -82,6 +83,50 @@ async function until(what: () => boolean): Promise<void> {
 const quiet = () => sleep(60)
 const events = (of = receiver) => of.received.map((received) => verified(received, SECRET))
 const typesOf = (of = receiver) => events(of).map(({ type }) => type.split('.').at(-1))
+
+describe('a case that waits for its loudspeaker', () => {
+  const speaking: Rule = { ...rule, dispatch: { ...rule.dispatch!, speak: { text: 'stop', wait: '3m' } } }
+  const at = () => stage.clock.now()
+  let id: string
+  let team: Receiver
+  beforeEach(async () => {
+    stage.others = [{ ...device, id: 'speaker-1', kind: 'loudspeaker' }]
+    stage.queue.secondLook.commandThrough({
+      send: async () => ({ type: 'sent', id: '', expires: 0 }),
+      isReachable: () => true,
+      isEnding: () => false,
+    })
+    team = await another()
+    subscribe()
+    subscribe({ url: `${team.url}/hook`, filter: { teams: ['tangzhazhen-crew'] } })
+    stage.queue.record(alarm({ startedAt: at() }), speaking, at())
+    id = stage.alarms.get(alarm().id)!.case!
+  })
+
+  test('is told to nobody before its crew is called, then as a new one, as bad as it is by then', async () => {
+    await quiet()
+    expect(receiver.received).toEqual([])
+    stage.queue.record(alarm({ startedAt: at(), severity: 'red' }), speaking, at())
+    await until(() => team.received.length === 1)
+    await quiet()
+    for (const to of [receiver, team]) {
+      expect(typesOf(to)).toEqual(['opened'])
+      const { data } = JSON.parse(to.received[0]!.body) as { data: { case: object } }
+      expect(data.case).toMatchObject({ id, severity: 'red', team: 'tangzhazhen-crew' })
+    }
+  })
+
+  test('is told as closed, and as nothing else, when it ends before; not to a team whose it never was', async () => {
+    stage.queue.act(id, admin, { action: 'supervise' })
+    await until(() => receiver.received.length === 1)
+    stage.queue.record(alarm({ startedAt: at(), state: 'cleared', clearedAt: at() }), speaking, at())
+    await until(() => receiver.received.length === 2)
+    await quiet()
+    expect(typesOf()).toEqual(['supervised', 'closed'])
+    expect(receiver.received[1]!.body).toContain('喊话等待期内结束，未派队伍')
+    expect(team.received).toEqual([])
+  })
+})
 
 test('every change of a case that is news is told once, in its order, signed, with an id that names it', async () => {
   subscribe()

@@ -51,7 +51,6 @@ export type CaseFacts = Pick<
   | 'street'
   | 'grid'
   | 'position'
-  | 'team'
   | 'crew'
   | 'called'
   | 'queuedAt'
@@ -61,6 +60,8 @@ export type CaseFacts = Pick<
   | 'version'
 > &
   Deadlines & {
+    /** Null while no crew is called, and where none was needed. */
+    readonly team: string | null
     /** The clock that runs; null when none does. */
     readonly clock: ClockName | null
   }
@@ -86,14 +87,18 @@ export interface Notice {
 /**
  * What of a change is worth telling: each event once, the last entry of it counts (a case that takes on three
  * colours at once after a long pause is announced with the last). A case that is opened is told as just that, and so is
- * one that was only simulated until now.
+ * one that was only simulated until now. One that waits for a loudspeaker is nobody's yet: it is told as opened once its
+ * crew is called, and where it ends before, only that it is closed.
  */
 export function noticesOf({ before, after, entries }: CaseChange, now: number): Notice[] {
-  if (before === null || (before.simulated && !after.simulated)) return [byGateway('opened', after, now)]
+  const waits = after.pendingUntil !== null
+  const isOpened = before === null || (before.simulated && !after.simulated) || before.pendingUntil !== null
+  if (isOpened && !waits) return [byGateway('opened', after, now)]
+  if (before === null) return []
   const told = new Map<NoticeEvent, Notice>()
   for (const entry of entries) {
     const event = EVENT_OF.get(entry.action)
-    if (event === undefined) continue
+    if (event === undefined || (waits && event === 'verify_proposed')) continue
     const colour = /_(blue|yellow|red)$/.exec(entry.action)?.[1] as DeadlineColour | undefined
     // Several are called by one whistle.
     const departments = [
@@ -115,7 +120,8 @@ export function noticesOf({ before, after, entries }: CaseChange, now: number): 
     })
   }
   // An alarm that joins may make it worse without an entry that says so.
-  if (rank(after.severity) > rank(before.severity)) told.set('raised', byGateway('raised', after, now))
+  if (!waits && rank(after.severity) > rank(before.severity))
+    told.set('raised', byGateway('raised', after, now))
   return EVENTS.flatMap((event) => told.get(event) ?? [])
 }
 
@@ -130,7 +136,7 @@ function byGateway(event: NoticeEvent, record: CaseRecord, at: number): Notice {
 }
 
 function factsOf(record: CaseRecord): CaseFacts {
-  const { id, state, severity, category, title, site, street, grid, position, team, crew } = record
+  const { id, state, severity, category, title, site, street, grid, position, crew } = record
   const { called, queuedAt, deadlineColour, supervised, closeCode, version } = record
   return {
     id,
@@ -142,7 +148,7 @@ function factsOf(record: CaseRecord): CaseFacts {
     street,
     grid,
     position,
-    team,
+    team: record.pendingUntil === null ? record.team : null,
     crew,
     called,
     queuedAt,

@@ -131,7 +131,8 @@ function ofOne(notice: Notice, language: Language, options: WordingOptions): Mes
     const clock = TERMS.clock[facts.clock][language]
     lines.push(said(zh ? `${clock}时限` : `${clock} by`, by))
   }
-  if (notice.event === 'escalated' || notice.event === 'opened' || notice.event === 'returned')
+  const namesTeam = notice.event === 'escalated' || notice.event === 'opened' || notice.event === 'returned'
+  if (namesTeam && facts.team !== null)
     lines.push(said(zh ? '责任队伍' : 'Team', teamName(facts.team, language, options)))
   if (notice.departments !== undefined) {
     const called = notice.departments.map((id) => teamName(id, language, options))
@@ -146,6 +147,8 @@ function ofOne(notice: Notice, language: Language, options: WordingOptions): Mes
           : TERMS.closeCode[facts.closeCode][language],
       ),
     )
+  if (notice.event === 'closed' && facts.team === null)
+    lines.push(zh ? '喊话等待期内结束，未派队伍' : 'Ended while a loudspeaker spoke; no crew was called')
   if (actor !== 'gateway') lines.push(said(zh ? '操作人' : 'By', shortened(actor, TEXT_LIMIT)))
   if (note !== null && note.trim() !== '') lines.push(said(zh ? '说明' : 'Note', shortened(note, TEXT_LIMIT)))
   lines.push(said(zh ? '案件' : 'Case', facts.id))
