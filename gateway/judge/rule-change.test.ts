@@ -82,11 +82,11 @@ test('a new rule judges what comes after it, in this run and in every later one'
   await judged(court)
   court.judge.adopt([HIGH], nothing)
   const crashed = await afterCrash([HIGH])
-  for (const of of [court, crashed]) {
-    await of.at(1, { x: 1 })
-    await of.at(2, { x: 3 })
-    await judged(of)
-    await soon(() => expect(of.book.all()).toMatchObject([{ startedAt: START + 2 * MINUTE }]))
+  for (const one of [court, crashed]) {
+    await one.at(1, { x: 1 })
+    await one.at(2, { x: 3 })
+    await judged(one)
+    await soon(() => expect(one.book.all()).toMatchObject([{ startedAt: START + 2 * MINUTE }]))
   }
 })
 

@@ -79,7 +79,7 @@ export class StrangerPhotos {
     }
     // Sent again it counts for nothing more; a fourth one is not taken.
     const isKnown = this.#has(number, upload.sha256)
-    const coming = (of: string) => this.#underWay.get(of) ?? 0
+    const coming = (owner: string) => this.#underWay.get(owner) ?? 0
     const full =
       this.#of(number) + coming(number) >= PHOTO_LIMIT || this.#ofAll(caseId) + coming(caseId) >= OF_ONE_CASE
     if (full && !isKnown) {
@@ -89,17 +89,17 @@ export class StrangerPhotos {
         `at most ${PHOTO_LIMIT} photos, and ${OF_ONE_CASE} of one matter`,
       )
     }
-    for (const of of [number, caseId]) this.#underWay.set(of, coming(of) + 1)
+    for (const owner of [number, caseId]) this.#underWay.set(owner, coming(owner) + 1)
     try {
       const { file, isNew } = await evidence.attach(caseId, strangerName(number), upload)
       database.transaction(() => this.#add.run(number, file.id))
       if (isNew) this.#total = this.#bytes() + file.size
       return this.#of(number)
     } finally {
-      for (const of of [number, caseId]) {
-        const left = coming(of) - 1
-        if (left === 0) this.#underWay.delete(of)
-        else this.#underWay.set(of, left)
+      for (const owner of [number, caseId]) {
+        const left = coming(owner) - 1
+        if (left === 0) this.#underWay.delete(owner)
+        else this.#underWay.set(owner, left)
       }
     }
   }
