@@ -78,10 +78,10 @@ export interface Sender {
 
 /**
  * Uploads at once, and those of one sender: each holds a file and a quarter of a megabyte. Strangers have places of
- * their own, and nobody has all of them: whoever trickles his bytes holds up no crew.
+ * their own, and nobody has all of them: whoever trickles his bytes holds up no crew. The console sends twenty.
  */
-const UPLOADS_AT_ONCE = { user: 16, stranger: 8 } as const
-const OF_ONE_SENDER = { user: 8, stranger: 3 } as const
+const UPLOADS_AT_ONCE = { user: 32, stranger: 8 } as const
+const OF_ONE_SENDER = { user: 20, stranger: 3 } as const
 const PEOPLES_SHARE = 0.9
 
 const TABLES = `

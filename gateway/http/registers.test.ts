@@ -128,3 +128,15 @@ test('a track is shown to whoever may see it, and every look is in the audit', a
   expect(personalReads()).toMatchObject([{ actor: 'wu', subject: `patrol ${id}`, detail: 'track of ma' }])
   expect((await call('GET', 'patrols', crew)).body['items']).toMatchObject([{ id, findings: [{ id: 'a' }] }])
 })
+
+test('a section that another street calls the same is another: nothing is written into its case', async () => {
+  const finding = { finding: 'a', position: HERE, category: 'riverbank', title: '漂浮物' }
+  const walk = { section: 'hao-2', street: 'wenfeng', grid: 'wenfeng-001' }
+  const own = (await call('POST', 'patrols', crew, walk)).body['id'] as string
+  const kept = (await call('POST', `patrols/${own}/findings`, crew, finding)).body['case'] as string
+  const theirs = { section: 'hao-2', street: 'hongqiao', grid: 'hongqiao-001' }
+  const foreign = (await call('POST', 'patrols', strangers, theirs)).body['id'] as string
+  const loud = { ...finding, severity: 'red', note: 'written by a stranger' }
+  expect((await call('POST', `patrols/${foreign}/findings`, strangers, loud)).status).toBe(409)
+  expect(site.cases.get(kept)).toMatchObject({ severity: 'yellow' })
+})

@@ -122,6 +122,15 @@ test('a street has what is about its own cases alone, and sees and touches no ot
   await call('DELETE', `/${own.body.id}`, undefined, street)
 })
 
+test('a street has twenty, and leaves the others theirs', async () => {
+  const made: string[] = []
+  for (let i = 0; i < 20; i++) made.push((await call('POST', '', hook(), street)).body.id)
+  expect((await call('POST', '', hook(), street)).body.code).toBe('overloaded')
+  const other = await call('POST', '', hook(), district)
+  expect(other.status).toBe(201)
+  for (const id of [...made, other.body.id]) await call('DELETE', `/${id}`)
+})
+
 test('dead letters are listed, each to those who may see it, and go out again when asked to', async () => {
   const { body: made } = await call('POST', '', hook(), district)
   receiver.received.splice(0)

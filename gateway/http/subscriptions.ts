@@ -15,6 +15,9 @@ import { Nullable, Severity } from './shapes.ts'
 /** Those who answer for a street or more, each for its own. */
 const OFFICES: Access = { roles: ['admin', 'district', 'street'] }
 
+/** There are a hundred for all: no street takes them from the others. */
+const OF_A_STREET = 20
+
 const strict = { additionalProperties: false } as const
 const Id = Type.Object({ id: Type.String({ maxLength: 64 }) })
 const Names = (description: string) =>
@@ -158,6 +161,8 @@ export function subscriptions(api: Api, { announcer, audit }: HttpParts): void {
     (request, reply) => {
       const { user } = userOf(request)
       const filter = withinScope(user, request.body.filter ?? {})
+      if (user.role === 'street' && visible(user).length >= OF_A_STREET)
+        throw new Problem('overloaded', `a street has ${OF_A_STREET} subscriptions at most`)
       const { subscription, madeSecret } = announcer.create({ ...request.body, filter }, user.name, (made) =>
         audit.note(user.name, 'subscription.create', made.id, `${made.type} ${announcer.maskedUrl(made)}`),
       )

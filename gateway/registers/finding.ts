@@ -1,10 +1,13 @@
 import type { Occasion } from '../dispatch/case-change.ts'
+import type { Cases } from '../dispatch/cases.ts'
+import type { Queue } from '../dispatch/queue.ts'
 import { noted } from '../dispatch/life.ts'
 import { categoryOf } from '../district/routing.ts'
 import type { Severity } from '../model/alarm.ts'
 import type { District } from '../model/district.ts'
 import { durationMs } from '../model/duration.ts'
 import type { Position } from '../model/reading.ts'
+import { RegistryError } from '../registry/registry-error.ts'
 
 /** What somebody found, or a register missed, and where. */
 export interface Finding {
@@ -36,6 +39,20 @@ export interface Promise {
 /** As everywhere when people say that something is wrong [S]. */
 export const PROMISED_TO_PEOPLE: Promise = { respond: '10m', arrive: '20m', resolve: '4h' }
 const TITLE_LIMIT = 200
+
+/**
+ * Opens the case of a finding, or joins the open one; answers its id. Joins the caller's transaction. A section or a
+ * stall is called as its street likes: under the name of another's nobody writes into that street's case.
+ */
+export function openFor(
+  occasion: Occasion,
+  { cases, queue }: { readonly cases: Pick<Cases, 'openFor'>; readonly queue: Pick<Queue, 'open'> },
+): string {
+  const open = cases.openFor(occasion.family, occasion.site)
+  if (open !== undefined && open.street !== occasion.street)
+    throw new RegistryError('exists', `${occasion.site} has an open case of another street`)
+  return queue.open(occasion).id
+}
 
 /** The finding as what opens a case, or joins the open one of its family at its site. */
 export function occasionOf(finding: Finding, district: District, promise: Promise): Occasion {

@@ -4,7 +4,7 @@ import { distanceMetres } from '../dispatch/distance.ts'
 import { Selection, type Place } from '../dispatch/selection.ts'
 import type { Position } from '../model/reading.ts'
 import { RegistryError } from '../registry/registry-error.ts'
-import { occasionOf, PROMISED_TO_PEOPLE, type Finding } from './finding.ts'
+import { occasionOf, openFor, PROMISED_TO_PEOPLE, type Finding } from './finding.ts'
 import type { RegisterParts } from './registers.ts'
 
 /**
@@ -157,7 +157,7 @@ export class Inspections {
    * he found opens a case, or joins the open one, in the same transaction.
    */
   checkIn(id: string, checkIn: CheckIn, actor: string): Inspection {
-    const { database, audit, clock, queue, district } = this.#parts
+    const { database, audit, clock, district } = this.#parts
     return database.transaction(() => {
       const inspection = this.get(id)
       const target = inspection?.sites.find(({ site }) => site === checkIn.site)
@@ -175,7 +175,7 @@ export class Inspections {
       const caseId =
         finding === undefined
           ? null
-          : queue.open(
+          : openFor(
               occasionOf(
                 {
                   ...finding,
@@ -193,7 +193,8 @@ export class Inspections {
                 district,
                 PROMISED_TO_PEOPLE,
               ),
-            ).id
+              this.#parts,
+            )
       this.#checkIn.run(
         now,
         actor,

@@ -3,7 +3,7 @@ import type { StatementSync } from 'node:sqlite'
 import { Selection, type Place } from '../dispatch/selection.ts'
 import type { Position } from '../model/reading.ts'
 import { RegistryError } from '../registry/registry-error.ts'
-import { occasionOf, PROMISED_TO_PEOPLE, type Finding } from './finding.ts'
+import { occasionOf, openFor, PROMISED_TO_PEOPLE, type Finding } from './finding.ts'
 import type { RegisterParts } from './registers.ts'
 import { cleanTrack, coverage, trackMetres, type Line, type TrackPoint } from './track.ts'
 
@@ -212,7 +212,7 @@ export class Patrols {
     },
     actor: string,
   ): PatrolFinding {
-    const { database, audit, clock, queue, district } = this.#parts
+    const { database, audit, clock, district } = this.#parts
     return database.transaction(() => {
       const patrol = this.get(id)
       if (patrol === undefined) throw new RegistryError('not_found', `there is no patrol ${id}`)
@@ -223,7 +223,7 @@ export class Patrols {
         throw new RegistryError('exists', `a patrol has ${MOST_FINDINGS} findings at most`)
       const now = clock.now()
       const { finding, position, ...what } = found
-      const { id: caseId } = queue.open(
+      const caseId = openFor(
         occasionOf(
           {
             ...what,
@@ -239,6 +239,7 @@ export class Patrols {
           district,
           PROMISED_TO_PEOPLE,
         ),
+        this.#parts,
       )
       database.sql
         .prepare(
