@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { loadConfig } from './config.ts'
-import { Gateway, StartError } from './gateway.ts'
+import { Gateway } from './gateway.ts'
+import { StartError } from './start-error.ts'
 import { systemClock } from './model/clock.ts'
 
 let dataDir: string

@@ -2,16 +2,15 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { hj212Wire } from '../adapters/hj212/binding.ts'
 import { loadProfiles } from '../adapters/hj212/profile.ts'
-import { Hj212Source } from '../adapters/hj212/source.ts'
 import { opcuaWire } from '../adapters/opcua/binding.ts'
 import { OpcuaSource } from '../adapters/opcua/source.ts'
-import { BUILT_IN_PACKS, loadRules, RuleError } from '../rules/pack.ts'
+import { BUILT_IN_PACKS, loadRules } from '../rules/pack.ts'
 import { BackTests } from './backtest/back-tests.ts'
 import { MqttBroker } from './broker/broker.ts'
-import { ConfigError, type Config } from './config.ts'
-import { rangesOf, type Range } from './dispatch/announce/addresses.ts'
+import type { Config } from './config.ts'
 import { ActionInbox } from './dispatch/action-inbox.ts'
 import { Dispatch } from './dispatch/dispatch.ts'
+import { dispatchSettings } from './dispatch-settings.ts'
 import { categoriesOf } from '../rules/categories.ts'
 import { areasOf, loadDistrict } from './district/district.ts'
 import { streetsOf } from './district/routing.ts'
@@ -32,26 +31,18 @@ import type { Clock } from './model/clock.ts'
 import { durationMs } from './model/duration.ts'
 import { loadKinds } from './model/kinds.ts'
 import type { Part } from './model/pipeline.ts'
-import { peopleSettings } from './people/people.ts'
 import { StrangerPhotos } from './people/stranger-photos.ts'
 import type { Refusal } from './model/reading.ts'
 import type { Principal } from './model/user.ts'
 import { adminToken, isTooShort } from './registry/admin-token.ts'
-import { Audit } from './registry/audit.ts'
 import { CommandSender } from './registry/command-sender.ts'
-import { Commands } from './registry/commands.ts'
-import { Database } from './registry/database.ts'
-import { Devices } from './registry/devices.ts'
-import { Lockouts } from './registry/lockouts.ts'
-import { Secrets } from './registry/secrets.ts'
-import { RegistrySignIn } from './registry/sign-in.ts'
-import { SlowHash } from './registry/slow-hash.ts'
 import { ExpiryWatch } from './registry/expiry-watch.ts'
-import { Sessions } from './registry/sessions.ts'
-import { Users } from './registry/users.ts'
 import { upstreamHealth, upstreams } from './upstream.ts'
 import { AccountDesk } from './reports/account-desk.ts'
 import { loadSectionSettings } from './reports/section-settings.ts'
+import { Registry } from './registry/registry.ts'
+import { StartError, startErrorOf } from './start-error.ts'
+import { hj212Source } from './hj212.ts'
 import { RuleBook } from './rule-book/rule-book.ts'
 
 /** The ready line (contract §1): the ports as they really are. */
@@ -62,17 +53,6 @@ export interface Ready {
   readonly ws: number
   readonly http: number
   readonly hj212?: number
-}
-
-/** The gateway cannot start; the message is one line that says what and where. */
-export class StartError extends Error {
-  override readonly name = 'StartError'
-  readonly wrongUsage: boolean
-
-  constructor(message: string, wrongUsage = false) {
-    super(message)
-    this.wrongUsage = wrongUsage
-  }
 }
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -110,17 +90,7 @@ export class Gateway {
     try {
       return await this.#starting
     } catch (error) {
-      if (error instanceof ConfigError || error instanceof RuleError)
-        throw new StartError(error.message, true)
-      const { code, message } = error as NodeJS.ErrnoException
-      if (code !== undefined && /^E[A-Z]+$/.test(code))
-        throw new StartError(explain(error as NodeJS.ErrnoException))
-      if (code === 'ERR_SQLITE_ERROR')
-        throw new StartError(
-          `dataDir: ${this.#config.dataDir}: ${message}; its disk may be full, a file in it damaged or not writable`,
-        )
-      if (message.startsWith('journal ')) throw new StartError(message)
-      throw error
+      throw startErrorOf(error, this.#config.dataDir)
     }
   }
 
@@ -153,42 +123,26 @@ export class Gateway {
     const profiles = loadProfiles()
     const areas = areasOf(district)
     const categories = categoriesOf(district)
-    const allowed = allowedRanges(config)
+    const settings = dispatchSettings(config, dataDir)
     const packs = loadRules(config.rules.dir ?? BUILT_IN_PACKS, kinds, areas, categories)
 
-    const database = new Database(join(dataDir, 'registry.db'))
-    this.#started.push(() => database.close())
-    const slowHash = new SlowHash()
-    const secrets = new Secrets(database, slowHash)
-    const devices = new Devices(database, secrets, kinds, [hj212Wire(profiles), opcuaWire])
-    const users = new Users(database, secrets)
-    const audit = new Audit(database, clock)
-    const commands = new Commands(database, audit, clock)
-    for (const repository of [secrets, devices, users, audit, commands]) repository.load()
-    this.#started.push(() => devices.stop())
-    // Logs lie elsewhere: there it outlasts whoever writes the file anew.
+    const registry = new Registry({
+      file: join(dataDir, 'registry.db'),
+      kinds,
+      wires: [hj212Wire(profiles), opcuaWire],
+      token: adminToken(config.admin.token, dataDir),
+      clock,
+    })
+    const { database, devices, users, secrets, audit, commands, lockouts, signIn, sessions } = registry
+    this.#started.push(() => registry.close())
+    // Logs lie elsewhere: there it outlasts whoever writes the file anew. A start that fails changes nothing in it.
     const auditHead = () => log.info({ audit: audit.head() ?? null }, 'head of the audit')
-    // A start that fails says why in one line, and changes nothing in the audit.
     let isUp = false
     this.#started.push(() => {
       if (isUp) auditHead()
     })
     if (isTooShort(config.admin.token))
       log.warn('admin.token is so short that it can be guessed, and it opens everything; set a longer one')
-    const token = adminToken(config.admin.token, dataDir)
-    const lockouts = new Lockouts(database, audit, clock)
-    lockouts.load(users)
-    const signIn = new RegistrySignIn({
-      devices,
-      users,
-      secrets,
-      slowHash,
-      lockouts,
-      adminToken: token,
-      clock,
-    })
-    const sessions = new Sessions({ database, clock, users, secrets, adminToken: token })
-    sessions.load()
 
     const journalFile = join(dataDir, 'journal.db')
     const journal = new SqliteJournal({
@@ -210,18 +164,8 @@ export class Gateway {
       devices,
       clock,
       log,
-      callsForSimulated: config.dispatch.simulated,
       audit,
-      people: peopleSettings(config.people, dataDir),
-      keepTracksMs: durationMs(config.registers.keepTracks),
-      reopenWithinMs: durationMs(config.dispatch.reopenWithin),
-      consoleUrl: config.console.url.replace(/\/+$/, ''),
-      announce: { allowed, allowHttp: config.announce.allowHttp },
-      speakWithin: config.dispatch.speakWithin,
-      whistleTimes: {
-        reportInMs: durationMs(config.dispatch.whistleReportIn),
-        resolveMs: durationMs(config.dispatch.whistleResolve),
-      },
+      ...settings,
     })
     const { alarms, cases, queue } = dispatch
     const evidence = new Evidence({
@@ -334,33 +278,19 @@ export class Gateway {
       clock,
       log,
     })
-    const hj212 =
-      config.hj212 === undefined
-        ? undefined
-        : new Hj212Source(
-            {
-              host: config.hj212.host ?? config.host,
-              port: config.hj212.port,
-              connectMs: durationMs(config.hj212.connectTimeout),
-              idleMs: durationMs(config.hj212.idleTimeout),
-              maxConnections: config.hj212.maxConnections,
-              framesPerSecond: config.hj212.framesPerSecond,
-              fillGaps: config.hj212.fillGaps,
-            },
-            {
-              kinds,
-              profiles,
-              devices,
-              intake,
-              refuse,
-              query: (query) => recorder.query(query),
-              onPresence: (device, online, at) => devices.setPresence(device, online, at),
-              onCommandResult: (device, command, result) =>
-                commands.answered(device, command, Buffer.from(JSON.stringify(result))),
-              clock,
-              log,
-            },
-          )
+    const hj212 = hj212Source(config, {
+      kinds,
+      profiles,
+      devices,
+      intake,
+      refuse,
+      query: (query) => recorder.query(query),
+      onPresence: (device, online, at) => devices.setPresence(device, online, at),
+      onCommandResult: (device, command, result) =>
+        commands.answered(device, command, Buffer.from(JSON.stringify(result))),
+      clock,
+      log,
+    })
     const inbox = new ActionInbox(queue, broker, log)
     dispatch.publishThrough(broker)
     const carriers = hj212 === undefined ? [] : [hj212]
@@ -489,14 +419,6 @@ function isPast(time: number | null, clock: Clock): boolean {
   return time !== null && time <= clock.now()
 }
 
-function allowedRanges({ announce }: Config): Range[] {
-  try {
-    return rangesOf(announce.allowAddresses)
-  } catch (error) {
-    throw new ConfigError(`announce.allowAddresses: ${(error as Error).message}`)
-  }
-}
-
 function openDataDir(dataDir: string): string {
   try {
     mkdirSync(dataDir, { recursive: true })
@@ -504,14 +426,4 @@ function openDataDir(dataDir: string): string {
     throw new StartError(`dataDir: ${dataDir}: ${(error as Error).message}`)
   }
   return dataDir
-}
-
-/** System errors say what failed, not what to do about it. */
-function explain(error: NodeJS.ErrnoException & { address?: string; port?: number }): string {
-  const { code, message, address, port } = error
-  if (code === 'EADDRINUSE') {
-    return `port ${port} on ${address} is in use; stop the other program or set another port (0 means any free one)`
-  }
-  if (code === 'EACCES' && port !== undefined) return `port ${port} on ${address}: this user may not open it`
-  return message
 }

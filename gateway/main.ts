@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { ConfigError, loadConfig, type Config } from './config.ts'
-import { Gateway, StartError, type Ready } from './gateway.ts'
+import { Gateway, type Ready } from './gateway.ts'
+import { StartError } from './start-error.ts'
 import { DrivenClock } from './driven-clock.ts'
 import { createLog } from './log.ts'
 import { systemClock } from './model/clock.ts'
