@@ -8,6 +8,9 @@ import { explain, titleOf, wordFor, words } from './words.js'
 /** Actions that are done at the place, where there is something to see. */
 const ON_THE_SPOT = ['arrive', 'handle', 'verify', 'return', 'close']
 
+/** Actions after which those who reported it hear from somebody. */
+const TOLD = ['accept', 'arrive', 'handle', 'close', 'void', 'suspend']
+
 const CODES = ['confirmed', 'false_alarm', 'not_found', 'device_fault', 'duplicate']
 
 /**
@@ -26,6 +29,14 @@ export function actionDialog(item, title, action, teams, done) {
   const failure = el('p', { class: 'failure', role: 'alert' })
   const fields = fieldsOf(item, action, teams, failure)
   const photos = ON_THE_SPOT.includes(action) ? photoField(item) : null
+  const told =
+    item.reports > 0 && TOLD.includes(action)
+      ? el('textarea', { id: 'public-note', rows: 2, maxlength: 500 })
+      : null
+  const publicNote = () => {
+    const text = told?.value.trim() ?? ''
+    return text === '' ? {} : { publicNote: text }
+  }
   const confirm = el('button', { class: 'primary', type: 'submit' }, wordFor('action', action))
   const submit = async (event) => {
     event.preventDefault()
@@ -33,8 +44,8 @@ export function actionDialog(item, title, action, teams, done) {
     if (photos?.busy()) return
     confirm.disabled = true
     try {
-      const expectedVersion = photos?.sent() ? await versionWithPhotos(item) : item.version
-      const body = { action, actionId, expectedVersion, ...fields.read(), ...photos?.read() }
+      const expectedVersion = await versionNow(item, action)
+      const body = { action, actionId, expectedVersion, ...fields.read(), ...photos?.read(), ...publicNote() }
       done(await call('POST', `/cases/${encodeURIComponent(item.id)}/actions`, body))
       dialog.close()
     } catch (error) {
@@ -52,6 +63,7 @@ export function actionDialog(item, title, action, teams, done) {
       el('h2', { id: 'action-title' }, wordFor('action', action)),
       el('p', { class: 'quiet' }, title),
       ...fields.elements,
+      ...(told === null ? [] : [el('label', { for: 'public-note' }, w.publicNote), told]),
       photos?.element ?? null,
       failure,
       el(
@@ -66,10 +78,14 @@ export function actionDialog(item, title, action, teams, done) {
   dialog.showModal()
 }
 
-/** One's own photos have moved the case on; what anybody else did to it must still be seen first. */
-async function versionWithPhotos(item) {
+/**
+ * While a form is filled in, one's own photos, another alarm or a deadline move the case on, and none of them changes
+ * what is about to be done; what a person did to it must still be seen first.
+ */
+async function versionNow(item, action) {
   const now = await call('GET', `/cases/${encodeURIComponent(item.id)}`)
-  const isSame = now.state === item.state && now.team === item.team && now.crew === item.crew
+  const isSame =
+    now.state === item.state && now.crew === item.crew && (action !== 'assign' || now.team === item.team)
   return isSame ? now.version : item.version
 }
 
@@ -77,7 +93,7 @@ async function versionWithPhotos(item) {
 export function explainAction(error, teams) {
   const w = words()
   if (!(error instanceof Problem)) return error instanceof Error ? error.message : w.failed
-  if (error.doer !== null) {
+  if (error.doer !== null && error.doer.by !== 'gateway') {
     const team = teams.find(({ id }) => id === error.doer.team)
     const who = [titleOf(team?.title, error.doer.team), error.doer.by].filter(Boolean).join(' · ')
     return w.quicker(who, clockTime(error.doer.at))

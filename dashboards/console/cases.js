@@ -2,7 +2,8 @@ import { gatewayNow } from './api.js'
 import { caseFile } from './case-file.js'
 import { colourAt, runningClock } from './clocks.js'
 import { el, reconcile } from './element.js'
-import { clockTime, countdown, dayTime } from './time.js'
+import { clockTime, countdown, dayTime, moment } from './time.js'
+import { timelineEntry } from './timeline.js'
 import { drawWhistles, mayWhistle, whistleDialog } from './whistles.js'
 import { locale, titleOf, wordFor, words } from './words.js'
 
@@ -91,7 +92,14 @@ export class CasesPanel {
       cases,
       (item) => item.id,
       (item) =>
-        `${item.version} ${item.deadlineColour} ${item.alarms.length} ${live.district.teams.length} ${live.rules.size}`,
+        [
+          item.version,
+          item.deadlineColour,
+          item.alarms.length,
+          live.district.teams.length,
+          live.rules.size,
+          live.sites.size,
+        ].join(' '),
       (item) => this.#card(item, live),
     )
     this.tick(live)
@@ -128,7 +136,6 @@ export class CasesPanel {
   #card(item, live) {
     const w = words()
     const street = live.district.streets.find((known) => known.id === item.street)
-    const team = live.district.teams.find((known) => known.id === item.team)
     const titleId = `case-${item.id}`
     const allowed = item.allowed.filter((action) => this.#mayDo.has(action))
     const main = FORWARD.find((action) => allowed.includes(action))
@@ -155,7 +162,9 @@ export class CasesPanel {
         el('span', { class: `tag state ${item.state}` }, wordFor('state', item.state)),
         item.simulated && el('span', { class: 'tag' }, w.simulated),
         item.supervised && el('span', { class: 'tag supervised' }, wordFor('action', 'supervise')),
-        item.recurrence && el('span', { class: 'tag supervised' }, w.recurrence),
+        item.recurrence && el('span', { class: 'tag supervised', title: item.previous ?? '' }, w.recurrence),
+        item.pendingUntil !== null &&
+          el('span', { class: 'tag waiting' }, w.speaking(clockTime(item.pendingUntil))),
         item.proposal !== null && el('span', { class: 'tag proposal' }, w.proposal[item.proposal]),
         el('time', { class: 'opened', title: dayTime(item.queuedAt) }, clockTime(item.queuedAt)),
       ),
@@ -166,9 +175,16 @@ export class CasesPanel {
         el(
           'span',
           { class: 'clip', title: `${item.site} · ${item.grid}` },
-          `${titleOf(street?.title, item.street)} · ${item.site}`,
+          `${titleOf(street?.title, item.street)} · ${live.siteOf(item.site)}`,
         ),
-        el('span', { class: 'clip' }, item.team === null ? w.unassigned : titleOf(team?.title, item.team)),
+        item.links.map !== null &&
+          isWeb(item.links.map) &&
+          el(
+            'a',
+            { class: 'map', href: item.links.map, target: '_blank', rel: 'noopener noreferrer' },
+            w.map,
+          ),
+        el('span', { class: 'clip teams' }, teamsOf(item, live)),
       ),
       drawClocks(item),
       drawWhistles(item, this.#user, live.district.teams, (now) => live.takeCase(now)),
@@ -196,10 +212,7 @@ export class CasesPanel {
         { ontoggle: (event) => event.currentTarget.open && file.load() },
         el('summary', {}, `${w.timeline} (${item.timeline.length})`),
         file.element,
-        el('ol', { class: 'timeline' }, ...item.timeline.map(drawEntry)),
-        item.links.map !== null &&
-          isWeb(item.links.map) &&
-          el('a', { href: item.links.map, target: '_blank', rel: 'noopener noreferrer' }, w.map),
+        el('ol', { class: 'timeline' }, ...item.timeline.map((entry) => timelineEntry(entry, live))),
         el(
           'a',
           { class: 'export', href: `/api/v1/cases/${encodeURIComponent(item.id)}/export`, download: '' },
@@ -237,26 +250,23 @@ function drawClocks(item) {
           'li',
           { class: i < reached && item.state !== 'suspended' ? 'done' : i === reached ? 'running' : '' },
           el('span', {}, w[name]),
-          el('time', {}, i < reached && item.state !== 'suspended' ? w.done : clockTime(item[`${name}By`])),
+          el(
+            'time',
+            {},
+            i < reached && item.state !== 'suspended' ? w.done : moment(item[`${name}By`], gatewayNow()),
+          ),
         ),
       ),
     ),
   )
 }
 
-function drawEntry(entry) {
-  return el(
-    'li',
-    {},
-    el('time', { title: dayTime(entry.at) }, clockTime(entry.at)),
-    el('b', {}, wordFor('action', entry.action)),
-    el(
-      'span',
-      { class: 'quiet' },
-      [entry.actor, entry.team, entry.code && wordFor('code', entry.code)].filter(Boolean).join(' · '),
-    ),
-    entry.note !== null && el('p', {}, entry.note),
-  )
+/** Who works on it, and who answers for it where that is somebody else: a case goes up when its time runs out. */
+function teamsOf(item, live) {
+  const w = words()
+  if (item.team === null) return item.pendingUntil === null ? w.unassigned : w.notCalled
+  const answers = live.teamOf(item.team)
+  return item.crew === null || item.crew === item.team ? answers : `${live.teamOf(item.crew)} → ${answers}`
 }
 
 /** The longest overdue first, then by deadline; what has no running clock comes last. */

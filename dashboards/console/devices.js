@@ -86,7 +86,7 @@ export class DevicesPanel {
       this.#rows,
       found.slice(0, ROWS),
       (device) => device.id,
-      (device) => JSON.stringify([device, alarmed.get(device.id), live.kinds.size]),
+      (device) => JSON.stringify([device, alarmed.get(device.id), live.kinds.size, live.sites.size]),
       (device) => drawDevice(device, alarmed.get(device.id), live),
     )
   }
@@ -98,7 +98,15 @@ export class DevicesPanel {
 
   #textOf(device) {
     const street = this.#live.district.streets.find((known) => known.id === device.street)
-    return [device.id, device.site, device.street, device.grid, street?.title.zh, street?.title.en]
+    return [
+      device.id,
+      device.site,
+      this.#live.siteOf(device.site),
+      device.street,
+      device.grid,
+      street?.title.zh,
+      street?.title.en,
+    ]
       .join(' ')
       .toLowerCase()
   }
@@ -152,7 +160,7 @@ function drawDevice(device, severity, live) {
     el(
       'td',
       { class: 'place' },
-      el('span', { class: 'clip', title: device.site }, device.site),
+      el('span', { class: 'clip', title: device.site }, live.siteOf(device.site)),
       el('small', {}, titleOf(street?.title, device.street)),
     ),
     el(

@@ -1,11 +1,11 @@
 /**
  * Builds an element. Text goes in as text nodes only: nothing that a device, a citizen or a colleague wrote
- * is ever read as HTML. Functions are listeners of `on…`, all else is an attribute; `null` and
- * `false` leave an attribute or a child out.
+ * is ever read as HTML. Functions are listeners of `on…`, all else is an attribute; `null`,
+ * `undefined` and `false` leave an attribute or a child out.
  *
  * @param {string} tag
  * @param {Record<string, string | number | boolean | null | undefined | ((event: any) => void)>} [properties]
- * @param {...(Node | string | number | null | false)} children
+ * @param {...(Node | string | number | null | undefined | false)} children
  * @returns {HTMLElement}
  */
 export function el(tag, properties = {}, ...children) {
@@ -15,7 +15,7 @@ export function el(tag, properties = {}, ...children) {
     if (typeof value === 'function') element.addEventListener(name.slice(2), value)
     else element.setAttribute(name, value === true ? '' : String(value))
   }
-  element.append(...children.filter((child) => child !== null && child !== false).map(asNode))
+  element.append(...children.filter((child) => child != null && child !== false).map(asNode))
   return element
 }
 

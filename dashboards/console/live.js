@@ -5,6 +5,7 @@ import { learnTerms, titleOf } from './words.js'
 const ALARMS_SHOWN = 100
 const CASES_SHOWN = 500
 const DEVICES_SHOWN = 5000
+const SITES_SHOWN = 5000
 /** Values of alarms that fire have no event either; they are asked for with every so many numbers. */
 const ALARMS_WITH = 5
 /** How often the numbers that have no event of their own are asked for, ms. */
@@ -20,7 +21,11 @@ export class Live {
   /** @type {Map<string, object>} */ devices = new Map()
   /** @type {Map<string, object>} */ kinds = new Map()
   /** @type {Map<string, object>} */ rules = new Map()
-  /** @type {{title?: object, streets: object[], teams: object[]}} */ district = { streets: [], teams: [] }
+  /** @type {Map<string, object>} */ sites = new Map()
+  /** @type {{title?: object, streets: object[], teams: object[], categories?: object}} */ district = {
+    streets: [],
+    teams: [],
+  }
   /** @type {object | null} */ ledger = null
   /** Accepted readings in a second, from the last two looks at the ledger. */
   rate = 0
@@ -75,7 +80,17 @@ export class Live {
   /** The case's title in the reader's language where its rule is known; what the gateway wrote otherwise. */
   titleOf(item) {
     const rule = [...this.rules.values()].find((known) => (known.family ?? known.id) === item.family)
-    return titleOf(rule?.title, item.title)
+    const category = item.family === `report-${item.category}` && this.district.categories?.[item.category]
+    return titleOf(rule?.title ?? (category ? category.title : undefined), item.title)
+  }
+
+  /** What the district calls a site; where it knows none, what the device or the report calls it. */
+  siteOf(id) {
+    return titleOf(this.sites.get(id)?.title, id)
+  }
+
+  teamOf(id) {
+    return titleOf(this.district.teams.find((team) => team.id === id)?.title, id)
   }
 
   #listen() {
@@ -113,12 +128,13 @@ export class Live {
 
   async #load() {
     try {
-      const [cases, alarms, devices, kinds, rules, district, terms] = await Promise.all([
+      const [cases, alarms, devices, kinds, rules, sites, district, terms] = await Promise.all([
         list('/cases?open=true', CASES_SHOWN),
         list('/alarms', ALARMS_SHOWN),
         list('/devices', DEVICES_SHOWN),
         list('/kinds', 1000),
         list('/rules', 1000),
+        list('/sites', SITES_SHOWN),
         call('GET', '/district?rosters=false'),
         call('GET', '/terms'),
       ])
@@ -129,6 +145,7 @@ export class Live {
       this.devices = byId(devices)
       this.kinds = byId(kinds)
       this.rules = byId(rules)
+      this.sites = byId(sites)
       this.district = district
       this.#change('cases', 'alarms', 'devices', 'district')
     } catch (error) {

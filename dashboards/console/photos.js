@@ -14,7 +14,7 @@ export const fileUrl = (caseId, id) => `/api/v1/cases/${encodeURIComponent(caseI
  * while it writes its note and not afterwards. What is sent is part of the case, whether the action follows or not.
  *
  * @param {object} item the case
- * @returns {{element: HTMLElement, read: () => object, busy: () => boolean, sent: () => boolean}}
+ * @returns {{element: HTMLElement, read: () => object, busy: () => boolean}}
  */
 export function photoField(item) {
   const w = words()
@@ -59,7 +59,6 @@ export function photoField(item) {
     element: el('div', { class: 'field' }, el('label', { for: 'photos' }, w.photos), input, status, shown),
     read: () => (files.length === 0 ? {} : { files }),
     busy: () => underWay > 0,
-    sent: () => files.length > 0,
   }
 }
 

@@ -16,6 +16,17 @@ export const dayTime = format({
 })
 export const longDay = format({ year: 'numeric', month: 'long', day: 'numeric', weekday: 'short' })
 
+const dayOf = format({ year: 'numeric', month: '2-digit', day: '2-digit' })
+const dayMinute = format({
+  month: '2-digit',
+  day: '2-digit',
+  hour: '2-digit',
+  minute: '2-digit',
+  hour12: false,
+})
+/** The time of day, with the date where it is not today's. */
+export const moment = (ms, now) => (dayOf(ms) === dayOf(now) ? clockTime(ms) : dayMinute(ms))
+
 /** `4:59`, `1:04:59`, `2d 01:04`: as short as it can be read across a room. */
 export function countdown(ms) {
   const seconds = Math.floor(Math.abs(ms) / 1000)

@@ -61,6 +61,8 @@ const WORDS = {
       upstream: '上游 MQTT',
       hj212: 'HJ 212',
       opcua: 'OPC UA',
+      evidence: '证据',
+      announcements: '通知',
     },
     ready: '正常',
     notReady: '异常',
@@ -91,6 +93,35 @@ const WORDS = {
     badPosition: '请填写经度和纬度，例如 120.857, 32.010',
     closeCode: '结案结论',
     until: '延长（分钟）',
+    untilTime: (time) => `至 ${time}`,
+    system: '系统',
+    offSite: (metres) => `距点位 ${metres} 米`,
+    publicNote: '告知反映人（选填，对方可见）',
+    toldPeople: '告知反映人：',
+    speaking: (time) => `喊话劝阻中，${time} 仍未停止即派单`,
+    notCalled: '暂不派人',
+    alarmEnd: {
+      rule_removed: '规则已删除',
+      device_removed: '设备已删除',
+      device_changed: '设备已变更',
+      state_lost: '研判状态丢失',
+    },
+    frozenAt: {
+      opened: '立案时的读数、报文和规则',
+      handled: '处置时的读数和报文',
+      closed: '结案时的读数和报文',
+      exported: '导出时的读数和报文',
+      alarm_ended: '告警结束后的读数和报文',
+    },
+    gatewayNote: {
+      'it still holds': '喊话后仍未停止',
+      'the loudspeaker failed': '喊话失败',
+      'no loudspeaker is there': '附近没有可用的广播',
+      'another alarm needs a crew at once': '另有告警须立即派人',
+      'somebody has reported it': '有人反映',
+      'ended after speaking': '喊话后停止',
+      'withdrawn before a crew was called': '派人之前告警已撤回',
+    },
     cancel: '取消',
     confirm: '确定',
     failed: '未能完成',
@@ -291,6 +322,8 @@ const WORDS = {
       upstream: 'Upstream MQTT',
       hj212: 'HJ 212',
       opcua: 'OPC UA',
+      evidence: 'Evidence',
+      announcements: 'Announcements',
     },
     ready: 'ready',
     notReady: 'not ready',
@@ -321,6 +354,35 @@ const WORDS = {
     badPosition: 'Longitude and latitude, please: 120.857, 32.010',
     closeCode: 'Outcome',
     until: 'Extend by (minutes)',
+    untilTime: (time) => `until ${time}`,
+    system: 'system',
+    offSite: (metres) => `${metres} m from the site`,
+    publicNote: 'To those who reported it (optional; they can read it)',
+    toldPeople: 'Told to those who reported it: ',
+    speaking: (time) => `loudspeaker first, crew at ${time} if it goes on`,
+    notCalled: 'nobody sent yet',
+    alarmEnd: {
+      rule_removed: 'its rule was removed',
+      device_removed: 'its device was removed',
+      device_changed: 'its device was changed',
+      state_lost: 'what had been judged was lost',
+    },
+    frozenAt: {
+      opened: 'readings, messages and rule as the case was filed',
+      handled: 'readings and messages as it was handled',
+      closed: 'readings and messages as it was closed',
+      exported: 'readings and messages as it was exported',
+      alarm_ended: 'readings and messages after the alarm ended',
+    },
+    gatewayNote: {
+      'it still holds': 'it goes on after the loudspeaker spoke',
+      'the loudspeaker failed': 'the loudspeaker failed',
+      'no loudspeaker is there': 'no loudspeaker is near and online',
+      'another alarm needs a crew at once': 'another alarm needs a crew at once',
+      'somebody has reported it': 'somebody has reported it',
+      'ended after speaking': 'it ended after the loudspeaker spoke',
+      'withdrawn before a crew was called': 'the alarm was withdrawn before a crew was called',
+    },
     cancel: 'Cancel',
     confirm: 'Confirm',
     failed: 'That did not work',
@@ -488,7 +550,10 @@ export function switchLanguage() {
 
 /** What to tell a person about a failed request. */
 export function explain(error) {
-  return words().problem[error.code] ?? (error.message || words().failed)
+  const known = words().problem[error.code]
+  if (known === undefined) return error.message || words().failed
+  // What is wrong with what was filled in, only the gateway knows.
+  return error.code === 'bad_request' && error.message ? `${known} · ${error.message}` : known
 }
 
 /** What the gateway calls the states and actions of a case, once it has been asked. */

@@ -254,6 +254,64 @@ describe('the live page', () => {
     expect(site.cases.get(id)!.whistles).toMatchObject([{ department: 'chengguan', state: 'reported_in' }])
   })
 
+  test('what happens of itself while a form is filled in does not stand in the way of a crew', async () => {
+    await site.device(fume('fume-10', 'wenfeng'))
+    const id = site.alarm({ device: 'fume-10' })!
+    const page = await open(`/#token=${ADMIN_TOKEN}`)
+    const card = page.locator(`.case[data-key="${id}"]`)
+    await card.locator('[data-action=accept]').click()
+    const { version } = site.cases.get(id)!
+    site.alarm({ device: 'fume-10', startedAt: Date.now() + 1, severity: 'red' })
+    expect(site.cases.get(id)!.version).toBeGreaterThan(version)
+    await page.click('dialog button[type=submit]')
+    await card.locator('.tag.accepted').waitFor()
+  })
+
+  test('a case says in words where it is, who was called, who reported, and what they are told', async () => {
+    await site.call('POST', '/api/v1/cases', {
+      token: ADMIN_TOKEN,
+      body: { category: 'noise', text: '半夜施工', place: 'tangzha-gongyuan', phone: '13812345678' },
+    })
+    const page = await open(`/#token=${ADMIN_TOKEN}`)
+    const card = page.locator('.case', { hasText: '噪声扰民' })
+    await card.locator('.where', { hasText: '唐闸公园' }).waitFor()
+    expect(await card.locator('.where .map').getAttribute('href')).toContain('uri.amap.com')
+    await card.locator('[data-action=whistle]').click()
+    await page.check('dialog input[value=chengguan]')
+    await page.fill('dialog #note', '请到场')
+    await page.click('dialog button[type=submit]')
+    await card.locator('.whistles li').waitFor()
+    await card.locator('[data-action=accept]').click()
+    await page.fill('#public-note', '已安排人员前往')
+    await page.click('dialog button[type=submit]')
+    await card.locator('.tag.accepted').waitFor()
+    await card.locator('summary').click()
+    await card.locator('.ticket').waitFor()
+    await card.locator('.timeline', { hasText: '告知反映人：已安排人员前往' }).waitFor()
+    const told = (await card.locator('details').textContent())!
+    expect(told).toMatch(/吹哨[^。]*城市管理局/)
+    expect(told).toContain('→ 唐闸镇网格巡查组')
+    expect(told).not.toMatch(/undefined|gateway|tangzhazhen-crew/)
+  })
+
+  test('a case that waits for what a loudspeaker brings says so, and until when', async () => {
+    await site.device(fume('fume-11', 'wenfeng'))
+    const id = site.alarm({ device: 'fume-11' })!
+    const pendingUntil = Date.UTC(2026, 5, 1, 4, 30)
+    const page = await open()
+    await page.route('**/api/v1/cases?**', async (route) => {
+      const response = await route.fetch()
+      const { items } = (await response.json()) as { items: { id: string }[] }
+      const waits = { state: 'queued', team: null, pendingUntil }
+      const json = { items: items.map((item) => (item.id === id ? { ...item, ...waits } : item)) }
+      await route.fulfill({ response, json })
+    })
+    await signIn(page)
+    const card = page.locator(`.case[data-key="${id}"]`)
+    await card.locator('.tag.waiting', { hasText: '12:30:00' }).waitFor()
+    expect(await card.locator('.teams').textContent()).toBe('暂不派人')
+  })
+
   test('people see where they are signed in and make tokens; a secret is shown once', async () => {
     const secret = await site.person('sun', 'viewer')
     const page = await open()
