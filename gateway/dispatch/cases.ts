@@ -4,7 +4,7 @@ import { CHAIN_START, chainHash, keepable, type ChainedEntry } from '../evidence
 import type { Severity } from '../model/alarm.ts'
 import type { Case, CaseState, DeadlineColour, Proposal, TimelineEntry } from '../model/case.ts'
 import type { Database } from '../registry/database.ts'
-import { nextColour } from './clocks.ts'
+import { deadlines, nextColour } from './clocks.ts'
 import { CASE_STEPS } from './case-steps.ts'
 import { caseView, type CaseRecord } from './case-record.ts'
 import { Selection, type Page, type Place } from './selection.ts'
@@ -140,6 +140,9 @@ const PROPOSED: Readonly<Record<Proposal, string>> = {
   normal: `state NOT IN ('handled', 'verified', 'closed', 'void')`,
 }
 
+/** See {@link Cases.story}. */
+export type Story = Pick<Case, 'state' | 'street' | 'closeCode' | 'respondBy' | 'timeline'>
+
 /** Cases, their timelines and the actions that were counted. Every change goes through {@link save}. */
 export class Cases {
   readonly whistles: WhistleBook
@@ -153,6 +156,7 @@ export class Cases {
   readonly #last: StatementSync
   readonly #chain: StatementSync
   readonly #timeline: StatementSync
+  readonly #story: StatementSync
   readonly #entries: StatementSync
   readonly #alarms: StatementSync
   readonly #link: StatementSync
@@ -210,6 +214,11 @@ export class Cases {
       'SELECT number, entry, hash FROM case_timeline WHERE case_id = ? ORDER BY number',
     )
     this.#timeline = sql.prepare('SELECT entry FROM case_timeline WHERE case_id = ? ORDER BY number')
+    // Inside a text its quotes would be escaped.
+    this.#story = sql.prepare(
+      `SELECT entry FROM case_timeline WHERE case_id = ? AND instr(entry, '"action":"report_joined"') = 0
+        ORDER BY number`,
+    )
     this.#entries = sql.prepare(
       'SELECT coalesce(max(number), 0) AS count FROM case_timeline WHERE case_id = ?',
     )
@@ -306,6 +315,15 @@ export class Cases {
   /** The alarm belongs to the case, now and in its file for good. */
   link(caseId: string, alarmId: string): void {
     this.#link.run(caseId, alarmId)
+  }
+
+  /** What has become of a case, without the reports that joined it, of which there may be hundreds. */
+  story(id: string): Story | undefined {
+    const record = this.record(id)
+    if (record === undefined) return undefined
+    const { state, street, closeCode } = record
+    const timeline = this.#story.all(id).map((row) => JSON.parse(row['entry'] as string) as TimelineEntry)
+    return { state, street, closeCode, respondBy: deadlines(record).respondBy, timeline }
   }
 
   /** Length of its timeline. */

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Ajv } from 'ajv'
 import { ADMIN_TOKEN, fume, Site } from './server.fixture.ts'
-import { ProblemSchema, PROBLEMS } from './problem.ts'
+import { problemOf, ProblemSchema, PROBLEMS } from './problem.ts'
 
 let site: Site
 const broken = { yes: false }
@@ -22,6 +22,12 @@ beforeAll(async () => {
 afterAll(() => site.stop())
 
 const isProblem = new Ajv({ strict: false }).compile(ProblemSchema)
+
+test('a client that goes away in the middle of its body is no failure of the gateway', () => {
+  const gone = Object.assign(new Error('aborted'), { code: 'ECONNRESET' })
+  expect(problemOf(gone).code).toBe('bad_request')
+  expect(problemOf(Object.assign(new Error('read'), { code: 'ECONNRESET' })).code).toBe('internal')
+})
 
 describe('every failure is a problem document with a stable code', () => {
   const big = JSON.stringify({ yaml: 'x'.repeat(300_000) })

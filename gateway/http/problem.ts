@@ -165,6 +165,9 @@ export function problemOf(error: unknown): Problem {
   if (!(error instanceof Error)) return new Problem('internal')
   if (isDiskTrouble(error)) return new Problem('registry_unavailable')
   const { code, statusCode, validation, validationContext } = error as FastifyError
+  // Node's word for a client that went away in the middle of its body: nothing is wrong here.
+  if (code === 'ECONNRESET' && error.message === 'aborted')
+    return new Problem('bad_request', 'the body was cut off')
   if (validation !== undefined) return invalid(validation, validationContext ?? 'request')
   switch (code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':

@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { scopeOf } from '../dispatch/rights.ts'
-import { CLOSE_CODES, REPORT_SOURCES, type Case } from '../model/case.ts'
+import type { Story } from '../dispatch/cases.ts'
+import { CLOSE_CODES, REPORT_SOURCES } from '../model/case.ts'
 import type { User } from '../model/user.ts'
 import { maskedName, maskedPhone } from '../people/phone.ts'
 import type { TicketCursors } from '../people/ticket-cursor.ts'
@@ -57,7 +58,7 @@ export function tickets(api: Api, { people, cases, audit, district, clock }: Htt
   const tags = ['cases']
   const { tickets } = people.desk
 
-  const shown = (ticket: Ticket, found: Case, user: User, whole: boolean): TicketItem => {
+  const shown = (ticket: Ticket, found: Story, user: User, whole: boolean): TicketItem => {
     const { state, answerBy, answeredAt, result, satisfaction } = ticketView(
       ticket,
       found,
@@ -126,8 +127,12 @@ export function tickets(api: Api, { people, cases, audit, district, clock }: Htt
       const filter = { source, since: instant('since', since), ...scopeOf(user) }
       const after = cursor === undefined ? undefined : placeOf(cursor, people.cursors)
       const { items, next } = tickets.list(filter, limit, after)
+      // Many of them may be about one case.
+      const stories = new Map(
+        [...new Set(items.map((item) => item.caseId))].map((id) => [id, cases.story(id)!]),
+      )
       return {
-        items: items.map((ticket) => shown(ticket, cases.get(ticket.caseId)!, user, false)),
+        items: items.map((ticket) => shown(ticket, stories.get(ticket.caseId)!, user, false)),
         ...(next && { cursor: writeCursor('tickets', [next.at, people.cursors.seal(next.number)]) }),
       }
     },

@@ -126,6 +126,15 @@ describe('limits', () => {
     expect(view(number, '198.51.100.9').state).toBe('sent')
   })
 
+  test('stop a loop that looks at a ticket, and let other people look', () => {
+    const { number } = desk.stranger({ client: client() }).ticket
+    for (let i = 0; i < 120; i++) view(number)
+    expect(() => view(number)).toThrow(TooMany)
+    expect(view(number, '198.51.100.9').state).toBe('sent')
+    desk.clock.time += 200
+    expect(view(number).state).toBe('sent')
+  })
+
   test('do not let whoever makes up codes from everywhere keep others from reporting', () => {
     const { number } = desk.stranger({ client: client() }).ticket
     for (let i = 0; i < 1100; i++)
@@ -194,6 +203,23 @@ describe('a ticket', () => {
       'closed',
     ])
     expect(JSON.stringify(seen)).not.toMatch(/wang|admin|13812345678|120\.88/)
+  })
+
+  test('of a case that hundreds have reported is looked at without reading all that they said', () => {
+    const { ticket } = desk.stranger({ client: client(), text: '"action":"report_joined"' })
+    for (let i = 0; i < 30; i++) {
+      desk.clock.time += 20_000
+      desk.stranger({ client: client(), text: 'x'.repeat(500) }, `198.51.100.${i}`)
+    }
+    desk.finish(ticket.caseId, '已清洗')
+    const story = desk.cases.story(ticket.caseId)!
+    expect(story.timeline.map(({ action }) => action)).toEqual(
+      desk.cases
+        .get(ticket.caseId)!
+        .timeline.map(({ action }) => action)
+        .filter((action) => action !== 'report_joined'),
+    )
+    expect(view(ticket.number)).toMatchObject({ state: 'closed', result: { note: '已清洗' } })
   })
 
   test('of one who joined later tells of no report but their own', () => {

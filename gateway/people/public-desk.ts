@@ -136,7 +136,9 @@ export class PublicDesk {
   }
 
   ticket(typed: string, address: string): TicketView {
-    return this.#view(this.find(typed, address))
+    const ticket = this.find(typed, address)
+    this.#parts.limits.view(address)
+    return this.#view(ticket)
   }
 
   /** Throws {@link NotThere}, {@link NotNow} or `TooMany`. */
@@ -176,7 +178,7 @@ export class PublicDesk {
 
   #view(ticket: Ticket): TicketView {
     const { cases, district, clock } = this.#parts
-    return ticketView(ticket, cases.get(ticket.caseId)!, district, clock.now())
+    return ticketView(ticket, cases.story(ticket.caseId)!, district, clock.now())
   }
 }
 

@@ -18,6 +18,8 @@ const PHOTOS = { address: [30, 10_000], network: [120, 1000], all: [300, 500] } 
 /** Of photos, MiB: the page makes one a third of that. */
 const PHOTO_MIB = { address: [100, 60_000], all: [1024, 60_000] } as const
 const MIB = 1024 * 1024
+/** The page looks every 20 s; a look at a case with a long story costs a millisecond or two. */
+const VIEWS = { address: [120, 200], network: [600, 50], all: [1000, 10] } as const
 const RATINGS = { address: [10, 30_000], all: [300, 200] } as const
 /** Codes and numbers that were made up, from one address and from all: 60 and 55 bits are not found at this pace. */
 const GUESSES = { address: [20, 30_000] } as const
@@ -61,6 +63,7 @@ export class TooMany extends Error {
 export class StrangerLimits {
   readonly #reports: Limit<typeof REPORTS>
   readonly #photos: Limit<typeof PHOTOS>
+  readonly #views: Limit<typeof VIEWS>
   readonly #ratings: Limit<typeof RATINGS>
   readonly #photoMib: Limit<typeof PHOTO_MIB>
   readonly #guesses: Limit<typeof GUESSES>
@@ -70,6 +73,7 @@ export class StrangerLimits {
   constructor(clock: Clock) {
     this.#reports = new Limit(REPORTS, clock)
     this.#photos = new Limit(PHOTOS, clock)
+    this.#views = new Limit(VIEWS, clock)
     this.#ratings = new Limit(RATINGS, clock)
     this.#photoMib = new Limit(PHOTO_MIB, clock)
     this.#guesses = new Limit(GUESSES, clock)
@@ -90,6 +94,12 @@ export class StrangerLimits {
     if (!mayBring || !this.#photos.allows(keys))
       throw new TooMany('so many photos at once; try again in a minute')
     this.#photos.count(keys)
+  }
+
+  view(address: string): void {
+    const keys = of(address)
+    if (!this.#views.allows(keys)) throw new TooMany('so many looks at once; try again in a minute')
+    this.#views.count(keys)
   }
 
   /** What has come in of a photo, whatever becomes of it. */

@@ -1,5 +1,6 @@
 import { teamOf } from '../district/routing.ts'
-import type { Case, CaseState, CloseCode, TimelineEntry } from '../model/case.ts'
+import type { Story } from '../dispatch/cases.ts'
+import type { CaseState, CloseCode, TimelineEntry } from '../model/case.ts'
 import type { District } from '../model/district.ts'
 import { shownNumber } from './ticket-number.ts'
 import type { Ticket } from './tickets.ts'
@@ -83,7 +84,7 @@ export interface TicketView {
   readonly rateUntil: number | null
 }
 
-export function ticketView(ticket: Ticket, found: Case, district: District, now: number): TicketView {
+export function ticketView(ticket: Ticket, found: Story, district: District, now: number): TicketView {
   const told = found.timeline.flatMap((entry) => stepOf(entry, district))
   const accepted = told.findLast(({ step }) => step === 'accepted')
   const first = told.find(({ step }) => step === 'accepted')
