@@ -44,11 +44,12 @@ Example:
 
 function described(answer: BackTest): string {
   const { alarms, cases, difference, missed, load } = answer
+  const spoken = cases.filter(({ endedAt }) => endedAt !== undefined).length
   const busiest = load.toSorted((a, b) => b.open - a.open || b.cases - a.cases).slice(0, 3)
   const lines = [
     `${shown(answer.from)} to ${shown(answer.to)}, ${ZONE}`,
     `${answer.readings} readings of ${answer.devices} devices judged by ${answer.rules} rules, ${answer.late} too late`,
-    `${alarms.length} alarms, ${cases.length} cases`,
+    `${alarms.length} alarms, ${cases.length} cases${spoken > 0 ? `, ${spoken} of them ended after speaking` : ''}`,
     `missed with ${missed.crews} crews a team: respond ${missed.respond}, arrive ${missed.arrive}, resolve ${missed.resolve}`,
     ...busiest.map(
       ({ team, hour, cases, open }) => `busy: ${team}, ${shown(hour)}: ${cases} new, ${open} open at once`,

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { loadDistrict } from '../district/district.ts'
 import type { Severity } from '../model/alarm.ts'
 import type { Rule } from '../model/rule.ts'
@@ -50,7 +50,7 @@ const alarm = (
     },
   }
 }
-const minutes = (ms: number) => (ms - T) / MINUTE
+const minutes = (ms: number | null) => (ms! - T) / MINUTE
 
 test('one open case per rule family and site; a further alarm joins it, after it a new one opens', () => {
   const second = { id: 'fume-for-long', family: 'fume-over-limit' }
@@ -100,6 +100,63 @@ test('a crew takes the worst case first, then the oldest, and its deadlines are 
     respondBy: T + 10 * MINUTE,
     arriveBy: T + 20 * MINUTE,
     resolveBy: T + HOUR,
+  })
+})
+
+describe('where a loudspeaker speaks first', () => {
+  const speak = { text: 'stop', wait: '3m' }
+  const speaking: Partial<Rule> = { dispatch: { ...rule.dispatch!, speak } }
+  /** Fires and ends at these minutes; null: goes on. */
+  const spoken = (from: number, to: number | null, of: Partial<Rule> = {}, severity: Severity = 'orange') => {
+    const found = alarm('a', from, severity, { ...speaking, ...of })
+    const clearedAt = to === null ? null : T + to * MINUTE
+    return { ...found, alarm: { ...found.alarm, clearedAt } }
+  }
+  const outcomes = (...alarms: LoggedAlarm[]) =>
+    foresee(alarms, district, manning).map(({ speaks, endedAt, respondedAt }) => ({
+      speaks,
+      ...(endedAt !== undefined && { ended: minutes(endedAt) }),
+      ...(respondedAt !== null && { called: minutes(respondedAt) }),
+    }))
+
+  test('what ends within the wait calls no crew, misses nothing and is nobody else’s work', () => {
+    const [found, next] = foresee([spoken(0, 2), alarm('b', 1)], district, manning)
+    expect(found).toMatchObject({ speaks: true, endedAt: T + 2 * MINUTE, respondedAt: null, missed: [] })
+    expect(found).toMatchObject({ arrivedAt: null, handledAt: null })
+    expect(minutes(next!.respondedAt)).toBe(1)
+    expect(loadOf([found!])).toMatchObject([{ cases: 1, open: 1 }])
+  })
+
+  test.each<[string, LoggedAlarm[], object[]]>([
+    ['what goes on gets a crew after it', [spoken(0, null)], [{ speaks: true, called: 3 }]],
+    ['what ends after it too', [spoken(0, 4)], [{ speaks: true, called: 3 }]],
+    [
+      'one that is about to clear is waited for',
+      [spoken(0, 6, { clear: { for: '5m' } })],
+      [{ speaks: true, ended: 6 }],
+    ],
+    [
+      'but not beyond 75 % of respond',
+      [spoken(0, 8, { clear: { for: '6m' } })],
+      [{ speaks: true, called: 3 }],
+    ],
+    ['all alarms of it have to end', [spoken(0, 1), spoken(0.5, 2)], [{ speaks: true, ended: 2 }]],
+    [
+      'a worse one calls the crew at once',
+      [spoken(0, 2), spoken(1, 2, {}, 'red')],
+      [{ speaks: true, called: 1 }],
+    ],
+    ['so does one that does not speak', [spoken(0, 2), alarm('a', 1)], [{ speaks: true, called: 1 }]],
+    [
+      'what comes after is another case',
+      [spoken(0, 2), spoken(2.5, null)],
+      [
+        { speaks: true, ended: 2 },
+        { speaks: true, called: 5.5 },
+      ],
+    ],
+  ])('%s', (_, alarms, expected) => {
+    expect(outcomes(...alarms)).toEqual(expected)
   })
 })
 

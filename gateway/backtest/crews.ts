@@ -2,7 +2,7 @@ import type { Severity } from '../model/alarm.ts'
 import type { District } from '../model/district.ts'
 import { durationMs } from '../model/duration.ts'
 import type { ClockName } from '../model/case.ts'
-import { deadlines } from '../dispatch/clocks.ts'
+import { deadlines, shareGone } from '../dispatch/clocks.ts'
 import { caseId, caseTitle, familyOf, rank, type Dispatch } from '../dispatch/opening.ts'
 import { startLevel, teamFor } from '../district/routing.ts'
 import { Schedule } from '../judge/schedule.ts'
@@ -36,10 +36,14 @@ export interface ForeseenCase {
   readonly respondBy: number
   readonly arriveBy: number
   readonly resolveBy: number
-  /** When a crew would have been free for it, on site, and done. */
-  readonly respondedAt: number
-  readonly arrivedAt: number
-  readonly handledAt: number
+  /** Its rule lets a loudspeaker speak before a crew is called. */
+  readonly speaks?: true
+  /** When it would have ended while the loudspeaker spoke: no crew would have been called. */
+  readonly endedAt?: number
+  /** When a crew would have been free for it, on site, and done; null where none would have been called. */
+  readonly respondedAt: number | null
+  readonly arrivedAt: number | null
+  readonly handledAt: number | null
   /** Deadlines that would have passed before. */
   readonly missed: readonly ClockName[]
 }
@@ -52,7 +56,7 @@ export interface ForeseenCase {
  * Is: an estimate of load. Is not: a forecast. Every crew takes the same time for everything; a team's
  * crews work day and night, whoever its roster names, and is closed with its case at once; the first team keeps its case (live, a case that waits goes up a
  * level); cases that were open before the stretch, and people's own reports, are not counted; simulated devices
- * count like any other.
+ * count like any other; wherever a rule lets a loudspeaker speak first, one is there and does.
  */
 export function foresee(
   alarms: readonly LoggedAlarm[],
@@ -63,7 +67,19 @@ export function foresee(
 }
 
 type Open<T> = { -readonly [K in keyof T]: T[K] }
-type OpenCase = Open<Omit<ForeseenCase, 'alarms' | 'missed'>> & { readonly alarms: string[] }
+type OpenCase = Open<Omit<ForeseenCase, 'alarms' | 'missed' | Work>> & {
+  readonly alarms: string[]
+  respondedAt: number
+  arrivedAt: number
+  handledAt: number
+}
+type Work = 'respondedAt' | 'arrivedAt' | 'handledAt'
+
+/** What comes about by itself: a crew is done, an alarm ends while the loudspeaker speaks, its wait is over. */
+type Turn =
+  | { readonly type: 'done'; readonly record: OpenCase }
+  | { readonly type: 'ended'; readonly record: OpenCase; readonly logged: LoggedAlarm }
+  | { readonly type: 'waited'; readonly record: OpenCase }
 
 class Shift {
   readonly #district: District
@@ -71,8 +87,10 @@ class Shift {
   readonly #cases: OpenCase[] = []
   /** One open case per family and site. */
   readonly #open = new Map<string, OpenCase>()
+  /** Alarms that fire of cases that wait for their loudspeaker. */
+  readonly #spokenTo = new Map<OpenCase, LoggedAlarm[]>()
   readonly #teams = new Map<string, Team>()
-  readonly #ends = new Schedule<OpenCase>()
+  readonly #turns = new Schedule<Turn>()
 
   constructor(district: District, manning: Manning) {
     this.#district = district
@@ -88,18 +106,23 @@ class Shift {
       this.#call(call)
     }
     this.#workUntil(Infinity)
-    return this.#cases.map((record) => ({ ...record, missed: missedOf(record) }))
+    return this.#cases.map(foreseen)
   }
 
-  #call({ alarm, rule, calledAt }: LoggedAlarm & { calledAt: number }): void {
+  #call(logged: LoggedAlarm & { calledAt: number }): void {
+    const { alarm, rule, calledAt } = logged
     const family = familyOf(rule)
     const key = keyOf(family, alarm.site)
     const open = this.#open.get(key)
     if (open !== undefined) {
       open.alarms.push(alarm.id)
-      if (rank(alarm.severity) <= rank(open.severity)) return
-      open.severity = alarm.severity
-      this.#teams.get(open.team)!.raise(open)
+      const isWorse = rank(alarm.severity) > rank(open.severity)
+      if (isWorse) open.severity = alarm.severity
+      // The loudspeaker was asked to deal with less.
+      const waits = this.#spokenTo.has(open)
+      if (waits && (isWorse || rule.dispatch!.speak === undefined)) this.#crew(open, calledAt)
+      else if (waits) this.#speak(open, logged)
+      else if (isWorse) this.#teams.get(open.team)!.raise(open)
       return
     }
     const dispatch = rule.dispatch!
@@ -127,19 +150,70 @@ class Shift {
     this.#cases.push(record)
     this.#open.set(key, record)
     this.#teamOf(team).open++
-    this.#teamOf(team).waits(record)
-    this.#send(team, calledAt)
+    if (dispatch.speak === undefined) {
+      this.#crew(record, calledAt)
+      return
+    }
+    record.speaks = true
+    this.#spokenTo.set(record, [])
+    this.#speak(record, logged)
+    this.#turns.add(calledAt + durationMs(dispatch.speak.wait), { type: 'waited', record })
+  }
+
+  #speak(record: OpenCase, logged: LoggedAlarm & { calledAt: number }): void {
+    this.#spokenTo.get(record)!.push(logged)
+    const { clearedAt } = logged.alarm
+    if (clearedAt === null) return
+    this.#turns.add(Math.max(clearedAt, logged.calledAt), { type: 'ended', record, logged })
+  }
+
+  /** A crew is called. */
+  #crew(record: OpenCase, now: number): void {
+    this.#spokenTo.delete(record)
+    this.#teamOf(record.team).waits(record)
+    this.#send(record.team, now)
+  }
+
+  #ended({ record, logged }: Turn & { type: 'ended' }, now: number): void {
+    const firing = this.#spokenTo.get(record)?.filter((one) => one !== logged)
+    if (firing === undefined) return
+    if (firing.length > 0) {
+      this.#spokenTo.set(record, firing)
+      return
+    }
+    this.#spokenTo.delete(record)
+    record.endedAt = now
+    this.#open.delete(keyOf(record.family, record.site))
+    this.#teamOf(record.team).open--
+  }
+
+  /** Whose alarms are all about to clear, and do in time, needs no crew (as live: no later than its blue). */
+  #waited(record: OpenCase, now: number): void {
+    const firing = this.#spokenTo.get(record)
+    if (firing === undefined) return
+    const latest = shareGone(record.queuedAt, record.respondBy - record.queuedAt, 'blue')
+    const isEnding = ({ alarm, rule }: LoggedAlarm) =>
+      alarm.clearedAt !== null &&
+      alarm.clearedAt < latest &&
+      alarm.clearedAt - durationMs(rule.clear?.for ?? '0s') <= now
+    if (!firing.every(isEnding)) this.#crew(record, now)
   }
 
   /** Crews that are done by then take on what waits. */
   #workUntil(now: number): void {
-    for (let end = this.#ends.take(now); end !== undefined; end = this.#ends.take(now)) {
-      const { family, site, team } = end.what
-      this.#open.delete(keyOf(family, site))
-      this.#teamOf(team).free++
-      this.#teamOf(team).open--
-      this.#send(team, end.time)
+    for (let turn = this.#turns.take(now); turn !== undefined; turn = this.#turns.take(now)) {
+      const { what, time } = turn
+      if (what.type === 'ended') this.#ended(what, time)
+      else if (what.type === 'waited') this.#waited(what.record, time)
+      else this.#done(what.record, time)
     }
+  }
+
+  #done({ family, site, team }: OpenCase, now: number): void {
+    this.#open.delete(keyOf(family, site))
+    this.#teamOf(team).free++
+    this.#teamOf(team).open--
+    this.#send(team, now)
   }
 
   #send(id: string, now: number): void {
@@ -150,7 +224,7 @@ class Shift {
     next.respondedAt = now
     next.arrivedAt = now + this.#manning.travelMs
     next.handledAt = next.arrivedAt + this.#manning.handleMs
-    this.#ends.add(next.handledAt, next)
+    this.#turns.add(next.handledAt, { type: 'done', record: next })
   }
 
   #teamOf(id: string): Team {
@@ -206,7 +280,17 @@ function clocksOf({ respond, arrive, resolve }: Dispatch) {
   return { respondMs: durationMs(respond), arriveMs: durationMs(arrive), resolveMs: durationMs(resolve) }
 }
 
-function missedOf(record: Omit<ForeseenCase, 'missed'>): ClockName[] {
+function foreseen({ respondedAt, arrivedAt, handledAt, ...record }: OpenCase): ForeseenCase {
+  const work = { respondedAt, arrivedAt, handledAt }
+  const isWorked = record.endedAt === undefined
+  return {
+    ...record,
+    ...(isWorked ? work : { respondedAt: null, arrivedAt: null, handledAt: null }),
+    missed: isWorked ? missedOf({ ...record, ...work }) : [],
+  }
+}
+
+function missedOf(record: Pick<OpenCase, 'respondBy' | 'arriveBy' | 'resolveBy' | Work>): ClockName[] {
   const missed: ClockName[] = []
   if (record.respondedAt > record.respondBy) missed.push('respond')
   if (record.arrivedAt > record.arriveBy) missed.push('arrive')

@@ -24,7 +24,7 @@ export function loadOf(cases: readonly ForeseenCase[]): readonly HourOfWork[] {
 function loadOfTeam(team: string, cases: readonly ForeseenCase[]): HourOfWork[] {
   const steps = [
     ...cases.map(({ queuedAt }) => ({ at: queuedAt, change: 1 })),
-    ...cases.map(({ handledAt }) => ({ at: handledAt, change: -1 })),
+    ...cases.map(({ handledAt, endedAt }) => ({ at: (handledAt ?? endedAt)!, change: -1 })),
   ].sort((a, b) => a.at - b.at || a.change - b.change)
   const hours = new Map<number, { cases: number; open: number }>()
   let open = 0

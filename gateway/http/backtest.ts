@@ -14,7 +14,7 @@ import { instant } from './instant.ts'
 import type { HttpParts } from './parts.ts'
 import { Problem } from './problem.ts'
 import type { Api } from './route.ts'
-import { AlarmShape } from './shapes.ts'
+import { AlarmShape, Nullable } from './shapes.ts'
 
 /** Rules in a body, bytes: some hundreds. */
 const BODY_LIMIT = 1024 * 1024
@@ -64,9 +64,15 @@ const Foreseen = Type.Object({
   respondBy: Time('deadline'),
   arriveBy: Time('deadline'),
   resolveBy: Time('deadline'),
-  respondedAt: Time('when a crew would have been free for it'),
-  arrivedAt: Time('when that would have been on site'),
-  handledAt: Time('when it would have been done'),
+  speaks: Type.Optional(
+    Type.Boolean({ description: 'a loudspeaker would have spoken before a crew was called; else absent' }),
+  ),
+  endedAt: Type.Optional(
+    Time('when it would have ended while the loudspeaker spoke, so that no crew was called; else absent'),
+  ),
+  respondedAt: Nullable(Time('when a crew would have been free for it')),
+  arrivedAt: Nullable(Time('when that would have been on site')),
+  handledAt: Nullable(Time('when it would have been done')),
   missed: Type.Array(Missed, { description: 'deadlines that would have passed before' }),
 })
 
