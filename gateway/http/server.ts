@@ -14,6 +14,7 @@ import { hurryBodies } from './body-deadline.ts'
 import { cases } from './cases.ts'
 import { drivenClock } from './clock.ts'
 import { commands } from './commands.ts'
+import { isLoopback, shareConnections } from './connection-share.ts'
 import { serveConsole } from './console.ts'
 import { devices } from './devices.ts'
 import { district } from './district.ts'
@@ -71,6 +72,8 @@ const HEADERS_TIMEOUT = 10_000
 const CHECK_EVERY = 5000
 const KEEP_ALIVE = 65_000
 const CONNECTIONS = 10_000
+/** Of them, of one address. */
+const OF_AN_ADDRESS = 2500
 /** Largest body where a route says nothing, bytes. */
 const BODY_LIMIT = 256 * 1024
 /** Requests of one address in a second: it stops loops that have run away, not people or scrapers. */
@@ -140,6 +143,8 @@ export class HttpServer implements Part {
       frameworkErrors: (error, request, reply) => void answerError(error, request, reply),
     })
     app.server.maxConnections = CONNECTIONS
+    const hasProxies = (parts.trustedProxies?.length ?? 0) > 0
+    shareConnections(app.server, OF_AN_ADDRESS, (address) => hasProxies || isLoopback(address))
     const authority: Authority = parts
 
     app.setErrorHandler(answerError)

@@ -1,5 +1,6 @@
 import type { Occasion } from '../dispatch/case-change.ts'
 import type { Cases } from '../dispatch/cases.ts'
+import { rank } from '../dispatch/opening.ts'
 import type { Queue } from '../dispatch/queue.ts'
 import { noted } from '../dispatch/life.ts'
 import { categoryOf } from '../district/routing.ts'
@@ -39,6 +40,8 @@ export interface Promise {
 /** As everywhere when people say that something is wrong [S]. */
 export const PROMISED_TO_PEOPLE: Promise = { respond: '10m', arrive: '20m', resolve: '4h' }
 const TITLE_LIMIT = 200
+/** A case's story that is longer tells of no further findings, which stay in the register: crews get it as a whole. */
+const TOLD_FINDINGS = 500
 
 /**
  * Opens the case of a finding, or joins the open one; answers its id. Joins the caller's transaction. A section or a
@@ -46,11 +49,16 @@ const TITLE_LIMIT = 200
  */
 export function openFor(
   occasion: Occasion,
-  { cases, queue }: { readonly cases: Pick<Cases, 'openFor'>; readonly queue: Pick<Queue, 'open'> },
+  {
+    cases,
+    queue,
+  }: { readonly cases: Pick<Cases, 'entries' | 'openFor'>; readonly queue: Pick<Queue, 'open'> },
 ): string {
   const open = cases.openFor(occasion.family, occasion.site)
   if (open !== undefined && open.street !== occasion.street)
     throw new RegistryError('exists', `${occasion.site} has an open case of another street`)
+  const isWorse = open !== undefined && rank(occasion.severity) > rank(open.severity)
+  if (open !== undefined && !isWorse && cases.entries(open.id) >= TOLD_FINDINGS) return open.id
   return queue.open(occasion).id
 }
 

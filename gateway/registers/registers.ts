@@ -22,7 +22,7 @@ export interface CaseOpener {
 export interface RegisterParts {
   readonly database: Database
   readonly district: District
-  readonly cases: Pick<Cases, 'openFor'>
+  readonly cases: Pick<Cases, 'entries' | 'openFor'>
   readonly queue: CaseOpener
   readonly audit: Audit
   readonly clock: Clock
