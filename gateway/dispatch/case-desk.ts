@@ -180,7 +180,9 @@ export class CaseDesk {
       else keeper.save(record, record, [entry])
       return
     }
-    const isOver = isOpen(record.state) && !record.backToNormal && !alarms.firesElse(record.id, alarm.id)
+    const isLast = isOpen(record.state) && !alarms.firesElse(record.id, alarm.id)
+    // Where the rule or the device is gone nobody knows what is normal.
+    const isOver = isLast && !record.backToNormal && alarm.reason === undefined
     const after = isOver ? { ...record, backToNormal: true } : record
     // Where nothing more is told of alarms the list is still right.
     if (!this.#hasRoom(record)) {
@@ -193,8 +195,7 @@ export class CaseDesk {
       after,
       this.#bounded(record, [aboutAlarm(now, `alarm_${alarm.state}`, alarm), ...proposed]),
     )
-    // Its rule or device is gone, which says nothing of what it was about.
-    if (isOver) secondLook.callAtOnce(record.id, 'nobody knows whether it has ended', now)
+    if (isLast) secondLook.callAtOnce(record.id, 'nobody knows whether it has ended', now)
   }
 
   /** For alarms; what people do is always written down. */
