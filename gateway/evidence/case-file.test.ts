@@ -225,6 +225,15 @@ describe('verify', () => {
     expect(JSON.stringify(damage)).toMatch(/invalid relative path|absolute path|is there twice/)
   })
 
+  test('a timeline of a hundred million lines does not burst the memory', async () => {
+    const found = await parts(exported)
+    const lines = new Map([...found, ['timeline.jsonl', Buffer.alloc(100_000_000, '\n')]])
+    const before = process.memoryUsage().heapTotal
+    const { damage } = await verified(await packed(lines))
+    expect(damage).toContainEqual({ part: 'timeline.jsonl', what: 'is no timeline' })
+    expect(process.memoryUsage().heapTotal - before).toBeLessThan(256 * 1024 * 1024)
+  })
+
   test('a bomb is not unpacked', async () => {
     const found = await parts(exported)
     const bomb = new Map([...found, ['frames.jsonl', Buffer.alloc(64 * 1024 * 1024)]])

@@ -29,6 +29,10 @@ export interface Verification {
   readonly isExpectedKey: boolean | null
 }
 
+/** The first hundred are enough to know. */
+const DAMAGE = 100
+const LINE_FEED = 10
+
 /** A file beyond any of these is none that was exported: nothing in it is unpacked further. */
 const LIMITS = {
   entries: 10_000,
@@ -77,9 +81,8 @@ class Findings {
   /** What the seal says, and its signature. */
   seal: { readonly text: string; readonly signature: Buffer } | null = null
 
-  /** The first hundred are enough to know. */
   add(damage: Damage): void {
-    if (this.damage.length < 100) this.damage.push(damage)
+    if (this.damage.length < DAMAGE) this.damage.push(damage)
   }
 }
 
@@ -238,26 +241,34 @@ async function checkTimeline(
   const part = 'timeline.jsonl'
   const bytes = await whole(zip, entries.get(part), LIMITS.timelineBytes, part, found)
   if (bytes === null) return
-  let chain: ChainedEntry[]
+  const kept = new Set(manifest.parts.map(({ sha256 }) => sha256))
+  const missing: Damage[] = []
+  let count = 0
+  let head: string | undefined
+  /** An entry at a time: a file that is made to burst the memory has many. */
+  function* entriesIn(timeline: Buffer): Generator<ChainedEntry> {
+    for (let from = 0, to; (to = timeline.indexOf(LINE_FEED, from)) !== -1; from = to + 1) {
+      const link = JSON.parse(timeline.toString('utf8', from, to)) as ChainedEntry
+      count++
+      head = link.hash
+      for (const file of link.entry.files) {
+        // Names from before files had to be evidence are no hashes.
+        if (/^[0-9a-f]{64}$/.test(file) && !kept.has(file) && missing.length < DAMAGE)
+          missing.push({ part, entry: count, what: `entry ${count} names ${file}, which is not in the file` })
+      }
+      yield link
+    }
+  }
   try {
-    const lines = bytes.toString('utf8').split('\n').slice(0, -1)
-    chain = lines.map((line) => JSON.parse(line) as ChainedEntry)
-    const broken = brokenLink(manifest.case, chain)
+    const broken = brokenLink(manifest.case, entriesIn(bytes))
     if (broken !== null)
       return found.add({ part, entry: broken, what: `entry ${broken} does not follow from those before it` })
   } catch {
     return found.add({ part, what: 'is no timeline' })
   }
-  if (chain.length !== manifest.entries || chain.at(-1)?.hash !== manifest.chainHead)
-    found.add({ part, entry: chain.length, what: 'does not end with the entry that the manifest names' })
-  const kept = new Set(manifest.parts.map(({ sha256 }) => sha256))
-  for (const { number, entry } of chain) {
-    for (const file of entry.files) {
-      // Names from before files had to be evidence are no hashes.
-      if (/^[0-9a-f]{64}$/.test(file) && !kept.has(file))
-        found.add({ part, entry: number, what: `entry ${number} names ${file}, which is not in the file` })
-    }
-  }
+  if (count !== manifest.entries || (head ?? '') !== manifest.chainHead)
+    found.add({ part, entry: count, what: 'does not end with the entry that the manifest names' })
+  for (const damage of missing) found.add(damage)
 }
 
 async function whole(
