@@ -6,9 +6,10 @@ import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fromBufferPromise } from 'yauzl'
 import yazl from 'yazl'
-import { ADMIN_TOKEN, Site } from '../http/server.fixture.ts'
+import { ADMIN_TOKEN, fume, Site } from '../http/server.fixture.ts'
 import { archiveOf, SEAL_BYTES, type Manifest } from './archive.ts'
 import { livedCase } from './case-file.fixture.ts'
+import type { Context } from './context.ts'
 import { EvidenceKey } from './evidence-key.ts'
 import { verifyCaseFile, type Verification } from './verify.ts'
 
@@ -256,3 +257,31 @@ async function packed(
   zip.end()
   return await buffer(zip.outputStream)
 }
+
+test('months later the report says why nobody came: who was called, who was on duty, what was missed', async () => {
+  await site.device(fume('fume-2', 'wenfeng'))
+  const missed = site.alarm({ device: 'fume-2', startedAt: site.clock.now() })!
+  const called = { token: ADMIN_TOKEN, body: { departments: ['chengguan'], note: '需要执法' } }
+  expect((await site.call('POST', `/api/v1/cases/${missed}/whistles`, called)).status).toBe(200)
+  site.clock.ahead += 90 * 60_000
+  const answer = await fetch(`${site.origin}/api/v1/cases/${missed}/export`, {
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+  })
+  const found = await parts(Buffer.from(await answer.arrayBuffer()))
+  const report = found.get('report.html')!.toString()
+  expect(report).toMatch(/Whistle: department called[^#]*?城市管理局[^<]*\(chengguan\)/)
+  expect(report).toContain('→ 文峰网格巡查组 Wenfeng grid crew (wenfeng-crew)')
+  expect(report.match(/超时未完成 Missed, not done/g)).toHaveLength(2)
+  expect(report).toContain('餐饮油烟 Cooking fume (cooking-fume)')
+  const { duty } = JSON.parse(found.get('context.json')!.toString()) as Context
+  expect(duty).toContainEqual({
+    team: 'wenfeng-crew',
+    level: 'grid',
+    title: expect.anything() as unknown,
+    members: expect.arrayContaining([
+      { id: expect.anything() as unknown, name: expect.anything() as unknown },
+    ]) as unknown,
+  })
+  expect(duty!.map(({ team }) => team)).not.toContain('hongqiao-crew')
+  expect(JSON.stringify(duty)).not.toContain('138')
+})

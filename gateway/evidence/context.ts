@@ -1,7 +1,9 @@
+import { localMinute, onDuty } from '../district/duty.ts'
+import { serves } from '../district/routing.ts'
 import type { Alarm } from '../model/alarm.ts'
 import type { Case } from '../model/case.ts'
 import type { Device } from '../model/device.ts'
-import type { District } from '../model/district.ts'
+import type { District, Team } from '../model/district.ts'
 import type { Kind, Kinds } from '../model/kind.ts'
 import type { Rule } from '../model/rule.ts'
 import type { RuleBook } from '../rule-book/rule-book.ts'
@@ -37,12 +39,24 @@ export interface Context {
   readonly kinds: readonly Kind[]
   /** As the district file has it; null where it does not know the site. */
   readonly site: unknown
+  /**
+   * Every team that the case could have gone to, and who of it was on duty when the case was queued, by the district
+   * file of the time; `members` is null for a team without a roster. Files from before this was kept have none.
+   */
+  readonly duty?: readonly TeamOnDuty[]
   readonly calibration: {
     /** What was marked as maintenance, calibration or anything else but normal (HJ 212 marks). */
     readonly marks: Captured['marks']
     /** Attributes of the devices that speak of calibration, cleaning or maintenance. */
     readonly attributes: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   }
+}
+
+export interface TeamOnDuty {
+  readonly team: string
+  readonly level: Team['level']
+  readonly title: Team['title']
+  readonly members: readonly { readonly id: string; readonly name: string }[] | null
 }
 
 export interface ContextRequest {
@@ -89,6 +103,7 @@ export function contextOf(
     devices: records,
     kinds: [...new Set(alarms.map(({ kind }) => kind))].flatMap((kind) => kinds.get(kind) ?? []),
     site: district.sites?.find(({ id }) => id === found.site) ?? null,
+    duty: dutyOf(found, district),
     calibration: {
       marks: captured.marks,
       attributes: Object.fromEntries(
@@ -101,6 +116,22 @@ export function contextOf(
       ),
     },
   }
+}
+
+function dutyOf(found: Case, { teams, calendar = {} }: District): TeamOnDuty[] {
+  const at = localMinute(found.queuedAt)
+  return teams
+    .filter((team) => found.teams.includes(team.id) || (team.level !== 'department' && serves(team, found)))
+    .map(({ id, level, title, roster }) => ({
+      team: id,
+      level,
+      title,
+      // Who they were, not how to reach them.
+      members:
+        roster === undefined
+          ? null
+          : onDuty(roster, calendar, at).map((one) => ({ id: one.id, name: one.name })),
+    }))
 }
 
 function versionOf(book: ContextSources['ruleBook'], id: string, version: number): Rule | null {

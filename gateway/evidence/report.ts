@@ -1,4 +1,5 @@
 import { stringify } from 'yaml'
+import { categoryOf, teamOf } from '../district/routing.ts'
 import { entryTerm, TERMS, type Term } from '../dispatch/terms.ts'
 import type { Alarm } from '../model/alarm.ts'
 import type { Case, TimelineEntry } from '../model/case.ts'
@@ -66,7 +67,8 @@ export function reportOf(request: ReportRequest): string {
           ><span class="badge">${both(TERMS.state[found.state])}</span
           >${found.closeCode !== null && html`<span class="badge">${both(TERMS.closeCode[found.closeCode])}</span>`}${found.supervised && html`<span class="badge red">督办 Supervised</span>`}${found.simulated && html`<span class="badge">模拟 Simulated</span>`}
         </header>
-        ${facts(request)} ${heading('时限', 'Deadlines')}${deadlineTable(found)}
+        ${facts(request)} ${heading('时限', 'Deadlines')}${deadlineTable(found, toldUntil(request))}
+        ${heading('当值', 'On duty')}${duty(context)}
         ${heading('监测数据', 'Readings around the alarms')}${charts(request)}
         ${heading('原始报文', 'Raw messages')}${rawFrames(request)}
         ${heading('位置', 'Where')}${sketches(request.district, found.position, placesOf(chain))}
@@ -104,14 +106,17 @@ export function reportOf(request: ReportRequest): string {
 // Our own text, and nothing in it that ends the element.
 const STYLE = html([REPORT_STYLE] as unknown as TemplateStringsArray)
 
-function facts({ case: found, alarms }: ReportRequest): Html {
+function facts({ case: found, alarms, district }: ReportRequest): Html {
+  const named = (title: Term | undefined, id: string) => (title === undefined ? id : `${both(title)} (${id})`)
+  const street = district.streets.find(({ id }) => id === found.street)
+  const site = district.sites?.find(({ id }) => id === found.site)
   const rows: [string, string, unknown][] = [
     ['编号', 'Case', found.id],
-    ['类别', 'Category', found.category],
-    ['场所', 'Site', found.site],
-    ['街道 / 网格', 'Street, grid', `${found.street} / ${found.grid}`],
-    ['负责', 'Answers for it', found.team],
-    ['处置', 'Crew', found.crew ?? '—'],
+    ['类别', 'Category', named(categoryOf(district, found.category)?.title, found.category)],
+    ['场所', 'Site', named(site?.title, found.site)],
+    ['街道 / 网格', 'Street, grid', `${named(street?.title, found.street)} / ${found.grid}`],
+    ['负责', 'Answers for it', found.team === null ? '—' : teamName(district, found.team)],
+    ['处置', 'Crew', found.crew === null ? '—' : teamName(district, found.crew)],
     ['立案', 'Queued', localTime(found.queuedAt)],
     ['告警', 'Alarms', alarms.length],
   ]
@@ -124,13 +129,60 @@ function facts({ case: found, alarms }: ReportRequest): Html {
   </dl>`
 }
 
+/** 唐闸镇网格巡查组 Tangzha Town grid crew (tangzhazhen-crew). */
+function teamName(district: District, id: string): string {
+  const team = teamOf(district, id)
+  return team === undefined ? id : `${both(team.title)} (${id})`
+}
+
+/** The latest moment that the file knows of, epoch ms: what was due before and was not done was missed. */
+function toldUntil({ case: found, chain, context }: ReportRequest): number {
+  return Math.max(found.queuedAt, context?.frozenAt ?? 0, ...chain.map(({ entry }) => entry.at))
+}
+
+/** Nobody came: was nobody there? */
+function duty(context: Context | null): Html {
+  if (context?.duty === undefined) return html`<p class="soft">未固定。 Not frozen.</p>`
+  return html`<table>
+      <thead>
+        <tr>
+          <th>队伍 <small>Team</small></th>
+          <th>层级 <small>Level</small></th>
+          <th>当值人员 <small>On duty</small></th>
+        </tr>
+      </thead>
+      <tbody>
+        ${context.duty.map(
+          ({ team, level, title, members }) =>
+            html`<tr>
+              <td>${both(title)} <span class="soft">${team}</span></td>
+              <td>${level === 'department' ? '部门 Department' : both(TERMS.level[level])}</td>
+              <td>
+                ${
+                  members === null
+                    ? '无值班表，视为常在 no roster: always there'
+                    : members.length === 0
+                      ? html`<span class="missed">无人当值 Nobody</span>`
+                      : members.map(({ name }) => name).join('、')
+                }
+              </td>
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+    <p class="note">
+      立案时可派的队伍，依当时的城区文件。 Teams that the case could have gone to when it was queued, by the
+      district file of the time.
+    </p>`
+}
+
 /** When a clock's step was taken first, and for the last of them last: rework counts until it is done. */
 function takenAt(timeline: readonly TimelineEntry[], action: string): number | undefined {
   const entries = timeline.filter((entry) => entry.action === action)
   return (action === 'handle' ? entries.at(-1) : entries[0])?.at
 }
 
-function deadlineTable(found: Case): Html {
+function deadlineTable(found: Case, until: number): Html {
   const rows = [
     { term: TERMS.clock.respond, by: found.respondBy, at: takenAt(found.timeline, 'accept') },
     { term: TERMS.clock.arrive, by: found.arriveBy, at: takenAt(found.timeline, 'arrive') },
@@ -154,14 +206,15 @@ function deadlineTable(found: Case): Html {
             <td class="time">${localTime(by)}</td>
             <td class="time">${at === undefined ? '—' : localTime(at)}</td>
             <td class="time">${at === undefined ? '' : lasted(at - found.queuedAt)}</td>
-            <td>${verdict(by, at)}</td>
+            <td>${verdict(by, at, until)}</td>
           </tr>`,
       )}
     </tbody>
   </table>`
 }
 
-function verdict(by: number, at: number | undefined): Html {
+function verdict(by: number, at: number | undefined, until: number): Html {
+  if (at === undefined && until > by) return html`<span class="missed">超时未完成 Missed, not done</span>`
   if (at === undefined) return html`<span class="soft">未完成 Not done</span>`
   if (at <= by) return html`<span class="kept">按时 Kept</span>`
   return html`<span class="missed">超时 Missed by ${lasted(at - by)}</span>`
@@ -265,7 +318,7 @@ function placesOf(chain: readonly ChainedEntry[]): Place[] {
   )
 }
 
-function timelineTable({ chain, nameOf }: ReportRequest): Html {
+function timelineTable({ chain, nameOf, district }: ReportRequest): Html {
   return html`<table>
     <thead>
       <tr>
@@ -284,18 +337,22 @@ function timelineTable({ chain, nameOf }: ReportRequest): Html {
             <td class="time">${localTime(entry.at)}</td>
             <td>${entry.actor === 'gateway' ? '网关' : entry.actor}</td>
             <td>${both(entryTerm(entry.action))}</td>
-            <td>${details(entry, nameOf)}</td>
+            <td>${details(entry, nameOf, district)}</td>
           </tr>`,
       )}
     </tbody>
   </table>`
 }
 
-function details(entry: TimelineEntry, nameOf: ReportRequest['nameOf']): Html {
-  const { note, position, files, team, offSite, until, code } = entry
+function details(entry: TimelineEntry, nameOf: ReportRequest['nameOf'], district: District): Html {
+  const { note, position, files, team, offSite, until, code, clock, department, reason, publicNote } = entry
   const lines = [
     entry.action === 'evidence_frozen' ? FROZEN_FOR[note ?? ''] : note,
-    team !== undefined && `→ ${team}`,
+    clock !== undefined && both(TERMS.clock[clock]),
+    department !== undefined && teamName(district, department),
+    team !== undefined && `→ ${teamName(district, team)}`,
+    reason,
+    publicNote !== undefined && `告知反映人 told to those who reported it: ${publicNote}`,
     code !== undefined && both(TERMS.closeCode[code]),
     until !== undefined && `至 until ${localTime(until)}`,
     position !== null &&
