@@ -34,7 +34,9 @@ export function address(...protocols: readonly string[]): (text: string) => stri
   return (text) => {
     const url = URL.parse(text)
     if (url !== null && url.hostname !== '' && protocols.includes(url.protocol.slice(0, -1))) return text
-    throw new InvalidArgumentError(`Expected an address such as ${protocols[0]}://127.0.0.1:1883.`)
+    throw new InvalidArgumentError(
+      `Expected an address such as ${protocols[0]}://${protocols[0]!.startsWith('mqtt') ? '127.0.0.1:1883' : 'grid.example.cn'}.`,
+    )
   }
 }
 

@@ -319,6 +319,17 @@ test('every mistake of a file is told, each with its line', () => {
   ])
 })
 
+test('a duration or a date that is a number is told what it lacks', () => {
+  const text = HARBOUR.replace('respond: 15m', 'respond: 15').replace(
+    'from: 2026-10-01, to:',
+    'from: 20261001, to:',
+  )
+  expect(parseDistrict(text).findings.map(({ what, expected }) => `${what}; ${expected}`)).toEqual([
+    '20261001 is not a date; one such as 2026-10-01',
+    '15 is not a duration; one such as 90s, 10m, 4h or 7d',
+  ])
+})
+
 test('names that would break a line or move a cursor are told in one line', () => {
   const { findings } = parseDistrict(HARBOUR.replace('id: gull-tavern', 'id: "gull\\n\\e[2Jtavern"'))
   expect(findings).toHaveLength(1)

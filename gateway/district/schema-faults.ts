@@ -67,8 +67,12 @@ function findingOf(error: ErrorObject): Finding {
       ]
       return at(path, `${value} ${what}`, expected)
     }
-    case 'type':
+    case 'type': {
+      // A number where a duration or a date is expected is a text that lacks its unit.
+      const pattern = PATTERNS[String(error.parentSchema?.['pattern'])]
+      if (pattern !== undefined) return at(path, `${value} ${pattern[0]}`, pattern[1])
       return at(path, `${value} is not valid`, SHAPES[String(error.schema)] ?? String(error.schema))
+    }
     case 'uniqueItems':
       return at(path, 'names something twice', 'each once')
     case 'minItems':

@@ -67,6 +67,15 @@ describe('GET /stats/accountability', () => {
       expect((await asked(`by=${by}`)).items.reduce((sum, { received }) => sum + received, 0)).toBe(2)
   })
 
+  test('calls categories as the district does', async () => {
+    const { body } = await site.call('GET', '/api/v1/stats/accountability?by=category', {
+      token,
+    })
+    expect((body as { items: unknown[] }).items).toContainEqual(
+      expect.objectContaining({ key: 'cooking-fume', title: '餐饮油烟' }),
+    )
+  })
+
   test('shows a street and a team their own part only', async () => {
     const street = await site.person('wu', 'street', { street: 'wenfeng' })
     const team = await site.person('ma', 'team', { team: 'wenfeng-crew' })

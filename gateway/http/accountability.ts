@@ -162,7 +162,10 @@ export function accountability(api: Api, { accounts, clock, district }: HttpPart
           .type('text/html; charset=utf-8')
           .send(printed(report, { ...period, asOf: now, district, lang: lang ?? 'zh' }))
       }
-      const items = named(report.groups[by] ?? [], names(district, lang ?? 'zh'))
+      const items = named(
+        report.groups[by] ?? [],
+        by === 'category' ? categoryNames(district, lang ?? 'zh') : names(district, lang ?? 'zh'),
+      )
       if (format === 'csv') {
         const [from, to] = [isoOf(period.from), isoOf(period.to)]
         const file = `accountability-${by}-${from.slice(0, 10)}-${to.slice(0, 10)}.csv`
@@ -198,6 +201,10 @@ function names(district: District, lang: 'zh' | 'en'): ReadonlyMap<string, strin
   return new Map([...district.streets, ...district.teams].map(({ id, title }) => [id, title[lang]]))
 }
 
+function categoryNames({ categories = {} }: District, lang: 'zh' | 'en'): ReadonlyMap<string, string> {
+  return new Map(Object.entries(categories).map(([id, { title }]) => [id, title[lang]]))
+}
+
 function named(
   items: readonly (Figures & { readonly key: string })[],
   titles: ReadonlyMap<string, string>,
@@ -216,7 +223,7 @@ function printed(
     total,
     streets: named(groups.street ?? [], titles),
     teams: named(groups.team ?? [], titles),
-    categories: named(groups.category ?? [], titles),
+    categories: named(groups.category ?? [], categoryNames(more.district, more.lang)),
     days: groups.day ?? [],
     sites,
     overdue,

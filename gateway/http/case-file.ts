@@ -37,7 +37,8 @@ export function caseFiles(api: Api, parts: HttpParts): void {
       const { id } = request.params
       const { user, scope } = userOf(request)
       const found = cases.get(id)
-      if (found === undefined || !scope.seesCase(found)) throw new Problem('not_found')
+      if (found === undefined || !scope.seesCase(found))
+        throw new Problem('not_found', `case "${request.params.id}" does not exist`)
       if (open >= AT_ONCE) throw new Problem('overloaded', `${AT_ONCE} files are being exported`)
       open++
       let isOver = false

@@ -78,7 +78,8 @@ export function cases(api: Api, { cases, queue }: HttpParts): void {
     (request) => {
       const found = cases.get(request.params.id)
       const { user, scope } = userOf(request)
-      if (found === undefined || !scope.seesCase(found)) throw new Problem('not_found')
+      if (found === undefined || !scope.seesCase(found))
+        throw new Problem('not_found', `case "${request.params.id}" does not exist`)
       return forUser(user, found)
     },
   )

@@ -103,6 +103,26 @@ describe('every failure is a problem document with a stable code', () => {
     })
   })
 
+  test('a case that is not there is named; a form is not told to be JSON', async () => {
+    const missing = await site.call('GET', '/api/v1/cases/nosuch', { token: ADMIN_TOKEN })
+    expect(missing.body).toMatchObject({ status: 404, detail: 'case "nosuch" does not exist' })
+    expect(JSON.stringify(PROBLEMS.unsupported_media_type)).not.toContain('JSON')
+  })
+
+  test('nobody is let in for a team or a street that the district does not have', async () => {
+    for (const body of [
+      { name: 'wu', role: 'team', team: 'tangzhazhen' },
+      { name: 'wu', role: 'street', street: 'tangzha' },
+    ]) {
+      const answer = await site.call('POST', '/api/v1/users', { token: ADMIN_TOKEN, body })
+      expect(answer.status).toBe(400)
+      expect((answer.body as { detail: string }).detail).toMatch(
+        /the district \S+ has no (team|street) "tang/,
+      )
+    }
+    expect(site.users.get('wu')).toBeUndefined()
+  })
+
   test('an unknown metric is answered with the known ones', async () => {
     const path = '/api/v1/readings?device=fume-1&metric=fumes'
     const answer = await site.call('GET', path, { token: ADMIN_TOKEN })

@@ -33,7 +33,7 @@ export const PROBLEMS = {
   too_large: [413, 'The body is too large'],
   bad_evidence: [415, 'The file is none that is taken as evidence'],
   range_not_satisfiable: [416, 'The file is not that long'],
-  unsupported_media_type: [415, 'The body must be JSON'],
+  unsupported_media_type: [415, 'The body is of a type that is not taken here'],
   too_many_requests: [429, 'Too many requests; wait a little'],
   headers_too_large: [431, 'The head of the request is too large'],
   internal: [500, 'The gateway failed; its log says why'],
@@ -181,7 +181,7 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof SyntaxError) return new Problem('bad_json', error.message)
   if (statusCode === 404) return new Problem('not_found')
   if (statusCode === 413) return new Problem('too_large')
-  if (statusCode === 415) return new Problem('unsupported_media_type')
+  if (statusCode === 415) return new Problem('unsupported_media_type', 'send content-type: application/json')
   if (statusCode === 429) return new Problem('too_many_requests')
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) return new Problem('bad_request')
   return new Problem('internal')

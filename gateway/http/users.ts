@@ -1,4 +1,6 @@
 import { Type } from 'typebox'
+import { teamOf } from '../district/routing.ts'
+import type { District } from '../model/district.ts'
 import { ROLES } from '../model/user.ts'
 import { ADMIN } from './access.ts'
 import { userOf } from './auth.ts'
@@ -24,7 +26,7 @@ const Expires = Nullable(Type.Integer({ description: 'epoch ms' }))
 const Credential = Type.Object({ name: Type.String(), secret: Type.String() })
 
 /** People and programs that sign in. Who fits which role, the registry itself says. */
-export function users(api: Api, { users, audit, lockouts }: HttpParts): void {
+export function users(api: Api, { users, audit, lockouts, district }: HttpParts): void {
   const tags = ['users']
   api.get(
     '/api/v1/users',
@@ -78,6 +80,11 @@ export function users(api: Api, { users, audit, lockouts }: HttpParts): void {
     },
     async (request, reply) => {
       const { secret: chosen, ...user } = request.body
+      // A name that the district does not know opens nothing, and nobody would learn why no order ever comes.
+      if (user.team !== undefined && teamOf(district, user.team) === undefined)
+        throw refused('team', user.team, district)
+      if (user.street !== undefined && !district.streets.some(({ id }) => id === user.street))
+        throw refused('street', user.street, district)
       const credential = await users.create(user, chosen, () =>
         audit.note(userOf(request).user.name, 'user.create', user.name, user.role),
       )
@@ -158,4 +165,9 @@ export function users(api: Api, { users, audit, lockouts }: HttpParts): void {
       return null
     },
   )
+}
+
+function refused(key: 'team' | 'street', id: string, district: District): Problem {
+  const what = `the district ${district.id} has no ${key} "${id}"`
+  return new Problem('bad_request', `${key}: ${what}`, { errors: [{ where: `body/${key}`, what }] })
 }

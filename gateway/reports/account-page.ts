@@ -30,16 +30,17 @@ const ZONE = 'Asia/Shanghai'
 const MINUTE = 60_000
 
 const STYLE = `
-  body { font: 13px/1.5 "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif; margin: 2rem auto; max-width: 70rem; color: #1c2430 }
+  body { font: 13px/1.5 "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif; margin: 2rem auto; padding: 0 1rem; max-width: 74rem; color: #1c2430 }
   h1 { font-size: 1.6em; margin: 0 } h2 { font-size: 1.2em; margin: 1.6em 0 .4em; border-bottom: 2px solid #1c2430 }
   p { margin: .3em 0 } .note { color: #5a6472; font-size: .92em }
   table { border-collapse: collapse; width: 100% } caption { text-align: left; color: #5a6472 }
   th, td { border: 1px solid #c9d0d9; padding: .25em .5em; text-align: right; vertical-align: top }
   th { background: #eef1f5; font-weight: 600 } th:first-child, td:first-child, .text { text-align: left }
+  td:not(.text, :first-child) { white-space: nowrap }
   tr.total { font-weight: 600; background: #f7f8fa } .late { color: #b3261e }
   svg { width: 100%; height: 9rem } .bar { fill: #7d9cc4 } .bad { fill: #b3261e } svg text { font-size: 9px; fill: #5a6472 }
   @page { size: A4 landscape; margin: 12mm }
-  @media print { body { margin: 0; max-width: none; font-size: 10px } h2 { break-after: avoid } tr, svg { break-inside: avoid } thead { display: table-header-group } }
+  @media print { body { margin: 0; padding: 0; max-width: none; font-size: 10px } h2 { break-after: avoid } tr, svg { break-inside: avoid } thead { display: table-header-group } }
 `
 /** What a Content-Security-Policy must let through for the page: its own style and nothing else. */
 export const PAGE_STYLE_HASH = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`
@@ -70,7 +71,7 @@ export function accountPage(page: AccountPage): string {
 <h2>${say('按类别', 'By category')}</h2>${grouped('category', page.categories)}
 <h2>${say('每日趋势', 'Day by day')}</h2>${trend(page, say)}
 <h2>${say('问题突出点位', 'Sites with the most confirmed cases')}</h2>${sites(page, say)}
-<h2>${say('超时案件', 'Longest overdue')}</h2>${cases(page, page.overdue, say)}
+<h2>${say('办结超时案件', 'Longest overdue to be resolved')}</h2>${cases(page, page.overdue, say)}
 <h2>${say('督办清单', 'Supervision list')}</h2>${cases(page, page.supervised, say)}
 </body></html>
 `
@@ -123,7 +124,8 @@ function shown({ unit, of }: Column, figures: Figures): string {
 /** Bars of received cases, what was answered late in red. */
 function trend({ days }: AccountPage, say: Say): string {
   const most = Math.max(1, ...days.map((day) => day.received))
-  const step = 1000 / Math.max(1, days.length)
+  // A month's width for each bar, however few days there are yet.
+  const step = 1000 / Math.max(31, days.length)
   const bars = days.map((day, index) => {
     const [x, width] = [index * step, step * 0.8]
     const height = (count: number) => (count / most) * 100
