@@ -90,6 +90,11 @@ test('the file of a case holds all that is known of it, and is intact', async ()
   })
 })
 
+test('its page shows messages that came around the alarm', async () => {
+  const page = (await parts(exported)).get('report.html')!.toString()
+  expect(page).toMatch(/<code class="raw">\[\{&quot;ts&quot;:\d+,&quot;metrics&quot;:/)
+})
+
 test('the same case makes the same bytes, and reading it is in the audit', async () => {
   const before = site.parts.audit.list({ limit: 1 }).items[0]!.id
   expect((await fetched()).equals(exported)).toBe(true)

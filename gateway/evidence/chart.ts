@@ -20,6 +20,8 @@ const LEFT = 52
 const RIGHT = 12
 const TOP = 26
 const BOTTOM = 24
+/** Of a line's label, so that two do not touch. */
+const LABEL_HEIGHT = 13
 const PLOT = WIDTH - LEFT - RIGHT
 
 /** Readings over time with the limits of the rule, the alarms behind them, and what was marked, as SVG. */
@@ -37,6 +39,7 @@ export function chart({ series, title, unit, span, windows, limits, alarms }: Ch
   const y = (value: number) => TOP + plot - ((value - scale.low) / (scale.high - scale.low)) * plot
   const columnX = (at: number) => LEFT + ((at + 0.5) / COLUMNS) * PLOT
   const runs = runsOf(columns, windows, span)
+  const lines = labelled(limits, y, TOP + plot)
   return html`<svg class="chart" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${title}">
     <text x="${LEFT}" y="14" class="name">${title}${unit === '' ? '' : ` (${unit})`}</text>
     ${alarms.map(({ startedAt, clearedAt, severity }) => {
@@ -93,19 +96,51 @@ export function chart({ series, title, unit, span, windows, limits, alarms }: Ch
       ({ ts, value, flag }) =>
         html`<text class="mark" text-anchor="middle" x="${px(x(ts))}" y="${px(y(value) + 4)}">${flag}</text>`,
     )}
-    ${limits.map(
-      ({ value, severity, label }) =>
+    ${lines.map(
+      ({ value, severity }) =>
         html`<line
-            class="limit ${severity}"
-            x1="${LEFT}"
-            x2="${WIDTH - RIGHT}"
-            y1="${px(y(value))}"
-            y2="${px(y(value))}"
-          /><text class="limit ${severity}" text-anchor="end" x="${WIDTH - RIGHT - 2}" y="${px(y(value) - 4)}"
+          class="limit ${severity}"
+          x1="${LEFT}"
+          x2="${WIDTH - RIGHT}"
+          y1="${px(y(value))}"
+          y2="${px(y(value))}"
+        />`,
+    )}
+    ${
+      // After all lines: none of them strikes a label through.
+      lines.map(
+        ({ severity, label, baseline }) =>
+          html`<text class="limit ${severity}" text-anchor="end" x="${WIDTH - RIGHT - 2}" y="${px(baseline)}"
             >${label}</text
           >`,
-    )}
+      )
+    }
   </svg>`
+}
+
+/** Lines from the uppermost on, each with the baseline of its label: above the line, or as near as others leave room. */
+export function labelled(
+  limits: readonly LimitLine[],
+  y: (value: number) => number,
+  bottom: number,
+): readonly (LimitLine & { readonly baseline: number })[] {
+  const different = new Map(limits.map((limit) => [`${limit.severity} ${limit.label}`, limit]))
+  const lines = [...different.values()].toSorted((one, other) => y(one.value) - y(other.value))
+  const lowest = bottom - 3
+  const height = Math.min(LABEL_HEIGHT, (lowest - TOP) / Math.max(1, lines.length - 1))
+  let free = TOP - 4
+  const baselines = lines.map(({ value }) => {
+    const baseline = Math.max(y(value) - 4, free)
+    free = baseline + height
+    return baseline
+  })
+  // What that has pushed out at the bottom pushes back.
+  let limit = lowest
+  for (let i = baselines.length - 1; i >= 0; i--) {
+    baselines[i] = Math.min(baselines[i]!, limit)
+    limit = baselines[i]! - height
+  }
+  return lines.map((line, i) => ({ ...line, baseline: baselines[i]! }))
 }
 
 /** Columns that are joined by a line: those of one window, and no further apart than a device that is silent for a while. */

@@ -35,6 +35,7 @@ function overview(district: District, site: Position | null): Html {
   return html`<svg class="map" viewBox="0 0 ${SIZE} ${SIZE}" role="img" aria-label="District">
     <rect class="ground" width="${SIZE}" height="${SIZE}" />
     ${[...district.streets, ...(district.areas ?? [])].map((area) => 'geometry' in area && outline(area.geometry, map))}
+    ${site !== null && pin(map, site)}
     ${district.streets.map(
       ({ centre, title }) =>
         html`<circle
@@ -50,7 +51,7 @@ function overview(district: District, site: Position | null): Html {
             >${title.zh}</text
           >`,
     )}
-    ${site !== null && pin(map, site)} ${scaleBar(map)}
+    ${scaleBar(map)}
     <text class="caption" x="8" y="18">${district.title.zh} ${district.title.en}</text>
   </svg>`
 }

@@ -16,7 +16,7 @@ h2 small, th small, dt small { font-weight: 400; color: var(--soft); }
 dl { display: grid; grid-template-columns: max-content 1fr max-content 1fr; gap: 4px 14px; margin: 0; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 table { width: 100%; border-collapse: collapse; font-size: 13px; }
-th { text-align: left; color: var(--soft); font-weight: 600; border-bottom: 1px solid var(--ink); padding: 4px 8px 4px 0; }
+th { text-align: left; white-space: nowrap; color: var(--soft); font-weight: 600; border-bottom: 1px solid var(--ink); padding: 4px 8px 4px 0; }
 td { border-bottom: 1px solid var(--rule); padding: 5px 8px 5px 0; vertical-align: top; overflow-wrap: anywhere; }
 tr { break-inside: avoid; }
 td.number, td.time { white-space: nowrap; font-variant-numeric: tabular-nums; }
@@ -34,11 +34,11 @@ svg { display: block; width: 100%; height: auto; font: 11px system-ui, "Noto San
 .chart .mark { fill: #7a3fa0; font-weight: 700; font-size: 10px; }
 .chart .alarm { fill-opacity: .1; }
 rect.blue { fill: var(--blue); } rect.yellow { fill: var(--yellow); } rect.orange { fill: var(--orange); } rect.red { fill: var(--red); }
-line.limit { stroke-width: 1.4; stroke-dasharray: 6 4; } text.limit { font-size: 10.5px; paint-order: stroke; stroke: #fff; stroke-width: 3px; }
+line.limit { stroke-width: 1.4; stroke-dasharray: 6 4; } text.limit { font-size: 10.5px; paint-order: stroke; stroke: #fff; stroke-width: 4px; }
 line.blue { stroke: var(--blue); } line.yellow { stroke: var(--yellow); } line.orange { stroke: var(--orange); } line.red { stroke: var(--red); }
 text.blue { fill: var(--blue); } text.yellow { fill: var(--yellow); } text.orange { fill: var(--orange); } text.red { fill: var(--red); }
 .maps { display: grid; grid-template-columns: 1fr 1fr; gap: 14px; break-inside: avoid; }
-.map .ground { fill: var(--ground); } .map circle.street { fill: #8fa1b3; } .map text.street { fill: #3b4a59; font-size: 10.5px; }
+.map .ground { fill: var(--ground); } .map circle.street { fill: #8fa1b3; } .map text.street { fill: #3b4a59; font-size: 10.5px; paint-order: stroke; stroke: #fff; stroke-width: 2.5px; }
 .map .area { fill: #17567a; fill-opacity: .08; stroke: #17567a; stroke-opacity: .4; } .map .pin { fill: var(--red); stroke: #fff; stroke-width: 1.2; }
 .map .reach { fill: #1d7f4e; fill-opacity: .08; stroke: var(--good); stroke-dasharray: 4 3; }
 .map circle.actor { fill: #17567a; stroke: #fff; } .map circle.away { fill: var(--red); } .map text.actor { fill: #fff; font-size: 9.5px; font-weight: 700; }
