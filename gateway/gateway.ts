@@ -44,6 +44,7 @@ import { Registry } from './registry/registry.ts'
 import { StartError, startErrorOf } from './start-error.ts'
 import { hj212Source } from './hj212.ts'
 import { RuleBook } from './rule-book/rule-book.ts'
+import { RuleTexts } from './rule-book/rule-texts.ts'
 
 /** The ready line (contract §1): the ports as they really are. */
 export interface Ready {
@@ -202,6 +203,7 @@ export class Gateway {
       adopt: (rules, along) => judge.adopt(rules, along),
     })
     ruleBook.load()
+    new RuleTexts(database).keepFormer(clock.now())
     const captures = new Captures({
       database,
       alarms,

@@ -23,6 +23,7 @@ import { rank, type Finding } from './opening.ts'
 import { actionsOf, hasInHand, isInScope, mayDo } from './rights.ts'
 import { SecondLook } from './second-look.ts'
 import { nextState } from './transitions.ts'
+import { RuleTexts } from '../rule-book/rule-texts.ts'
 import { WHISTLE_TIMES, Whistles, type WhistleTimes } from './whistles.ts'
 import { teamFor, type Route } from '../district/routing.ts'
 
@@ -60,6 +61,7 @@ export class Queue implements AlarmBook, Part {
   readonly #keeper: CaseKeeper
   readonly #desk: CaseDesk
   readonly #watch: DeadlineWatch
+  readonly #texts: RuleTexts
   readonly #alarmListeners: ((alarm: Alarm) => void)[] = []
   #isOfCase: (caseId: string, file: string) => boolean = () => true
 
@@ -83,6 +85,7 @@ export class Queue implements AlarmBook, Part {
       routeAt,
       reopenWithinMs,
     })
+    this.#texts = new RuleTexts(database)
     const deadlines = new CaseDeadlines(database, cases, this.#keeper, routeAt)
     this.whistles = new Whistles({
       ...parts,
@@ -153,7 +156,10 @@ export class Queue implements AlarmBook, Part {
       const alarm: Finding = simulated ? { ...judged, simulated } : judged
       const caseId = this.#desk.caseFor(alarm, before, rule, now)
       const after: Alarm = { ...alarm, case: caseId }
-      if (alarms.upsert(after, now)) database.afterCommit(() => this.#tellAlarm(after))
+      if (!alarms.upsert(after, now)) return
+      // Not of one that ends because its rule is another by now.
+      if (rule.version === after.ruleVersion) this.#texts.note(after.id, rule, now)
+      database.afterCommit(() => this.#tellAlarm(after))
     })
   }
 

@@ -1,5 +1,6 @@
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { Rule } from '../model/rule.ts'
 import { fume, rule, Site } from '../http/server.fixture.ts'
 import { brokenLink } from './chain.ts'
 import type { Context } from './context.ts'
@@ -108,6 +109,23 @@ test('half an hour after the alarm has ended, what followed is frozen too, and a
   )
   expect(site.cases.get(id)!.version).toBe(version)
   expect((await context(id)).windows).toEqual([{ from: started - 30 * MINUTE, to: started + 40 * MINUTE }])
+})
+
+test('the rule is frozen as it was when it raised the alarm, though its pack has been replaced since', async () => {
+  await send([reading(-1, 2.4)])
+  const id = site.alarm({ startedAt: started })!
+  // An upgrade that no person made: neither its version nor its text is anywhere in the book.
+  vi.spyOn(site.ruleBook, 'get').mockReturnValue(undefined)
+  vi.spyOn(site.ruleBook, 'changes').mockReturnValue([])
+  // Another text under the same version raises another alarm.
+  const edited: Rule = { ...rule, basis: 'ours' }
+  const other = site.alarm({ id: 'of-the-edited', site: 'elsewhere', startedAt: started + 1 }, edited)!
+  site.clock.ahead += 2 * MINUTE
+  await site.captures.settle()
+  expect((await context(id)).rules).toEqual([
+    { id: rule.id, version: 3, sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string, rule },
+  ])
+  expect((await context(other)).rules).toMatchObject([{ id: rule.id, version: 3, rule: edited }])
 })
 
 test('a case that no device has seen has a file too', async () => {

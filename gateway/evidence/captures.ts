@@ -10,6 +10,7 @@ import type { Log } from '../log.ts'
 import type { Clock } from '../model/clock.ts'
 import type { Health, Part } from '../model/pipeline.ts'
 import type { Database } from '../registry/database.ts'
+import { RuleTexts } from '../rule-book/rule-texts.ts'
 import type { Captured, CaptureRequest, FromWorker, WorkerSetup } from './capture-protocol.ts'
 import { contextOf, type ContextSources } from './context.ts'
 import type { Evidence } from './evidence.ts'
@@ -49,7 +50,7 @@ const TABLES = `
   CREATE INDEX case_captures_due ON case_captures (due_at);
 `
 
-export interface CaptureParts extends ContextSources {
+export interface CaptureParts extends Omit<ContextSources, 'ruleTexts'> {
   readonly database: Database
   readonly alarms: Pick<Alarms, 'get'>
   readonly cases: Cases
@@ -77,6 +78,7 @@ interface Due {
  */
 export class Captures implements Part {
   readonly #parts: CaptureParts
+  readonly #texts: RuleTexts
   readonly #note: StatementSync
   readonly #next: StatementSync
   readonly #done: StatementSync
@@ -92,6 +94,7 @@ export class Captures implements Part {
   constructor(parts: CaptureParts) {
     this.#parts = parts
     parts.database.migrate('captures-1', TABLES)
+    this.#texts = new RuleTexts(parts.database)
     const { sql } = parts.database
     this.#note = sql.prepare(
       `INSERT INTO case_captures (case_id, reason, due_at, attempts) VALUES (?, ?, ?, 0)
@@ -254,7 +257,7 @@ export class Captures implements Part {
             captured,
             left: devices.slice(DEVICES),
           },
-          this.#parts,
+          { ...this.#parts, ruleTexts: this.#texts },
         ),
     }
   }

@@ -7,6 +7,7 @@ import type { District, Team } from '../model/district.ts'
 import type { Kind, Kinds } from '../model/kind.ts'
 import type { Rule } from '../model/rule.ts'
 import type { RuleBook } from '../rule-book/rule-book.ts'
+import type { RuleTexts } from '../rule-book/rule-texts.ts'
 import type { Devices } from '../registry/devices.ts'
 import type { Captured } from './capture-protocol.ts'
 import type { Window } from './windows.ts'
@@ -15,6 +16,7 @@ export interface ContextSources {
   readonly devices: Pick<Devices, 'get' | 'shown'>
   readonly kinds: Kinds
   readonly ruleBook: Pick<RuleBook, 'get' | 'changes'>
+  readonly ruleTexts: Pick<RuleTexts, 'ofAlarm' | 'version'>
   readonly district: District
 }
 
@@ -32,8 +34,8 @@ export interface Context {
   readonly capped: Captured['capped']
   readonly journalFrom: number | null
   readonly alarms: readonly Alarm[]
-  /** The rules of the alarms, in the version that raised them; `rule` is null where that version is not kept. */
-  readonly rules: readonly { readonly id: string; readonly version: number; readonly rule: Rule | null }[]
+  /** The rules of the alarms, as they were when they raised them. */
+  readonly rules: readonly ContextRule[]
   /** As registered, without secrets. */
   readonly devices: readonly Device[]
   readonly kinds: readonly Kind[]
@@ -59,6 +61,15 @@ export interface TeamOnDuty {
   readonly members: readonly { readonly id: string; readonly name: string }[] | null
 }
 
+export interface ContextRule {
+  readonly id: string
+  readonly version: number
+  /** Of the canonical JSON of the rule; left out for alarms from before it was kept with them. */
+  readonly sha256?: string
+  /** Null where that version is not kept. */
+  readonly rule: Rule | null
+}
+
 export interface ContextRequest {
   readonly case: Case
   readonly alarms: readonly Alarm[]
@@ -73,16 +84,14 @@ export interface ContextRequest {
 
 export function contextOf(
   { case: found, alarms, reason, now, windows, leftOut, captured, left }: ContextRequest,
-  { devices, kinds, ruleBook, district }: ContextSources,
+  sources: ContextSources,
 ): Context {
+  const { devices, kinds, district } = sources
   const ids = [...new Set(alarms.map(({ device }) => device))]
   const records = ids.flatMap((id) => {
     const device = devices.get(id)
     return device === undefined ? [] : [devices.shown(device)]
   })
-  const versions = new Map(
-    alarms.map(({ rule, ruleVersion }) => [`${rule} ${ruleVersion}`, { rule, ruleVersion }]),
-  )
   return {
     part: 'context',
     case: found.id,
@@ -95,11 +104,7 @@ export function contextOf(
     capped: captured.capped,
     journalFrom: captured.journalFrom,
     alarms,
-    rules: [...versions.values()].map(({ rule: id, ruleVersion: version }) => ({
-      id,
-      version,
-      rule: versionOf(ruleBook, id, version),
-    })),
+    rules: rulesOf(alarms, sources),
     devices: records,
     kinds: [...new Set(alarms.map(({ kind }) => kind))].flatMap((kind) => kinds.get(kind) ?? []),
     site: district.sites?.find(({ id }) => id === found.site) ?? null,
@@ -134,7 +139,21 @@ function dutyOf(found: Case, { teams, calendar = {} }: District): TeamOnDuty[] {
     }))
 }
 
-function versionOf(book: ContextSources['ruleBook'], id: string, version: number): Rule | null {
+function rulesOf(alarms: readonly Alarm[], sources: ContextSources): readonly ContextRule[] {
+  const rules = new Map<string, ContextRule>()
+  for (const { id: alarm, rule: id, ruleVersion: version } of alarms) {
+    const texts = sources.ruleTexts.ofAlarm(alarm)
+    for (const { sha256, rule } of texts)
+      rules.set(sha256, { id: rule.id, version: rule.version, sha256, rule })
+    if (texts.length === 0)
+      rules.set(`${id} ${version}`, { id, version, rule: versionOf(sources, id, version) })
+  }
+  return [...rules.values()]
+}
+
+function versionOf({ ruleBook: book, ruleTexts }: ContextSources, id: string, version: number): Rule | null {
+  const former = ruleTexts.version(id, version)
+  if (former !== undefined) return former
   const present = book.get(id)
   if (present?.version === version) return present
   return book.changes(id, 100).find(({ rule }) => rule?.version === version)?.rule ?? null

@@ -26,7 +26,7 @@ code, .hash { font: 11px/1.4 ui-monospace, "DejaVu Sans Mono", monospace; overfl
 code.raw { color: var(--ink); word-break: break-all; }
 pre { background: var(--ground); padding: 10px 12px; font: 12px/1.5 ui-monospace, "DejaVu Sans Mono", monospace; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0 0 10px; }
 svg { display: block; width: 100%; height: auto; font: 11px system-ui, "Noto Sans CJK SC", sans-serif; }
-.chart { margin-bottom: 12px; break-inside: avoid; }
+.chart { overflow: visible; margin-bottom: 12px; break-inside: avoid; }
 .chart .name { font-size: 13px; font-weight: 600; fill: var(--ink); }
 .chart .grid { stroke: var(--rule); stroke-width: 1; } .tick { fill: var(--soft); }
 .chart .line { fill: none; stroke: #17567a; stroke-width: 1.5; stroke-linejoin: round; }
@@ -34,7 +34,7 @@ svg { display: block; width: 100%; height: auto; font: 11px system-ui, "Noto San
 .chart .mark { fill: #7a3fa0; font-weight: 700; font-size: 10px; }
 .chart .alarm { fill-opacity: .1; }
 rect.blue { fill: var(--blue); } rect.yellow { fill: var(--yellow); } rect.orange { fill: var(--orange); } rect.red { fill: var(--red); }
-line.limit { stroke-width: 1.4; stroke-dasharray: 6 4; } text.limit { font-size: 10.5px; paint-order: stroke; stroke: #fff; stroke-width: 4px; }
+line.limit { stroke-width: 1.4; stroke-dasharray: 6 4; } text.limit { font-size: 10.5px; paint-order: stroke; stroke: #fff; stroke-width: 7px; stroke-linejoin: round; }
 line.blue { stroke: var(--blue); } line.yellow { stroke: var(--yellow); } line.orange { stroke: var(--orange); } line.red { stroke: var(--red); }
 text.blue { fill: var(--blue); } text.yellow { fill: var(--yellow); } text.orange { fill: var(--orange); } text.red { fill: var(--red); }
 .maps { display: grid; grid-template-columns: 1fr 1fr; gap: 14px; break-inside: avoid; }

@@ -355,7 +355,7 @@ export class Site {
   }
 
   /** An alarm as the judge would record it; its case, if it opened one. */
-  alarm(more: Partial<Omit<Alarm, 'case'>> = {}): string | null {
+  alarm(more: Partial<Omit<Alarm, 'case'>> = {}, by: Rule = rule): string | null {
     const device = more.device ?? 'fume-1'
     const place = this.devices.origin(device)!
     const startedAt = more.startedAt ?? this.clock.now()
@@ -372,7 +372,7 @@ export class Site {
       value: 2.4,
       ...more,
     } as const
-    this.queue.record(alarm, rule, this.clock.now())
+    this.queue.record(alarm, by, this.clock.now())
     return this.alarms.get(alarm.id)!.case
   }
 

@@ -4,6 +4,7 @@ import { verdictsOf } from '../dispatch/precision.ts'
 import { rulesInForce } from '../judge/store.ts'
 import type { Rule } from '../model/rule.ts'
 import { versionOf } from './rule-changes.ts'
+import { textOf } from './rule-texts.ts'
 
 /** Rules and what came of them, out of `registry.db`; read-only, so beside a gateway that runs, or without one. */
 export class RulePicture {
@@ -18,10 +19,12 @@ export class RulePicture {
     return rulesInForce(this.#sql).find((rule) => rule.id === id)
   }
 
-  /** A version that is in force or was made over HTTP; those of packs that are no more are not kept. */
+  /** A version that is in force, was made over HTTP or has raised an alarm; no other of packs that are no more is kept. */
   version(id: string, version: number): Rule | undefined {
     const present = this.inForce(id)
-    return present?.version === version ? present : versionOf(this.#sql, id, version)
+    return present?.version === version
+      ? present
+      : (versionOf(this.#sql, id, version) ?? textOf(this.#sql, id, version))
   }
 
   verdicts(id: string): readonly Verdict[] {
