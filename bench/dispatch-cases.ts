@@ -12,6 +12,7 @@ import { Cases, type CaseFilter } from '../gateway/dispatch/cases.ts'
 import { loadDistrict } from '../gateway/district/district.ts'
 import { Database } from '../gateway/registry/database.ts'
 import { AccountDesk } from '../gateway/reports/account-desk.ts'
+import { Supervision, type SupervisionFilter } from '../gateway/dispatch/supervision.ts'
 import { writeHistories } from './case-histories.ts'
 
 const NOW = Date.parse('2026-11-25T12:00:00+08:00')
@@ -73,12 +74,28 @@ const LISTS: Readonly<Record<string, CaseFilter>> = {
   'a month of a street': { streets: ['wenfeng'], from: NOW - 60 * 86_400_000, to: NOW - 30 * 86_400_000 },
 }
 
+const SUPERVISED: Readonly<Record<string, SupervisionFilter>> = {
+  all: {},
+  'of a street': { streets: ['wenfeng'] },
+  'of a team that has none': { team: 'nobody' },
+  red: { deadlineColour: 'red' },
+}
+
 process.stdout.write(`Machine: ${cpus().length} cores (${cpus()[0]!.model}), Node.js ${process.version}\n\n`)
 process.stdout.write('| 100 cases of a list | p50 ms | p99 ms |\n| --- | --: | --: |\n')
 for (const [name, filter] of Object.entries(LISTS))
   show(
     name,
     measured(() => void cases.list(filter, 100)),
+  )
+const supervision = new Supervision(database)
+for (const [name, filter] of Object.entries(SUPERVISED))
+  show(
+    `supervision with its counts, ${name}`,
+    measured(() => {
+      supervision.list(filter, NOW, 100)
+      supervision.counts(filter)
+    }),
   )
 const some = cases.list({ open: true }, 500).items.map(({ id }) => id)
 show(

@@ -34,7 +34,7 @@ export interface CaseFilter {
 
 const OPEN = `state NOT IN ('closed', 'void')`
 /** Cases of the supervision list: supervised ones, and those whose clock has a colour. */
-export const SUPERVISED = `state NOT IN ('closed', 'void') AND (supervised = 1 OR
+const SUPERVISED = `state NOT IN ('closed', 'void') AND (supervised = 1 OR
   (deadline_colour <> 'none' AND state NOT IN ('handled', 'verified')))`
 
 /** One open case per rule family and site (contract §4): `cases_one_open` makes the database itself refuse a second. */
@@ -108,6 +108,33 @@ const LIFE = `
   CREATE INDEX cases_supervision ON cases (urgency, due_at, id, street) WHERE ${SUPERVISED};
   CREATE INDEX cases_closed ON cases (family, site, closed_at) WHERE closed_at IS NOT NULL;
 `
+
+/**
+ * The supervision list with all that it is filtered by, in its order. `listed` is the urgency of a case on it, null of
+ * any other. The database keeps it itself (triggers): an index over generated columns covers nothing, so each of 60,000
+ * cases was looked up to be counted.
+ */
+const LISTED = `
+  ALTER TABLE cases ADD COLUMN listed INTEGER GENERATED ALWAYS AS (
+    CASE WHEN ${SUPERVISED} THEN CASE WHEN supervised = 1 THEN 0 ELSE 4 END +
+      CASE deadline_colour WHEN 'red' THEN 0 WHEN 'yellow' THEN 1 WHEN 'blue' THEN 2 ELSE 3 END END) VIRTUAL;
+  DROP INDEX cases_supervision;
+  CREATE TABLE case_supervision (
+    listed INTEGER NOT NULL, due_at INTEGER NOT NULL, case_id TEXT NOT NULL,
+    street TEXT NOT NULL, team TEXT NOT NULL, crew TEXT, level TEXT NOT NULL,
+    PRIMARY KEY (listed, due_at, case_id)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO case_supervision SELECT listed, due_at, id, street, team, crew, level FROM cases WHERE listed IS NOT NULL;
+  CREATE TRIGGER case_supervision_begins AFTER INSERT ON cases WHEN new.listed IS NOT NULL BEGIN
+    INSERT INTO case_supervision
+      VALUES (new.listed, new.due_at, new.id, new.street, new.team, new.crew, new.level);
+  END;
+  CREATE TRIGGER case_supervision_follows AFTER UPDATE ON cases
+    WHEN old.listed IS NOT NULL OR new.listed IS NOT NULL BEGIN
+    DELETE FROM case_supervision WHERE listed = old.listed AND due_at = old.due_at AND case_id = old.id;
+    INSERT INTO case_supervision
+      SELECT new.listed, new.due_at, new.id, new.street, new.team, new.crew, new.level WHERE new.listed IS NOT NULL;
+  END`
 
 /** Cases that wait for the effect of a loudspeaker. */
 const PENDING = `
@@ -185,6 +212,7 @@ export class Cases {
     database.migrate('cases-lists-1', LISTS)
     database.migrate('cases-life-2', `ALTER TABLE cases ADD COLUMN called TEXT NOT NULL DEFAULT '[]'`)
     database.migrate('cases-life-3', PENDING)
+    database.migrate('cases-life-4', LISTED)
     this.whistles = new WhistleBook(database)
     const sql = database.sql
     this.#database = database

@@ -26,7 +26,7 @@ export class Selection {
   }
 
   /** The column has one of the values: none of an empty list, any when there is no list. */
-  among(column: string, values: readonly string[] | undefined): this {
+  among(column: string, values: readonly SQLInputValue[] | undefined): this {
     if (values === undefined) return this
     return this.and(`${column} IN (${values.map(() => '?').join(', ')})`, ...values)
   }

@@ -1,4 +1,6 @@
+import * as fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { ACTIONS } from '../model/case.ts'
 import { Supervision, type SupervisionPlace } from './supervision.ts'
 import { admin, alarm, device, MINUTE, NOON, rule, Stage } from './test-stage.ts'
 
@@ -58,6 +60,37 @@ test('what is done, or over, is on the list no more', () => {
   expect(supervision.list({}, stage.clock.now(), 1).items).toMatchObject([{ clock: null, overdueMs: null }])
   stage.queue.act(id!, admin, { action: 'void' })
   expect(sites()).toEqual([])
+})
+
+test('the list is kept by the database itself, whatever changes a case and in whatever order', () => {
+  const ids = queued(0, 10, 13, 20)
+  const kept = () => stage.database.sql.prepare('SELECT * FROM case_supervision').all()
+  const due = () =>
+    stage.database.sql
+      .prepare(
+        `SELECT listed, due_at, id AS case_id, street, team, crew, level FROM cases WHERE listed IS NOT NULL
+          ORDER BY listed, due_at, id`,
+      )
+      .all()
+  const position = device.position!
+  const until = NOON + 100 * MINUTE
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.constantFrom(...ids), fc.constantFrom(...ACTIONS), fc.nat(9 * MINUTE)), {
+        minLength: 20,
+        maxLength: 20,
+      }),
+      (steps) => {
+        for (const [id, action, later] of steps) {
+          stage.clock.time += later
+          stage.queue.act(id, admin, { action, position, note: 'x', code: 'confirmed', until })
+          stage.queue.checkDeadlines()
+          expect(kept()).toEqual(due())
+        }
+      },
+    ),
+    { numRuns: 5 },
+  )
 })
 
 test('pages hold every case once', () => {

@@ -1,8 +1,7 @@
 import type { Severity } from '../model/alarm.ts'
-import type { CaseState, ClockName, DeadlineColour } from '../model/case.ts'
+import { DEADLINE_COLOURS, type CaseState, type ClockName, type DeadlineColour } from '../model/case.ts'
 import type { Level } from '../model/district.ts'
 import type { Database } from '../registry/database.ts'
-import { SUPERVISED } from './cases.ts'
 import { clockOf, isRunning } from './clocks.ts'
 import { Selection } from './selection.ts'
 
@@ -65,13 +64,16 @@ export class Supervision {
 
   list(filter: SupervisionFilter, now: number, limit: number, after?: SupervisionPlace): SupervisionPage {
     const selection = selected(filter)
-    if (after !== undefined) selection.and('(urgency, due_at, id) > (?, ?, ?)', ...after)
+    if (after !== undefined) selection.and('(listed, due_at, case_id) > (?, ?, ?)', ...after)
+    // The inner query goes through the list, the outer one reads the cases of this page.
     const rows = this.#database.sql
       .prepare(
         `SELECT id, title, severity, category, site, street, grid, state, level, team, crew, supervised,
-          deadline_colour AS deadlineColour, urgency, due_at AS due, responded_at AS respondedAt,
+          deadline_colour AS deadlineColour, listed AS urgency, due_at AS due, responded_at AS respondedAt,
           arrived_at AS arrivedAt
-          FROM cases ${selection.where} ORDER BY urgency, due_at, id LIMIT ?`,
+          FROM cases WHERE id IN
+            (SELECT case_id FROM case_supervision ${selection.where} ORDER BY listed, due_at, case_id LIMIT ?)
+          ORDER BY listed, due_at, id`,
       )
       .all(...selection.values, limit + 1) as unknown as Row[]
     const items = rows.slice(0, limit).map((row) => shown(row, now))
@@ -84,7 +86,9 @@ export class Supervision {
     const selection = selected(filter)
     // From the index alone: urgency 0 to 3 is supervised, and its rest by four the colour.
     const rows = this.#database.sql
-      .prepare(`SELECT urgency, count(*) AS count FROM cases ${selection.where} GROUP BY urgency`)
+      .prepare(
+        `SELECT listed AS urgency, count(*) AS count FROM case_supervision ${selection.where} GROUP BY listed`,
+      )
       .all(...selection.values) as unknown as { urgency: number; count: number }[]
     const sum = (fits: (urgency: number) => boolean) =>
       rows.reduce((total, { urgency, count }) => total + (fits(urgency) ? count : 0), 0)
@@ -97,13 +101,18 @@ export class Supervision {
   }
 }
 
+/** As `listed` has them: of supervised cases of the colour, and of the others. */
+function urgenciesOf(colour: DeadlineColour): number[] {
+  const rank = DEADLINE_COLOURS.toReversed().indexOf(colour)
+  return [rank, rank + 4]
+}
+
 function selected({ streets, team, level, deadlineColour }: SupervisionFilter): Selection {
   return new Selection()
-    .and(SUPERVISED)
     .among('street', streets)
     .and('(team = ? OR crew = ?)', team, team)
     .and('level = ?', level)
-    .and('deadline_colour = ?', deadlineColour)
+    .among('listed', deadlineColour && urgenciesOf(deadlineColour))
 }
 
 function shown(row: Row, now: number): SupervisedCase {
