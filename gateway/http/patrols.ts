@@ -205,8 +205,15 @@ export function patrols(api: Api, { registers, audit, district }: HttpParts): vo
       const { user, scope } = userOf(request)
       const { section, street, grid } = request.body
       const course = patrols.course(section)
-      const place = course ?? { street: street ?? '', grid: grid ?? '' }
-      if (course === undefined) checkPlace(place, user, district)
+      const ofFile = district.sites?.find((site) => site.id === section && site.section !== undefined)
+      const known = course ?? (street === undefined ? ofFile : undefined)
+      if (known === undefined && (street === undefined || grid === undefined))
+        throw new Problem(
+          'bad_request',
+          `body/section: the district has no river section "${section}", nor has it a course; expected street and grid with it`,
+        )
+      const place = known ?? { street: street!, grid: grid! }
+      if (known === undefined) checkPlace(place, user, district)
       if (!scope.sees(place)) throw new Problem('forbidden', 'the section is not yours')
       const patrol = patrols.start(
         { section, street: place.street, grid: place.grid, team: user.team },

@@ -1,9 +1,10 @@
 import { Type } from 'typebox'
+import { Grids } from '../district/grids.ts'
+import { teamOf, servesStreet } from '../district/routing.ts'
 import { SEVERITIES } from '../model/alarm.ts'
 import type { District } from '../model/district.ts'
 import { PositionSchema } from '../model/device.ts'
 import { IDENTIFIER_PATTERN } from '../model/identifier.ts'
-import { teamOf, servesStreet } from '../district/routing.ts'
 import type { User } from '../model/user.ts'
 import { Problem } from './problem.ts'
 
@@ -30,10 +31,9 @@ export function checkPlace(
   district: District,
 ): void {
   const known = district.streets.find(({ id }) => id === street)
-  const number = Number(/-(\d{3})$/.exec(grid)?.[1] ?? 0)
   if (user.role === 'street' && user.street !== street) throw new Problem('forbidden', `not of ${street}`)
   if (known === undefined) throw new Problem('bad_request', `body/street: ${street} is not of the district`)
-  if (!grid.startsWith(`${street}-`) || number < 1 || number > known.grids)
+  if (new Grids(district).streetOf(grid) !== street)
     throw new Problem('bad_request', `body/grid: ${grid} is not of ${street}`)
 }
 

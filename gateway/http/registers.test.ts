@@ -1,4 +1,7 @@
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { loadDistrict } from '../district/district.ts'
+import { checkPlace } from './register-shapes.ts'
 import { ADMIN_TOKEN as token, Site } from './server.fixture.ts'
 
 const HERE = [120.892, 31.99]
@@ -139,4 +142,23 @@ test('a section that another street calls the same is another: nothing is writte
   const loud = { ...finding, severity: 'red', note: 'written by a stranger' }
   expect((await call('POST', `patrols/${foreign}/findings`, strangers, loud)).status).toBe(409)
   expect(site.cases.get(kept)).toMatchObject({ severity: 'yellow' })
+})
+
+test('a patrol of a section that the district file has needs no street; of one that nobody knows it does', async () => {
+  const unknown = await call('POST', 'patrols', token, { section: 'nowhere' })
+  expect(unknown.status).toBe(400)
+  expect(unknown.body['detail']).toMatch(/^body\/section: .*"nowhere".*expected street and grid/)
+  const section = site.parts.district.sites!.find((one) => one.section !== undefined)!
+  const begun = await call('POST', 'patrols', token, { section: section.id })
+  expect(begun).toMatchObject({ status: 201, body: { street: section.street, grid: section.grid } })
+})
+
+test('grids with names of their own are places too', () => {
+  const harbour = loadDistrict(fileURLToPath(new URL('../district/districts/harbour.yaml', import.meta.url)))
+  const user = { name: 'li', role: 'district', street: null, team: null } as const
+  const check = (street: string, grid: string) => () => checkPlace({ street, grid }, user, harbour)
+  expect(check('oldtown', 'lighthouse')).not.toThrow()
+  expect(check('quayside', 'quayside-003')).not.toThrow()
+  expect(check('quayside', 'lighthouse')).toThrow('body/grid: lighthouse is not of quayside')
+  expect(check('quayside', 'quayside-004')).toThrow('body/grid: quayside-004 is not of quayside')
 })
