@@ -6,6 +6,8 @@ import { createHash } from 'node:crypto'
 import type { SQLInputValue } from 'node:sqlite'
 import { Alarms } from '../gateway/dispatch/alarms.ts'
 import { Cases } from '../gateway/dispatch/cases.ts'
+import { facetsOf, LET_READ } from '../gateway/dispatch/case-lists.ts'
+import { NOTE_RULE } from '../gateway/dispatch/case-ledger.ts'
 import { noted } from '../gateway/dispatch/life.ts'
 import { Orders } from '../gateway/dispatch/orders.ts'
 import type { CloseCode, TimelineEntry } from '../gateway/model/case.ts'
@@ -50,13 +52,15 @@ export function writeHistories(
   const alarms = new Alarms(database)
   void new Orders(database, alarms, new Cases(database), log, false)
   const { sql } = database
-  sql.exec('PRAGMA synchronous=OFF')
+  // A file of its own that nothing is lost with.
+  sql.exec('PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; PRAGMA cache_size = -1000000')
   const insert = (table: string, columns: string) =>
     sql.prepare(`INSERT INTO ${table} (${columns}) VALUES (${columns.replaceAll(/[^,]+/g, '?')})`)
   const addCase = insert('cases', CASE_COLUMNS)
   const addEntry = insert('case_timeline', 'case_id,number,entry')
   const addAlarm = insert('alarms', ALARM_COLUMNS)
-  const addReader = insert('case_readers', 'reader,at,case_id')
+  const letRead = sql.prepare(LET_READ)
+  const noteRule = sql.prepare(NOTE_RULE)
   const addLink = insert('case_alarms', 'case_id,alarm_id')
   const addOrder = insert('case_orders', 'case_id,team,held,version,announced')
   const random = randomFrom(7)
@@ -72,19 +76,21 @@ export function writeHistories(
         addCase.run(...made.row)
         made.entries.forEach((entry, index) => addEntry.run(made.id, index + 1, JSON.stringify(entry)))
         addAlarm.run(...made.alarm)
-        addReader.run(made.team, queuedAt, made.id)
+        letRead.run(made.id)
+        noteRule.run(made.alarm[1] as string, made.id)
         addLink.run(made.id, made.alarm[0] as string)
         if (isOpen) addOrder.run(made.id, made.team, 1, 2, 2)
       }
     })
     progress(Math.min(first + BATCH, total))
   }
-  sql.exec('PRAGMA synchronous=FULL')
+  sql.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536')
 }
 
 const CASE_COLUMNS =
   'id,family,site,street,grid,category,title,position,severity,state,level,team,crew,queued_at,respond_ms,' +
-  'arrive_ms,resolve_ms,suspended_ms,responded_at,arrived_at,deadline_colour,next_colour_at,supervised,close_code,version'
+  'arrive_ms,resolve_ms,suspended_ms,responded_at,arrived_at,deadline_colour,next_colour_at,supervised,close_code,' +
+  'version,teams,facets'
 const ALARM_COLUMNS =
   'id,rule,rule_version,device,kind,site,street,grid,severity,state,stale,started_at,cleared_at,peak,value,case_id'
 
@@ -130,6 +136,8 @@ function life(n: number, isOpen: boolean, queuedAt: number, district: District, 
   if (stage === 6) by(Math.round(handled) + 120 * MINUTE, 'close', { code })
   if (!isOpen && stage === 1) by(queuedAt + 5 * MINUTE, 'void', { note: '重复登记' })
   const state = isOpen ? OPEN_STATES[stage]! : stage === 1 ? 'void' : 'closed'
+  const deadlineColour = isOpen && luck < 0.2 ? 'red' : 'none'
+  const supervised = random() < 0.02
   const row: SQLInputValue[] = [
     id,
     family,
@@ -151,12 +159,14 @@ function life(n: number, isOpen: boolean, queuedAt: number, district: District, 
     0,
     stage >= 2 ? Math.round(accepted) : null,
     stage >= 2 ? Math.round(arrived) : null,
-    isOpen && luck < 0.2 ? 'red' : 'none',
+    deadlineColour,
     // Long in the future, but for a few: nothing is to fall due while lists are measured.
     isOpen && luck >= 0.2 ? queuedAt + 1000 * DAY : null,
-    random() < 0.02 ? 1 : 0,
+    supervised ? 1 : 0,
     stage === 6 ? code : null,
     2,
+    JSON.stringify([team]),
+    facetsOf({ state, severity, deadlineColour, supervised, backToNormal: false }),
   ]
   const alarm: SQLInputValue[] = [
     alarmId + (isOpen ? '' : `-${n}`),

@@ -23,7 +23,7 @@ export class Program {
     command: string,
     args: readonly string[],
     ready: RegExp,
-    options: { env?: Record<string, string>; cwd?: string } = {},
+    options: { env?: Record<string, string>; cwd?: string; readyMs?: number } = {},
   ): Promise<{ program: Program; line: string }> {
     const child = spawn(command, args, {
       ...(options.cwd !== undefined && { cwd: options.cwd }),
@@ -31,6 +31,7 @@ export class Program {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const program = new Program(name, child)
+    const { readyMs = 30_000 } = options
     const line = await new Promise<string>((resolve, reject) => {
       const heard = (line: string) => {
         if (ready.test(line)) resolve(line)
@@ -41,8 +42,8 @@ export class Program {
       )
       child.once('error', reject)
       setTimeout(
-        () => reject(new Error(`${name} is not ready after 30 s:\n${program.#error}`)),
-        30_000,
+        () => reject(new Error(`${name} is not ready after ${readyMs / 1000} s:\n${program.#error}`)),
+        readyMs,
       ).unref()
     })
     return { program, line }
@@ -65,7 +66,7 @@ export class Program {
 const TICKS_PER_SECOND = 100
 
 /** CPU seconds (user and system, all threads) of a process so far: fields 14 and 15 of proc(5) `stat`. */
-function cpuSeconds(pid: number): number {
+export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND

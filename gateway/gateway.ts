@@ -129,6 +129,7 @@ export class Gateway {
 
     const registry = new Registry({
       file: join(dataDir, 'registry.db'),
+      log,
       kinds,
       wires: [hj212Wire(profiles), opcuaWire],
       token: adminToken(config.admin.token, dataDir),
@@ -318,7 +319,10 @@ export class Gateway {
     const opcua = new OpcuaSource({ devices, kinds, intake, refuse, pkiDir, clock, log })
     const brokersAbove = await upstreams(config.upstream, dataDir, { intake, refuse, clock, log })
     const backTests = new BackTests(config, log)
-    const accounts = new AccountDesk(join(dataDir, 'registry.db'))
+    const accounts = new AccountDesk(join(dataDir, 'registry.db'), (drifted) => {
+      log.error({ cases: drifted }, 'the ledger of cases was not what their timelines say; it is made anew')
+      dispatch.ledger.refill()
+    })
     const http = new HttpServer({
       host: config.http.host ?? config.host,
       port: config.http.port,

@@ -5,8 +5,8 @@ import type { Cases } from './cases.ts'
 import type { Due } from './deadline-watch.ts'
 import { raised } from './life.ts'
 
-/** Cases in one go when many are due, so that the intake is never kept waiting. */
-const DUE_AT_ONCE = 100
+/** Cases in one go when many are due, some 10 ms, so that the intake is never kept waiting. */
+const DUE_AT_ONCE = 20
 
 /** Gives every case whose next deadline colour is due that colour and sends it one level up. */
 export class CaseDeadlines implements Due {

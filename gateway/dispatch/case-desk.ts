@@ -91,7 +91,7 @@ export class CaseDesk {
       now,
       plan,
     )
-    this.#parts.cases.link(id, alarm.id)
+    this.#parts.cases.link(id, alarm)
     this.#parts.secondLook.order(id, plan)
     return id
   }
@@ -155,7 +155,7 @@ export class CaseDesk {
       simulated: record.simulated && !becomesReal,
       backToNormal: record.backToNormal && !begins,
     }
-    if (joins) cases.link(record.id, alarm.id)
+    if (joins) cases.link(record.id, alarm)
     if (joins || worse || becomesReal || fails) {
       const note = aboutAlarm(now, joins || !worse ? 'alarm_joined' : 'severity_raised', alarm)
       const again = record.backToNormal && begins ? [noted(now, 'proposal_withdrawn')] : []

@@ -1,36 +1,14 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite'
-import { LRUCache } from 'lru-cache'
 import { CHAIN_START, chainHash, keepable, type ChainedEntry } from '../evidence/chain.ts'
-import type { Severity } from '../model/alarm.ts'
-import type { Case, CaseState, DeadlineColour, Proposal, TimelineEntry } from '../model/case.ts'
+import type { Alarm } from '../model/alarm.ts'
+import type { Case, CaseState, TimelineEntry } from '../model/case.ts'
 import type { Database } from '../registry/database.ts'
 import { deadlines, nextColour } from './clocks.ts'
-import { CASE_STEPS } from './case-steps.ts'
+import { CASE_LISTS, CaseLists, facetsOf, LET_READ, type CaseFilter } from './case-lists.ts'
+import { CASE_LEDGER, NOTE_RULE } from './case-ledger.ts'
 import { caseView, type CaseRecord } from './case-record.ts'
-import { Selection, type Page, type Place } from './selection.ts'
+import type { Page, Place } from './selection.ts'
 import { WhistleBook } from './whistle-book.ts'
-
-export interface CaseFilter {
-  /** Any of these states. */
-  readonly states?: readonly CaseState[] | undefined
-  readonly open?: boolean | undefined
-  readonly deadlineColour?: DeadlineColour | undefined
-  readonly supervised?: boolean | undefined
-  readonly proposal?: Proposal | undefined
-  readonly severity?: Severity | undefined
-  readonly category?: string | undefined
-  readonly family?: string | undefined
-  readonly site?: string | undefined
-  /** Any of these; for who may see only a part of the district. */
-  readonly streets?: readonly string[] | undefined
-  /** Cases that the team answers for or works on. */
-  readonly team?: string | undefined
-  /** Cases that the team has, or has had. */
-  readonly reader?: string | undefined
-  /** By `queuedAt`, epoch milliseconds: `from` inclusive, `to` exclusive. */
-  readonly from?: number | undefined
-  readonly to?: number | undefined
-}
 
 const OPEN = `state NOT IN ('closed', 'void')`
 /** Cases of the supervision list: supervised ones, and those whose clock has a colour. */
@@ -81,9 +59,8 @@ const WORK_INDEX = `CREATE INDEX cases_at_work ON cases (coalesce(crew, team), s
 const WORK_COUNTED = 1000
 
 /**
- * `case_readers`: each team that has had a case, in the order in which lists show them. `urgency` and `due_at` are
- * the order of the supervision list: supervised first, then red, yellow, blue, then by the deadline of the clock
- * that runs.
+ * `urgency` and `due_at` are the order of the supervision list: supervised first, then red, yellow, blue, then by the
+ * deadline of the clock that runs.
  */
 const LIFE = `
   ALTER TABLE cases ADD COLUMN closed_at INTEGER;
@@ -93,12 +70,6 @@ const LIFE = `
   ALTER TABLE cases ADD COLUMN previous TEXT;
   UPDATE cases SET teams =
     CASE WHEN crew IS NULL OR crew = team THEN json_array(team) ELSE json_array(crew, team) END;
-  CREATE TABLE case_readers (
-    reader TEXT NOT NULL, at INTEGER NOT NULL, case_id TEXT NOT NULL,
-    PRIMARY KEY (reader, at, case_id)
-  ) STRICT, WITHOUT ROWID;
-  INSERT INTO case_readers (reader, at, case_id)
-    SELECT each.value, cases.queued_at, cases.id FROM cases, json_each(cases.teams) AS each;
   ALTER TABLE cases ADD COLUMN urgency INTEGER GENERATED ALWAYS AS (
     CASE WHEN supervised = 1 THEN 0 ELSE 4 END +
     CASE deadline_colour WHEN 'red' THEN 0 WHEN 'yellow' THEN 1 WHEN 'blue' THEN 2 ELSE 3 END) VIRTUAL;
@@ -140,18 +111,8 @@ const LISTED = `
 const PENDING = `
   ALTER TABLE cases ADD COLUMN pending_until INTEGER;
   CREATE INDEX cases_pending ON cases (pending_until) WHERE pending_until IS NOT NULL AND state = 'queued'`
-/** What lists are asked for, in their order. */
-const LISTS = `
-  CREATE INDEX cases_by_site ON cases (site, queued_at, id);
-  CREATE INDEX cases_by_category ON cases (category, queued_at, id);
-  CREATE INDEX cases_by_family ON cases (family, queued_at, id);
-  CREATE INDEX cases_by_state ON cases (state, queued_at, id);
-  CREATE INDEX cases_open_by_street ON cases (street, queued_at, id) WHERE state NOT IN ('closed', 'void');
-`
 /** Of a long story a list carries the end; all of it is at `GET /cases/{id}`. */
 const LISTED_ENTRIES = 50
-/** Ways to ask for a list that are kept prepared; the least used go first. */
-const PREPARED = 200
 
 const COLUMNS = `id, family, site, street, grid, category, title, position, severity, state,
   suspended_from AS suspendedFrom, level, team, crew, queued_at AS queuedAt,
@@ -160,12 +121,6 @@ const COLUMNS = `id, family, site, street, grid, category, title, position, seve
   deadline_colour AS deadlineColour, supervised, close_code AS closeCode, simulated, version,
   closed_at AS closedAt, teams, standby, called,
   pending_until AS pendingUntil, back_to_normal AS backToNormal, previous`
-
-/** What `proposal` comes to, see `caseView`. */
-const PROPOSED: Readonly<Record<Proposal, string>> = {
-  verify: `state = 'handled'`,
-  normal: `state NOT IN ('handled', 'verified', 'closed', 'void')`,
-}
 
 /** See {@link Cases.story}. */
 export type Story = Pick<Case, 'state' | 'street' | 'closeCode' | 'respondBy' | 'timeline'>
@@ -187,15 +142,16 @@ export class Cases {
   readonly #entries: StatementSync
   readonly #alarms: StatementSync
   readonly #link: StatementSync
+  readonly #noteRule: StatementSync
   readonly #pageAlarms: StatementSync
   readonly #pageEntries: StatementSync
-  readonly #lists = new LRUCache<string, StatementSync>({ max: PREPARED })
+  readonly #lists: CaseLists
   readonly #due: StatementSync
   readonly #nextDue: StatementSync
   readonly #work: StatementSync
   readonly #action: StatementSync
   readonly #addAction: StatementSync
-  readonly #addReader: StatementSync
+  readonly #letRead: StatementSync
   readonly #lastClosed: StatementSync
   readonly #pending: StatementSync
   readonly #nextPending: StatementSync
@@ -206,13 +162,13 @@ export class Cases {
     database.migrate('cases-2', 'ALTER TABLE cases ADD COLUMN simulated INTEGER NOT NULL DEFAULT 0')
     database.migrate('cases-3', 'ALTER TABLE case_timeline ADD COLUMN hash TEXT')
     database.migrate('cases-at-work-1', WORK_INDEX)
-    database.migrate('case-steps-1', CASE_STEPS)
-
     database.migrate('cases-life-1', LIFE)
-    database.migrate('cases-lists-1', LISTS)
     database.migrate('cases-life-2', `ALTER TABLE cases ADD COLUMN called TEXT NOT NULL DEFAULT '[]'`)
     database.migrate('cases-life-3', PENDING)
     database.migrate('cases-life-4', LISTED)
+    database.migrate('cases-lists-2', CASE_LISTS)
+    database.migrate('case-ledger-1', CASE_LEDGER)
+    this.#lists = new CaseLists(database, COLUMNS)
     this.whistles = new WhistleBook(database)
     const sql = database.sql
     this.#database = database
@@ -222,15 +178,16 @@ export class Cases {
     this.#insert = sql.prepare(
       `INSERT INTO cases (severity, state, suspended_from, level, team, crew, respond_ms, arrive_ms, resolve_ms,
         suspended_at, suspended_ms, responded_at, arrived_at, deadline_colour, next_colour_at, supervised,
-        close_code, simulated, closed_at, teams, standby, called, pending_until, back_to_normal, version,
+        close_code, simulated, closed_at, teams, standby, called, pending_until, back_to_normal, version, facets,
         id, family, site, street, grid, category, title, position, queued_at, previous)
-        VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
+        VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`,
     )
     this.#update = sql.prepare(
       `UPDATE cases SET severity = ?, state = ?, suspended_from = ?, level = ?, team = ?, crew = ?, respond_ms = ?,
         arrive_ms = ?, resolve_ms = ?, suspended_at = ?, suspended_ms = ?, responded_at = ?, arrived_at = ?,
         deadline_colour = ?, next_colour_at = ?, supervised = ?, close_code = ?, simulated = ?,
-        closed_at = ?, teams = ?, standby = ?, called = ?, pending_until = ?, back_to_normal = ?, version = ? WHERE id = ?`,
+        closed_at = ?, teams = ?, standby = ?, called = ?, pending_until = ?, back_to_normal = ?, version = ?,
+        facets = ? WHERE id = ?`,
     )
     this.#addEntry = sql.prepare(
       'INSERT INTO case_timeline (case_id, number, entry, hash) VALUES (?, ?, ?, ?)',
@@ -261,6 +218,7 @@ export class Cases {
         ORDER BY p.key, t.number`,
     )
     this.#link = sql.prepare('INSERT OR IGNORE INTO case_alarms (case_id, alarm_id) VALUES (?, ?)')
+    this.#noteRule = sql.prepare(NOTE_RULE)
     this.#due = sql.prepare(
       `SELECT ${COLUMNS} FROM cases WHERE next_colour_at <= ? ORDER BY next_colour_at LIMIT ?`,
     )
@@ -277,7 +235,7 @@ export class Cases {
     this.#addAction = sql.prepare(
       'INSERT INTO case_actions (case_id, actor, action_id, action) VALUES (?, ?, ?, ?)',
     )
-    this.#addReader = sql.prepare('INSERT OR IGNORE INTO case_readers (reader, at, case_id) VALUES (?, ?, ?)')
+    this.#letRead = sql.prepare(LET_READ)
     this.#pending = sql.prepare(
       `SELECT ${COLUMNS} FROM cases WHERE pending_until <= ? AND state = 'queued' ORDER BY pending_until LIMIT ?`,
     )
@@ -326,7 +284,7 @@ export class Cases {
         record.queuedAt,
         record.previous,
       )
-      this.#letRead(record)
+      this.#letRead.run(record.id)
       this.#append(record.id, entries)
     })
   }
@@ -335,14 +293,15 @@ export class Cases {
   save(record: CaseRecord, entries: readonly TimelineEntry[]): void {
     this.#database.transaction(() => {
       this.#update.run(...changing(record), record.id)
-      this.#letRead(record)
+      this.#letRead.run(record.id)
       this.#append(record.id, entries)
     })
   }
 
   /** The alarm belongs to the case, now and in its file for good. */
-  link(caseId: string, alarmId: string): void {
-    this.#link.run(caseId, alarmId)
+  link(caseId: string, { id, rule }: Pick<Alarm, 'id' | 'rule'>): void {
+    this.#link.run(caseId, id)
+    this.#noteRule.run(rule, caseId)
   }
 
   /** What has become of a case, without the reports that joined it, of which there may be hundreds. */
@@ -359,40 +318,11 @@ export class Cases {
     return (this.#entries.get(caseId) as { count: number }).count
   }
 
-  /** Newest first. */
+  /** Newest first. A page may have fewer cases than the limit, see {@link CaseLists}. */
   list(filter: CaseFilter, limit: number, after?: Place): Page<Case> {
-    const { proposal, supervised } = filter
-    const reader = filter.reader ?? filter.team
-    // A team's cases in the order of its own index: it has few of them among very many.
-    const [source, at, id] =
-      reader === undefined
-        ? ['cases', 'queued_at', 'id']
-        : ['case_readers CROSS JOIN cases ON cases.id = case_readers.case_id', 'at', 'case_id']
-    const selection = new Selection()
-      .and('reader = ?', reader)
-      .and('deadline_colour = ?', filter.deadlineColour)
-      .and('supervised = ?', supervised === undefined ? undefined : Number(supervised))
-      .among('state', filter.states)
-      .and('severity = ?', filter.severity)
-      .and('category = ?', filter.category)
-      .and('family = ?', filter.family)
-      .and('site = ?', filter.site)
-      .among('street', filter.streets)
-      .and('(team = ? OR crew = ?)', filter.team, filter.team)
-      .and('queued_at >= ?', filter.from)
-      .and('queued_at < ?', filter.to)
-      .and(`(${at}, ${id}) < (?, ?)`, after?.at, after?.id)
-    if (proposal !== undefined) selection.and(`back_to_normal = 1 AND ${PROPOSED[proposal]}`)
-    if (filter.open !== undefined) selection.and(filter.open ? OPEN : `NOT (${OPEN})`)
-    const records = this.#prepared(
-      `SELECT ${COLUMNS} FROM ${source} ${selection.where} ORDER BY ${at} DESC, ${id} DESC LIMIT ?`,
-    )
-      .all(...selection.values, limit + 1)
-      .map(recordOf)
-    const items = this.#page(records.slice(0, limit))
-    const last = items.at(-1)
-    if (records.length <= limit || last === undefined) return { items }
-    return { items, next: { at: last.queuedAt, id: last.id } }
+    const { rows, next } = this.#lists.page(filter, limit, after)
+    const items = this.#page(rows.map(recordOf))
+    return next === undefined ? { items } : { items, next }
   }
 
   openByState(): Readonly<Partial<Record<CaseState, number>>> {
@@ -454,10 +384,6 @@ export class Cases {
     }))
   }
 
-  #letRead({ id, queuedAt, teams }: CaseRecord): void {
-    for (const team of teams) this.#addReader.run(team, queuedAt, id)
-  }
-
   #append(caseId: string, entries: readonly TimelineEntry[]): void {
     let { number, hash } = this.#lastLink(caseId)
     for (const added of entries) {
@@ -494,24 +420,19 @@ export class Cases {
     })
   }
 
-  #prepared(text: string): StatementSync {
-    let statement = this.#lists.get(text)
-    if (statement === undefined) this.#lists.set(text, (statement = this.#database.sql.prepare(text)))
-    return statement
-  }
-
-  /** A page of a list: two statements for all of it. */
+  /** A page of a list: three statements for all of it. */
   #page(records: readonly CaseRecord[]): Case[] {
     const ids = JSON.stringify(records.map(({ id }) => id))
     const alarms = Map.groupBy(this.#pageAlarms.all(ids), (row) => row['case_id'] as string)
     const entries = Map.groupBy(this.#pageEntries.all(ids), (row) => row['case_id'] as string)
+    const whistles = this.whistles.ofAll(ids)
     return records.map((record) => {
       const { id } = record
       const told = entries.get(id) ?? []
       const timeline = told.map((row) => JSON.parse(row['entry'] as string) as TimelineEntry)
       const named = (alarms.get(id) ?? []).map((row) => row['alarm_id'] as string)
       const earlier = ((told[0]?.['number'] as number | undefined) ?? 1) - 1
-      const found = caseView(record, named, timeline, this.whistles.of(id), this.#consoleUrl)
+      const found = caseView(record, named, timeline, whistles.get(id) ?? [], this.#consoleUrl)
       return earlier === 0 ? found : { ...found, earlier }
     })
   }
@@ -566,5 +487,6 @@ function changing(record: CaseRecord): SQLInputValue[] {
     record.pendingUntil,
     record.backToNormal ? 1 : 0,
     record.version,
+    facetsOf(record),
   ]
 }

@@ -10,6 +10,7 @@ import type { Database } from '../registry/database.ts'
 import type { Range } from './announce/addresses.ts'
 import { Announcer } from './announce/announcer.ts'
 import { Alarms } from './alarms.ts'
+import { LedgerFiller } from './case-ledger.ts'
 import { Cases } from './cases.ts'
 import { Precisions } from './precision.ts'
 import { Queue } from './queue.ts'
@@ -49,11 +50,13 @@ export class Dispatch implements Part {
   readonly supervision: Supervision
   readonly announcer: Announcer
   readonly registers: Registers
+  readonly ledger: LedgerFiller
 
   constructor(options: DispatchOptions) {
     const { database, consoleUrl, announce } = options
     this.alarms = new Alarms(database)
     this.cases = new Cases(database, consoleUrl)
+    this.ledger = new LedgerFiller(database, options.log)
     this.queue = new Queue({ ...options, alarms: this.alarms, cases: this.cases })
     this.precisions = new Precisions(database)
     this.people = new People({ ...options, cases: this.cases, queue: this.queue, settings: options.people })
@@ -74,9 +77,11 @@ export class Dispatch implements Part {
     await this.people.start()
     await this.announcer.start()
     await this.registers.start()
+    this.ledger.start()
   }
 
   async stop(): Promise<void> {
+    this.ledger.stop()
     await this.registers.stop()
     await this.announcer.stop()
     await this.people.stop()

@@ -1,4 +1,5 @@
 import type { StatementSync } from 'node:sqlite'
+import { setImmediate as others } from 'node:timers/promises'
 import type { Log } from '../log.ts'
 import type { Retainer } from '../model/pipeline.ts'
 import type { Database } from '../registry/database.ts'
@@ -26,7 +27,10 @@ const TABLES = `
 /** Of a long story the order carries the end; all of it is at `GET /cases/{id}`. Bounds the MQTT packet. */
 const ORDER_ENTRIES = 50
 const ALARMS_AT_ONCE = 500
-const CASES_AT_ONCE = 200
+/** Cases, after which others have the thread: some 10 ms. */
+const CASES_AT_ONCE = 50
+/** Retained orders, after which others have the thread. */
+const SWEPT_AT_ONCE = 500
 const RETRY_AFTER_MS = 1_000
 /** What was announced is written down this much later, ms, together, so that it delays no announcement. */
 const WRITE_AFTER_MS = 100
@@ -54,6 +58,7 @@ export class Orders {
   readonly #callsForSimulated: boolean
   readonly #release: StatementSync
   readonly #hold: StatementSync
+  readonly #heldCases: StatementSync
   readonly #forgetTold: StatementSync
   readonly #isKnown: StatementSync
   readonly #due: StatementSync
@@ -68,6 +73,9 @@ export class Orders {
   readonly #taken = new Map<string, Order>()
   #alarmsTold: number
   #tellingAlarms = false
+  /** Up to which case orders that are held have been told since the start; null when all have. */
+  #retold: string | null = null
+  #isRetelling = false
   /** What is retained of orders that nobody holds has been cleared. */
   #isSwept = false
   #writing: NodeJS.Timeout | undefined
@@ -87,7 +95,11 @@ export class Orders {
       `INSERT INTO case_orders (case_id, team, held, version) VALUES (?, ?, 1, ?)
         ON CONFLICT DO UPDATE SET held = 1, version = excluded.version`,
     )
-    this.#forgetTold = sql.prepare('UPDATE case_orders SET announced = 0 WHERE held = 1')
+    this.#heldCases = sql.prepare(
+      `SELECT DISTINCT case_id FROM case_orders WHERE held = 1 AND case_id > ?
+        ORDER BY case_id LIMIT ${CASES_AT_ONCE}`,
+    )
+    this.#forgetTold = sql.prepare('UPDATE case_orders SET announced = 0 WHERE held = 1 AND case_id = ?')
     this.#isKnown = sql.prepare('SELECT 1 FROM case_orders WHERE case_id = ? AND team = ?')
     this.#due = sql.prepare(
       'SELECT team, held, version FROM case_orders WHERE case_id = ? AND announced < version',
@@ -122,17 +134,38 @@ export class Orders {
   /**
    * Everything that the last run did not get to tell, and all orders that are held once more: the broker's file
    * is not fsynced, so a power cut may have taken from it what was announced, or brought back what was cleared.
+   * Of very many it tells some at a time, and others have the thread in between.
    */
   start(): void {
     this.#isSwept = false
-    this.#database.transaction(() => this.#forgetTold.run())
+    this.#retold = ''
     this.#announceDue()
   }
 
   #announceDue(): void {
     this.announceAlarms()
     void this.#announceDueCases()
+    void this.#retell()
     void this.#sweep()
+  }
+
+  /** A kill in the middle is no matter: the next start begins again. */
+  async #retell(): Promise<void> {
+    if (this.#isRetelling) return
+    this.#isRetelling = true
+    try {
+      while (this.#retold !== null && this.#publisher !== undefined) {
+        const ids = this.#heldCases.all(this.#retold).map((row) => row['case_id'] as string)
+        this.#database.derive(() => ids.forEach((id) => this.#forgetTold.run(id)))
+        await Promise.all(ids.map(async (id) => this.#announce(id)))
+        this.#retold = ids.at(-1) ?? null
+        await others()
+      }
+    } catch (error) {
+      this.#retrySoon(error)
+    } finally {
+      this.#isRetelling = false
+    }
   }
 
   /** Orders that are retained though no team holds them, and no row of the outbox is there to clear them. */
@@ -141,7 +174,10 @@ export class Orders {
     if (publisher === undefined || this.#isSwept) return
     this.#isSwept = true
     try {
+      let swept = 0
       for (const topic of publisher.retainedTopics('dispatch/+/orders/+')) {
+        if (++swept % SWEPT_AT_ONCE === 0) await others()
+        if (this.#publisher !== publisher) return
         const [, team = '', , caseId = ''] = topic.split('/')
         if (this.#isKnown.get(caseId, team) !== undefined) continue
         await publisher.publish(topic, '', { qos: 1, retain: true })
@@ -159,6 +195,7 @@ export class Orders {
         if (ids.length === 0) return
         await Promise.all(ids.map(async (id) => this.#announce(id)))
         last = ids.at(-1)!
+        await others()
       }
     } catch (error) {
       this.#retrySoon(error)

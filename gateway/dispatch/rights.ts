@@ -1,6 +1,6 @@
 import type { Action, Case, CaseState } from '../model/case.ts'
 import type { Role, User } from '../model/user.ts'
-import type { CaseFilter } from './cases.ts'
+import type { CaseFilter } from './case-lists.ts'
 import { allowedIn } from './transitions.ts'
 
 const CREW: readonly Role[] = ['admin', 'district', 'street', 'team']

@@ -53,7 +53,7 @@ interface Task {
 const LOOK_EXPIRES_MS = 10 * 60_000
 /** While an alarm is about to clear, look again this often, ms. */
 const HOLD_MS = 10_000
-const DUE_AT_ONCE = 100
+const DUE_AT_ONCE = 20
 
 /** The way to devices, known once the broker is. */
 export interface DeviceReach {

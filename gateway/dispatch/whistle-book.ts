@@ -37,6 +37,7 @@ export class WhistleBook {
   readonly #insert: StatementSync
   readonly #update: StatementSync
   readonly #of: StatementSync
+  readonly #ofAll: StatementSync
   readonly #due: StatementSync
   readonly #nextDue: StatementSync
 
@@ -55,6 +56,9 @@ export class WhistleBook {
         ended_at = ?, overseer = ?, suspended_at = ?, suspended_ms = ? WHERE number = ?`,
     )
     this.#of = sql.prepare(`SELECT ${COLUMNS} FROM whistles WHERE case_id = ? ORDER BY number`)
+    this.#ofAll = sql.prepare(
+      `SELECT ${COLUMNS} FROM json_each(?) AS p CROSS JOIN whistles ON case_id = p.value ORDER BY case_id, number`,
+    )
     this.#due = sql.prepare(
       `SELECT ${COLUMNS} FROM whistles WHERE next_colour_at <= ? ORDER BY next_colour_at LIMIT ?`,
     )
@@ -66,6 +70,11 @@ export class WhistleBook {
   /** In the order in which they were blown. */
   of(caseId: string): readonly WhistleRecord[] {
     return this.#of.all(caseId).map(recordOf)
+  }
+
+  /** Of several cases, whose ids come as a JSON array; by case. */
+  ofAll(caseIds: string): ReadonlyMap<string, readonly WhistleRecord[]> {
+    return Map.groupBy(this.#ofAll.all(caseIds).map(recordOf), ({ caseId }) => caseId)
   }
 
   insert(whistle: Omit<WhistleRecord, 'number'>): void {

@@ -34,7 +34,7 @@ export const WHISTLE_TIMES: WhistleTimes = { reportInMs: 30 * 60_000, resolveMs:
 
 /** Longer than this, ms, is a typing error. */
 const LONGEST = 366 * 86_400_000
-const DUE_AT_ONCE = 100
+const DUE_AT_ONCE = 20
 /** States in which there is something to call for. */
 const UNSOLVED: readonly CaseState[] = ['queued', 'dispatched', 'accepted', 'on_site', 'suspended']
 const ENTRY: Readonly<Record<WhistleAction, string>> = {
@@ -126,7 +126,12 @@ export class Whistles implements Due {
         })
       }
       const entries = request.departments.map((department) =>
-        noted(now, 'whistle', { actor: user.name, note: request.note, department }),
+        noted(now, 'whistle', {
+          actor: user.name,
+          note: request.note,
+          department,
+          until: now + reportMs,
+        }),
       )
       return this.#saved(record, entries, user, 'whistle', request.actionId)
     })

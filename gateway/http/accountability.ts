@@ -1,12 +1,14 @@
 import { Type } from 'typebox'
 import { CLOSE_CODES } from '../model/case.ts'
 import type { District } from '../model/district.ts'
+import { categoryTitle } from '../people/ticket-view.ts'
 import { AccountsRefused } from '../reports/account-desk.ts'
 import { accountCsv } from '../reports/account-csv.ts'
 import { accountPage, PAGE_STYLE_HASH } from '../reports/account-page.ts'
 import type { AccountabilityReport, AccountQuery } from '../reports/account-reader.ts'
 import { GROUPINGS, type Figures, type Grouping } from '../reports/accountability.ts'
 import { MONTH_PATTERN, monthNamed, monthOf } from '../reports/month.ts'
+import type { RuleBook } from '../rule-book/rule-book.ts'
 import { READERS } from './access.ts'
 import { userOf } from './auth.ts'
 import { Instant, instant } from './instant.ts'
@@ -92,7 +94,7 @@ const Answer = Type.Unsafe<{
 type Named = Figures & { readonly key: string; readonly title: string }
 
 /** `GET /stats/accountability`: who kept the promises that were made to citizens (行政问效). */
-export function accountability(api: Api, { accounts, clock, district }: HttpParts): void {
+export function accountability(api: Api, { accounts, clock, district, ruleBook }: HttpParts): void {
   api.get(
     '/api/v1/stats/accountability',
     {
@@ -150,22 +152,20 @@ export function accountability(api: Api, { accounts, clock, district }: HttpPart
         streets: user.role === 'street' ? scope.streets : undefined,
         // A team without an account has nothing: no team is called ''.
         team: user.role === 'team' ? (user.team ?? '') : undefined,
-        by: isPage ? ['street', 'team', 'category', 'day'] : [by],
+        by: isPage ? ['street', 'team', 'category', 'rule', 'day'] : [by],
         lists: isPage ? LISTED : undefined,
       }
       const report = await accounts.ask(query).catch((error: unknown) => {
         throw error instanceof AccountsRefused ? new Problem('overloaded', error.message) : error
       })
+      const titleOf = titles(district, ruleBook, lang ?? 'zh')
       if (isPage) {
         reply.header('content-security-policy', `default-src 'none'; style-src ${PAGE_STYLE_HASH}`)
         return await reply
           .type('text/html; charset=utf-8')
-          .send(printed(report, { ...period, asOf: now, district, lang: lang ?? 'zh' }))
+          .send(printed(report, titleOf, { ...period, asOf: now, district, lang: lang ?? 'zh' }))
       }
-      const items = named(
-        report.groups[by] ?? [],
-        by === 'category' ? categoryNames(district, lang ?? 'zh') : names(district, lang ?? 'zh'),
-      )
+      const items = named(report, by, titleOf)
       if (format === 'csv') {
         const [from, to] = [isoOf(period.from), isoOf(period.to)]
         const file = `accountability-${by}-${from.slice(0, 10)}-${to.slice(0, 10)}.csv`
@@ -196,39 +196,51 @@ function periodOf(
   return { from, to }
 }
 
-/** What people call streets and teams. */
-function names(district: District, lang: 'zh' | 'en'): ReadonlyMap<string, string> {
-  return new Map([...district.streets, ...district.teams].map(({ id, title }) => [id, title[lang]]))
+type TitleOf = (grouping: Grouping, id: string) => string
+
+/** What people call a street, a team, a category or a rule; whatever has no name by now is called by its id. */
+function titles(district: District, rules: Pick<RuleBook, 'get'>, lang: 'zh' | 'en'): TitleOf {
+  const places = new Map([...district.streets, ...district.teams].map(({ id, title }) => [id, title[lang]]))
+  return (grouping, id) => {
+    switch (grouping) {
+      case 'street':
+      case 'team':
+        return places.get(id) ?? id
+      case 'category':
+        return categoryTitle(district, id)[lang]
+      case 'rule':
+        return rules.get(id)?.title[lang] ?? id
+      case 'day':
+        return id
+      default:
+        return grouping satisfies never
+    }
+  }
 }
 
-function categoryNames({ categories = {} }: District, lang: 'zh' | 'en'): ReadonlyMap<string, string> {
-  return new Map(Object.entries(categories).map(([id, { title }]) => [id, title[lang]]))
-}
-
-function named(
-  items: readonly (Figures & { readonly key: string })[],
-  titles: ReadonlyMap<string, string>,
-): Named[] {
-  return items.map((item) => ({ title: titles.get(item.key) ?? item.key, ...item }))
+function named({ groups }: AccountabilityReport, grouping: Grouping, titleOf: TitleOf): Named[] {
+  return (groups[grouping] ?? []).map((item) => ({ title: titleOf(grouping, item.key), ...item }))
 }
 
 function printed(
-  { total, groups, sites, overdue, supervised }: AccountabilityReport,
+  report: AccountabilityReport,
+  titleOf: TitleOf,
   more: { from: number; to: number; asOf: number; district: District; lang: 'zh' | 'en' },
 ): string {
-  const titles = names(more.district, more.lang)
   return accountPage({
     ...more,
     district: more.district.title[more.lang],
-    total,
-    streets: named(groups.street ?? [], titles),
-    teams: named(groups.team ?? [], titles),
-    categories: named(groups.category ?? [], categoryNames(more.district, more.lang)),
-    days: groups.day ?? [],
-    sites,
-    overdue,
-    supervised,
-    nameOf: (id) => titles.get(id) ?? id,
+    total: report.total,
+    streets: named(report, 'street', titleOf),
+    teams: named(report, 'team', titleOf),
+    categories: named(report, 'category', titleOf),
+    rules: named(report, 'rule', titleOf),
+    days: report.groups.day ?? [],
+    sites: report.sites,
+    overdue: report.overdue,
+    supervised: report.supervised,
+    // No street is called like a team.
+    nameOf: (id) => titleOf('team', id),
   })
 }
 

@@ -26,6 +26,9 @@ export function cases(api: Api, { cases, queue }: HttpParts): void {
       schema: {
         tags,
         summary: 'Cases, newest first',
+        description:
+          'A page may have fewer cases than `limit`, even none, where few of very many fit; as long as there is a ' +
+          '`cursor`, more may follow.',
         querystring: Type.Object({
           open: Type.Optional(Type.Boolean({ description: 'neither closed nor void' })),
           state: Type.Optional(Type.Enum(CASE_STATES)),

@@ -64,7 +64,7 @@ export interface TimelineEntry {
   readonly crew?: string
   /** Metres from the site, where `position` is too far from it to be believed (contract §4). */
   readonly offSite?: number
-  /** The deadline that an `extend` set, epoch milliseconds. */
+  /** The deadline that an `extend` set, or by which a `whistle` calls the department; epoch milliseconds. */
   readonly until?: number
   readonly code?: CloseCode
   /** What those who reported it are told with this step. */

@@ -1,7 +1,14 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import type { Log } from '../log.ts'
 
 /** What a caller has to write in the same transaction as the change it asks for, such as an audit entry. */
 export type Along = () => void
+
+/**
+ * Pages that stay in memory, KiB at most: the upper parts of all indexes of a million cases, and what is open. SQLite's
+ * own 2 MiB would read the file anew for every page of a list; what is not used is not taken.
+ */
+const CACHE_KIB = 65_536
 
 /**
  * The second SQLite file (`registry.db`): devices, users, alarms, cases, rule state, audit. The repositories
@@ -13,15 +20,22 @@ export class Database {
   readonly sql: DatabaseSync
   readonly #begin: StatementSync
   readonly #commit: StatementSync
+  readonly #log: Log | undefined
+  /** It had tables before this start: bringing years of cases up to date may take minutes. */
+  readonly #isOld: boolean
   #open = false
   #afterCommit: (() => void)[] = []
 
-  constructor(file: string) {
+  /** `log` is told what is being changed in tables that are there already. */
+  constructor(file: string, log?: Log) {
+    this.#log = log
     this.sql = new DatabaseSync(file)
     this.sql.exec(
-      'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000',
+      `PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000;
+        PRAGMA cache_size=-${CACHE_KIB}`,
     )
     this.sql.exec('CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY) STRICT')
+    this.#isOld = this.sql.prepare('SELECT 1 FROM migrations LIMIT 1').get() !== undefined
     this.#begin = this.sql.prepare('BEGIN IMMEDIATE')
     this.#commit = this.sql.prepare('COMMIT')
   }
@@ -30,6 +44,7 @@ export class Database {
   migrate(name: string, statements: string): void {
     this.transaction(() => {
       if (this.sql.prepare('SELECT 1 FROM migrations WHERE name = ?').get(name) !== undefined) return
+      if (this.#isOld) this.#log?.info({ migration: name }, 'the registry is being brought up to date')
       this.sql.exec(statements)
       this.sql.prepare('INSERT INTO migrations (name) VALUES (?)').run(name)
     })

@@ -1,3 +1,4 @@
+import type { Log } from '../log.ts'
 import type { Clock } from '../model/clock.ts'
 import type { Wire } from '../model/device.ts'
 import type { Kinds } from '../model/kind.ts'
@@ -20,6 +21,7 @@ export interface RegistryOptions {
   /** The admin token. */
   readonly token: string
   readonly clock: Clock
+  readonly log: Log
 }
 
 /** Who is known, by which secret, and what they have done: the repositories over `registry.db`, loaded. Only wiring. */
@@ -34,8 +36,8 @@ export class Registry {
   readonly signIn: RegistrySignIn
   readonly sessions: Sessions
 
-  constructor({ file, kinds, wires, token, clock }: RegistryOptions) {
-    const database = new Database(file)
+  constructor({ file, kinds, wires, token, clock, log }: RegistryOptions) {
+    const database = new Database(file, log)
     const slowHash = new SlowHash()
     const secrets = new Secrets(database, slowHash)
     const devices = new Devices(database, secrets, kinds, wires)

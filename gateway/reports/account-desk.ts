@@ -27,6 +27,7 @@ export class AccountsRefused extends Error {
  */
 export class AccountDesk {
   readonly #setup: AccountWorkerSetup
+  readonly #onDrift: (cases: readonly string[]) => void
   #worker: Worker | undefined
   #last: Promise<unknown> = Promise.resolve()
   #waiting = 0
@@ -35,9 +36,10 @@ export class AccountDesk {
   #giveUp: ((error: Error) => void) | undefined
   #isStopped = false
 
-  /** `file`: the registry's. */
-  constructor(file: string) {
+  /** `file`: the registry's. `onDrift` hears of cases of which the ledger was wrong; that report did not go by it. */
+  constructor(file: string, onDrift: (cases: readonly string[]) => void = () => {}) {
     this.#setup = { file }
+    this.#onDrift = onDrift
   }
 
   /** Rejects with {@link AccountsRefused}, and with what the database complains of. */
@@ -76,6 +78,7 @@ export class AccountDesk {
     worker.postMessage(query, [])
     try {
       const report = await promise
+      if (report.drifted.length > 0) this.#onDrift(report.drifted)
       this.#idle = setTimeout(() => void this.#end(), IDLE_MS).unref()
       return report
     } catch (error) {

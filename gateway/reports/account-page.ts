@@ -16,6 +16,7 @@ export interface AccountPage {
   readonly streets: readonly Titled[]
   readonly teams: readonly Titled[]
   readonly categories: readonly Titled[]
+  readonly rules: readonly Titled[]
   readonly days: readonly (Figures & { readonly key: string })[]
   readonly sites: readonly AccountedSite[]
   readonly overdue: readonly ListedCase[]
@@ -50,7 +51,7 @@ export function accountPage(page: AccountPage): string {
   const time = (at: number) => DateTime.fromMillis(at, { zone: ZONE }).toFormat('yyyy-MM-dd HH:mm')
   const title = `${page.district} ${say('行政问效报告', 'accountability report')}`
   const period = `${time(page.from)} – ${time(page.to)}`
-  const grouped = (grouping: 'street' | 'team' | 'category', rows: readonly Titled[]) =>
+  const grouped = (grouping: 'street' | 'team' | 'category' | 'rule', rows: readonly Titled[]) =>
     figuresTable(page.lang, GROUPING_TERMS[grouping][page.lang], rows, page.total)
   return `<!doctype html>
 <html lang="${page.lang === 'zh' ? 'zh-CN' : 'en'}">
@@ -69,6 +70,11 @@ export function accountPage(page: AccountPage): string {
     'A case is on the account of the team that took it on last or answers for it now; a promise on that of the team that kept it, or that held the case when its time ran out.',
   )}</p>
 <h2>${say('按类别', 'By category')}</h2>${grouped('category', page.categories)}
+<h2>${say('按规则', 'By rule')}</h2>${grouped('rule', page.rules)}
+<p class="note">${say(
+    '由多条规则引发的案件计入每一条规则；无告警的案件计入其事项族。',
+    'A case that several rules raised counts for each of them; one that no alarm opened for its family.',
+  )}</p>
 <h2>${say('每日趋势', 'Day by day')}</h2>${trend(page, say)}
 <h2>${say('问题突出点位', 'Sites with the most confirmed cases')}</h2>${sites(page, say)}
 <h2>${say('办结超时案件', 'Longest overdue to be resolved')}</h2>${cases(page, page.overdue, say)}

@@ -1,6 +1,9 @@
 import { join } from 'node:path'
 import * as fc from 'fast-check'
+import { pino } from 'pino'
 import { afterEach, describe, expect, test } from 'vitest'
+import { LedgerFiller } from '../dispatch/case-ledger.ts'
+import { loadDistrict } from '../district/district.ts'
 import { ACTIONS } from '../model/case.ts'
 import { admin, alarm, crew, MINUTE, NOON, rule, Stage, user } from '../dispatch/test-stage.ts'
 import { Accounts, GROUPINGS } from './accountability.ts'
@@ -50,7 +53,7 @@ function fromTimelines(ids: readonly string[]) {
       arrival: standing('arrival'),
       resolution: standing('resolution'),
     }
-    const whistles = { inTime: 0, late: 0, pending: 0 }
+    const whistles = account.whistled(stage.clock.time)
     accounts.add({ account, standings, answered: 0, satisfied: 0, whistles }, [''])
   }
   return accounts.figures().get('')
@@ -131,18 +134,92 @@ describe('accountability', () => {
     expect(read({ streets: ['wenfeng'] }).total.received).toBe(0)
   })
 
-  test('knows a timeline that was written before there were steps', () => {
+  test('knows cases from before there was a ledger, while it is being filled and after', () => {
+    stage = new Stage()
+    for (let number = 1; number <= 250; number++) {
+      const id = opens(number)
+      if (number % 3 === 0) stage.queue.act(id, crew, { action: 'accept' })
+      stage.clock.time += MINUTE
+    }
+    const before = read()
+    expect(before.total).toMatchObject({ received: 250, response: { inTime: 83 } })
+    const { sql } = stage.database
+    sql.exec(`DROP TRIGGER case_ledger_opens; DROP TRIGGER case_ledger_changes;
+      DROP TRIGGER case_ledger_forgets; DROP TRIGGER case_ledger_follows;
+      DROP TABLE case_ledger; DROP TABLE case_ledger_todo; DELETE FROM migrations WHERE name = 'case-ledger-1'`)
+    const again = stage.afterCrash()
+    const ledger = () => again.database.sql.prepare('SELECT * FROM case_ledger').all()
+    const readAgain = () =>
+      readAccounts(join(again.folder, 'registry.db'), { ...query(), now: again.clock.time, by: GROUPINGS })
+    expect(readAgain()).toEqual(before)
+    const filler = new LedgerFiller(again.database, pino({ level: 'silent' }))
+    expect(filler.fill()).toBe(true)
+    expect(ledger()).toHaveLength(100)
+    expect(readAgain()).toEqual(before)
+    // What happens meanwhile is in it, whether its case is there yet or not.
+    for (const found of again.cases.list({}, 1000).items)
+      if (found.state === 'dispatched') again.queue.act(found.id, admin, { action: 'accept' })
+    const busy = readAgain()
+    while (filler.fill());
+    expect(ledger()).toHaveLength(250)
+    expect(readAgain()).toEqual(busy)
+    expect(busy.total.closed).toBe(0)
+    const filled = ledger()
+    filler.refill()
+    while (filler.fill());
+    filler.stop()
+    expect(ledger()).toEqual(filled)
+    return again.close()
+  })
+
+  test.each([
+    [`UPDATE case_ledger SET steps = ''`],
+    [`UPDATE case_ledger SET steps = replace(steps, 'accept', 'arrive')`],
+    [`UPDATE case_ledger SET respond_ms = 1`],
+    [`UPDATE case_ledger SET rules = 'another'`],
+    [`UPDATE case_ledger SET street = 'wenfeng'`],
+  ])('goes by the timelines where the ledger is wrong, and says so: %s', (damage) => {
     stage = new Stage()
     const id = opens(1)
+    stage.clock.time += 4 * MINUTE
     stage.queue.act(id, crew, { action: 'accept' })
     const before = read()
-    const { sql } = stage.database
-    sql.exec(`DROP TRIGGER case_steps_follow; DROP TABLE case_steps;
-      DELETE FROM migrations WHERE name = 'case-steps-1'`)
-    const again = stage.afterCrash()
-    expect(again.case(id).timeline).toEqual(stage.case(id).timeline)
-    expect(readAccounts(join(again.folder, 'registry.db'), { ...query(), by: GROUPINGS })).toEqual(before)
-    return again.close()
+    expect(before.drifted).toEqual([])
+    stage.database.sql.exec(damage)
+    expect(read()).toEqual({ ...before, drifted: [id] })
+  })
+
+  test('counts whistles by what the timeline says of them', () => {
+    stage = new Stage()
+    const [one, two] = [1, 2].map(opens) as [string, string]
+    const departments = ['chengguan', 'huanbao', 'shuili']
+      .map((_, index) => loadDistrict().teams.filter(({ level }) => level === 'department')[index]?.id)
+      .filter((each) => each !== undefined)
+    const [first, second] = departments as [string, string]
+    const request = { note: '', reportIn: '10m' as const }
+    expect(stage.queue.whistles.blow(one, admin, { ...request, departments: [first] }).type).toBe('ok')
+    expect(stage.queue.whistles.blow(two, admin, { ...request, departments: [second] }).type).toBe('ok')
+    expect(read().total.whistles).toMatchObject({ blown: 2, pending: 2 })
+    stage.clock.time += 5 * MINUTE
+    const position = [120.8239, 32.0616]
+    stage.queue.whistles.act(one, first, 'report_in', admin, { position })
+    stage.clock.time += 6 * MINUTE
+    expect(read().total.whistles).toEqual({ blown: 2, inTime: 1, late: 1, pending: 0, share: 0.5 })
+    stage.database.sql.exec('DELETE FROM whistles')
+    expect(read().total.whistles).toEqual({ blown: 2, inTime: 1, late: 1, pending: 0, share: 0.5 })
+  })
+
+  test('lays no case on the account of who oversees a late department', () => {
+    stage = new Stage()
+    const id = opens(1)
+    const { team } = stage.case(id)
+    const department = loadDistrict().teams.find(({ level }) => level === 'department')!.id
+    stage.queue.whistles.blow(id, admin, { note: '', departments: [department], reportIn: '1m' })
+    stage.clock.time += 2 * MINUTE
+    stage.queue.settle()
+    expect(stage.case(id).timeline.at(-1)).toMatchObject({ action: 'supervise' })
+    expect(stage.case(id).team).toBe(team)
+    expect(read().groups.team!.map(({ key }) => key)).toEqual([team])
   })
 
   test('lists the sites with most confirmed cases, what is longest overdue and what is supervised', () => {

@@ -1,6 +1,6 @@
 import { ENOUGH, wilson } from '../dispatch/precision.ts'
 import { CLOSE_CODES, type CloseCode } from '../model/case.ts'
-import { PROMISES, type CaseAccount, type Promised, type Standing } from './case-account.ts'
+import { PROMISES, type CaseAccount, type Promised, type Standing, type Whistled } from './case-account.ts'
 
 /**
  * Accountability (行政问效): accounts of cases added up by street, team, category, rule or day. Pure; every figure
@@ -68,7 +68,7 @@ export interface AccountedCase {
   readonly standings: Readonly<Record<Promised, Standing>>
   readonly answered: number
   readonly satisfied: number
-  readonly whistles: { readonly inTime: number; readonly late: number; readonly pending: number }
+  readonly whistles: Whistled
 }
 
 /** The value at the nearest rank: the smallest that at least `share` of all do not exceed. `sorted` rises. */

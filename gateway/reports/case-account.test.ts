@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { CaseStep } from '../dispatch/case-steps.ts'
+import type { CaseStep } from '../dispatch/case-ledger.ts'
 import { Accounts, percentile, type AccountedCase, type Figures } from './accountability.ts'
 import { CaseAccount, PROMISES, type Allowed } from './case-account.ts'
 

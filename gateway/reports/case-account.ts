@@ -1,4 +1,4 @@
-import type { CaseStep } from '../dispatch/case-steps.ts'
+import type { CaseStep } from '../dispatch/case-ledger.ts'
 import type { CloseCode } from '../model/case.ts'
 
 /**
@@ -30,17 +30,37 @@ export interface Standing {
   readonly team: string
 }
 
+/** How many of the departments that were called reported in by their time. */
+export interface Whistled {
+  readonly inTime: number
+  readonly late: number
+  readonly pending: number
+}
+
+const NOBODY_CALLED: Whistled = { inTime: 0, late: 0, pending: 0 }
+/** Of whistles whose entry does not say until when, ms: as `WHISTLE_TIMES`. */
+const REPORT_IN_MS = 30 * 60_000
+
 export class CaseAccount {
   readonly #queuedAt: number
   #suspendedAt: number | null = null
   #suspendedMs = 0
-  #team = ''
+  readonly #unsaid: string
+  /** As the timeline says; '' as long as it does not. */
+  #said = ''
   #crew: string | null = null
   /** Stays through a rework. */
   #lastCrew: string | null = null
   /** Who bore the case from which running time on. */
   readonly #bearers: { readonly from: number; readonly team: string }[] = []
   readonly #kept: Record<Promised, Kept | null> = { response: null, arrival: null, resolution: null }
+  /** Departments that were called, and when they reported in or were called no longer; epoch ms. */
+  readonly #whistles: {
+    department: string
+    until: number
+    reportedAt: number | null
+    endedAt: number | null
+  }[] = []
   /** Running time at which it was closed or made void. */
   #endedAt: number | null = null
   state: 'open' | 'closed' | 'void' = 'open'
@@ -54,7 +74,7 @@ export class CaseAccount {
   /** `team`: who answers for it where the timeline does not say so. */
   constructor(queuedAt: number, team = '') {
     this.#queuedAt = queuedAt
-    this.#team = team
+    this.#unsaid = team
   }
 
   /** Who answers for the case, or worked on it last: on whose account it is. */
@@ -68,7 +88,8 @@ export class CaseAccount {
 
   follow(entry: CaseStep): this {
     const ms = this.#running(entry.at)
-    if (entry.team !== undefined) this.#team = entry.team
+    if (entry.action.startsWith('whistle')) return this.#whistle(entry)
+    if (entry.team !== undefined) this.#said = entry.team
     switch (entry.action) {
       case 'accept':
         this.#crew = entry.crew ?? this.#team
@@ -113,9 +134,10 @@ export class CaseAccount {
         // What ended while a loudspeaker spoke was closed by the gateway: nobody went there and found anything.
         this.code = this.#kept.response === null ? null : (entry.code ?? null)
         this.#endedAt = ms
+        for (const whistle of this.#whistles) whistle.endedAt ??= entry.at
         break
     }
-    const bearer = this.#crew ?? this.#team
+    const bearer = this.#crew ?? this.#said
     if (bearer !== '' && this.#bearers.at(-1)?.team !== bearer) this.#bearers.push({ from: ms, team: bearer })
     return this
   }
@@ -132,10 +154,49 @@ export class CaseAccount {
     return { outcome: 'late', ms: kept?.ms ?? null, team: bearer?.team ?? this.#team }
   }
 
+  /** All of it: of two accounts with the same summary nothing that anybody asks differs. */
+  summary(): readonly unknown[] {
+    const { state, code, handled, reworks, returns, supervised } = this
+    const ends = [this.#suspendedAt, this.#suspendedMs, this.#endedAt]
+    const teams = [this.#team, this.#crew, this.#lastCrew, this.#bearers]
+    return [state, code, handled, reworks, returns, supervised, ends, teams, this.#kept, this.#whistles]
+  }
+
+  /** A department that was called back before its time ran out was not late. */
+  whistled(now: number): Whistled {
+    if (this.#whistles.length === 0) return NOBODY_CALLED
+    const counts = { inTime: 0, late: 0, pending: 0 }
+    for (const { until, reportedAt, endedAt } of this.#whistles) {
+      if ((reportedAt ?? endedAt ?? now) > until) counts.late++
+      else if (reportedAt !== null) counts.inTime++
+      else counts.pending++
+    }
+    return counts
+  }
+
   /** Running time beyond what was allowed, of the promise as it is kept or as it stands now; 0 when there is none. */
   overMs(promise: Promised, allowed: Allowed, now: number): number {
     const ms = this.#kept[promise]?.ms ?? this.#endedAt ?? this.#running(now)
     return Math.max(0, ms - allowed[promise])
+  }
+
+  /** Who oversees a late department does not answer for the case: `team` is of no matter here. */
+  #whistle({ at, action, department, until }: CaseStep): this {
+    if (action === 'whistle') {
+      const by = until ?? at + REPORT_IN_MS
+      this.#whistles.push({ department: department ?? '', until: by, reportedAt: null, endedAt: null })
+      return this
+    }
+    const whistle = this.#whistles.findLast((each) => each.department === department)
+    if (whistle === undefined) return this
+    if (action === 'whistle_reported_in') whistle.reportedAt ??= at
+    else if (action === 'whistle_done' || action === 'whistle_withdrawn') whistle.endedAt ??= at
+    return this
+  }
+
+  /** Who answers for it. */
+  get #team(): string {
+    return this.#said === '' ? this.#unsaid : this.#said
   }
 
   #keep(promise: Promised, ms: number): void {
