@@ -154,10 +154,10 @@ export function rules(api: Api, { ruleBook, kinds, district }: HttpParts): void 
         response: { 201: RuleShape },
       },
     },
-    (request, reply) => {
+    async (request, reply) => {
       const draft = draftOf(request.body)
       const by = { actor: userOf(request).user.name, note: request.query.note }
-      const rule = asked(() => ruleBook.create(draft, by))
+      const rule = await asked(ruleBook.create(draft, by))
       reply.code(201).header('location', `/api/v1/rules/${rule.id}`)
       return rule
     },
@@ -183,7 +183,7 @@ export function rules(api: Api, { ruleBook, kinds, district }: HttpParts): void 
       const draft = draftOf(request.body)
       const { expectedVersion, note } = request.query
       const by = { actor: userOf(request).user.name, note }
-      return asked(() => ruleBook.change(request.params.id, draft, by, expectedVersion))
+      return asked(ruleBook.change(request.params.id, draft, by, expectedVersion))
     },
   )
   api.delete(
@@ -201,10 +201,10 @@ export function rules(api: Api, { ruleBook, kinds, district }: HttpParts): void 
         response: { 204: Type.Null() },
       },
     },
-    (request, reply) => {
+    async (request, reply) => {
       const { expectedVersion, note } = request.query
       const by = { actor: userOf(request).user.name, note }
-      asked(() => ruleBook.remove(request.params.id, by, expectedVersion))
+      await asked(ruleBook.remove(request.params.id, by, expectedVersion))
       reply.code(204)
       return null
     },
@@ -225,7 +225,7 @@ export function rules(api: Api, { ruleBook, kinds, district }: HttpParts): void 
     (request) => {
       const { expectedVersion, note } = request.query
       const by = { actor: userOf(request).user.name, note }
-      return asked(() => ruleBook.reset(request.params.id, by, expectedVersion))
+      return asked(ruleBook.reset(request.params.id, by, expectedVersion))
     },
   )
   api.post(
@@ -276,9 +276,9 @@ function draftOf(body: Record<string, unknown>): unknown {
 }
 
 /** The rule book's refusals in the words of HTTP. */
-function asked<T>(change: () => T): T {
+async function asked<T>(change: Promise<T>): Promise<T> {
   try {
-    return change()
+    return await change
   } catch (error) {
     if (!(error instanceof RuleRefused)) throw error
     const code = error.code === 'exists' || error.code === 'full' ? 'conflict' : error.code

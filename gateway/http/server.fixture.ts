@@ -210,7 +210,7 @@ export class Site {
       areas: new Map(),
       packs: [rule],
       log,
-      adopt: (_rules, along) => this.#database.transaction(along),
+      adopt: (_rules, along) => Promise.resolve(this.#database.transaction(along)),
     })
     this.ruleBook.load()
     const sessions = new Sessions({

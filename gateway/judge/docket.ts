@@ -230,10 +230,11 @@ export class Docket {
   }
 
   /**
-   * Other rules from reading `next` on. Devices that they are about are carried over: a rule that was edited goes on
-   * from where it stood, the alarms of one that is gone clear.
+   * Other rules from reading `next` on, device by device: until it is done nothing else may be asked of the docket.
+   * Devices that they are about are carried over: a rule that was edited goes on from where it stood, the alarms of
+   * one that is gone clear.
    */
-  goBy(rules: readonly Rule[], next: number): void {
+  *goBy(rules: readonly Rule[], next: number): Generator<void, void> {
     const plans = this.#planned(rules)
     const since = new Map<string, number>()
     for (const part of PARTS) {
@@ -251,8 +252,12 @@ export class Docket {
       const plan = plans[watch.part].get(watch.origin.kind)
       if (plan === undefined) this.#end(watch, 'rule_removed')
       else if (plan !== watch.state.plan || !this.#hasItsAttributes(watch)) this.#carryOver(watch, plan)
+      yield
     }
-    for (const { id } of this.#devices.all()) this.#link(id)
+    for (const { id } of this.#devices.all()) {
+      this.#link(id)
+      yield
+    }
   }
 
   #planned(rules: readonly Rule[]): Plans {
@@ -275,10 +280,15 @@ export class Docket {
 
   /**
    * From the rules of the last run, under which all that the book has heard of has been judged again, to the
-   * present ones. Notes whatever is known now, for between its last commit and its end the last run may have
+   * present ones, as {@link goBy}. Notes whatever is known now, for between its last commit and its end the last run may have
    * known less; and clears what the book holds for firing and nobody knows of. Answers those, with the reason.
    */
-  resume(rules: readonly Rule[], firing: readonly Alarm[], next: number, now: number): Orphan[] {
+  *resume(
+    rules: readonly Rule[],
+    firing: readonly Alarm[],
+    next: number,
+    now: number,
+  ): Generator<void, readonly Orphan[]> {
     const former = this.#rules
     const ofDevice = Map.groupBy(firing, (alarm) => alarm.device)
     for (const { origin, state } of this.#watches.values()) {
@@ -287,12 +297,14 @@ export class Docket {
       // That an alarm is in the book proves that its device's clocks had run so far.
       const proven = Math.max(...its.map(({ startedAt }) => startedAt))
       runClocks(state, proven, proven)
+      yield
     }
-    this.goBy(rules, next)
+    yield* this.goBy(rules, next)
     for (const watch of this.#watches.values()) {
       advance(watch.state, now, -Infinity)
       this.#note(watch, findings(watch.state))
       watch.await(this.#schedule, this.#absentFrom)
+      yield
     }
     const known = new Set(this.changes.map(({ alarm }) => alarm.id))
     const orphans: Orphan[] = []

@@ -22,7 +22,7 @@ const CHANGE_AT = Math.round(arrivals.length / 2 / AT_ONCE) * AT_ONCE
 /** At the same reading in every run, so that the runs can be compared. */
 async function changeRules(): Promise<void> {
   while (court.judge.health().detail !== 'in step' || court.judge.lag() > 0) await sleep(1)
-  court.judge.adopt(CHANGED_RULES, () =>
+  await court.judge.adopt(CHANGED_RULES, () =>
     court.database.sql.prepare('INSERT INTO rule_change (at) VALUES (?)').run(court.now),
   )
 }

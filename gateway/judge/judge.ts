@@ -24,20 +24,26 @@ import type { Watch } from './watch.ts'
  * is in the saved state of its device. States are saved a few at a time, so that no slice is long.
  *
  * Rules may be changed while it runs ({@link Judge.adopt}). They take force at `cursor`, wherever that is: every
- * reading below has been judged by the former ones. One transaction holds the change, the alarms that it clears, the
- * rules and since when they are in force, and the states of all devices that they are about: so nothing before
- * the change is ever judged by what came after it. The memory is changed first; when the transaction fails, it is
- * begun anew from the disk.
+ * reading below has been judged by the former ones, and while they change nothing is judged; the journal holds what
+ * comes in meanwhile. In slices, first the memory goes over device by device, then the states of all devices that the
+ * rules are about are written under the next batch, which does not count yet. One transaction makes it count: it holds
+ * the number of the batch, the change, the alarms that it clears, and the rules and since when they are in force. So
+ * nothing before the change is ever judged by what came after it, and a kill leaves all of the former or all of the
+ * new. When anything fails, memory is begun anew from the disk. What the former batch held is swept away afterwards.
  *
  * After a start saved states are loaded; readings from `needed` to `cursor` are judged again in silence, by the
  * rules of the last run, for the book has heard of them; then {@link Docket.resume} settles what the last run
- * may have left open, goes over to the present rules, and the journal is followed from `cursor`.
+ * may have left open and goes over to the present rules, as after a change, and the journal is followed from `cursor`.
  *
  * Work is done in slices, so that intake never waits for more than one of them. A message that is long, or that many
  * rules look at, is judged in portions: its readings count in order of their time, so `cursor` may be in its midst. A commit's readings come from
  * memory while the judge is in step, else from the journal.
  */
 const SLICE_MS = 2
+/** Of going over to other rules: long enough that 20,000 devices are not long in coming. */
+const CHANGE_SLICE_MS = 5
+/** Saved states that are deleted at once. */
+const MOST_DROPS = 200
 /** Rules times readings that are judged before anybody looks at the time: some 2 ms. */
 const PORTION = 3000
 /** Of the time since the last slice, when that was long: a busy intake must not leave the judge behind. */
@@ -69,13 +75,13 @@ export interface JudgeParts {
   readonly onChanges?: (alarms: readonly Omit<Alarm, 'case'>[]) => void
 }
 
-/** The judge does not know yet where the last run stood: rules can change in a moment. */
+/** The judge does not know yet where the last run stood, or is going over to other rules: they can change in a moment. */
 export class JudgeBusy extends Error {
   override readonly name = 'JudgeBusy'
 }
 
-/** Judging again what the book has heard of, catching up with the journal, or in step with it. */
-type Mode = 'stopped' | 'replaying' | 'catching up' | 'in step'
+/** Judging again what the book has heard of, going over to other rules, catching up with the journal, or in step with it. */
+type Mode = 'stopped' | 'replaying' | 'changing' | 'catching up' | 'in step'
 
 export class Judge implements Part {
   readonly #parts: JudgeParts
@@ -95,8 +101,14 @@ export class Judge implements Part {
   #next = 0
   /** The book has heard of the readings below it. */
   #heard = 0
-  #saved: Progress = { cursor: -1, needed: -1, late: 0 }
+  #saved: Progress = { cursor: -1, needed: -1, late: 0, batch: 0 }
+  /** Ends with the change of rules that is under way. */
+  #changing: Promise<void> = Promise.resolve()
+  /** Devices that were changed or removed while the rules did. */
+  #waiting: (() => void)[] = []
   #failure: string | null = null
+  /** Watches whose saved states the last transaction has deleted. */
+  #dropped: readonly string[] = []
   /** When the last slice ended. */
   #rested = 0
   #ticks = 0
@@ -130,9 +142,9 @@ export class Judge implements Part {
   #load(): void {
     const { journal, config, devices, world } = this.#parts
     this.#docket = new Docket(config, this.#absentFrom, devices, world)
-    this.#docket.load(this.#store.rules(), this.#store.states())
     const start = journal.cursor('rules')
-    this.#saved = this.#store.progress() ?? { cursor: start, needed: start, late: 0 }
+    this.#saved = this.#store.progress() ?? { cursor: start, needed: start, late: 0, batch: 0 }
+    this.#docket.load(this.#store.rules(), this.#store.states(this.#saved.batch))
     this.#docket.late = this.#saved.late
     // A journal that was replaced, or that has dropped what was needed, is followed as far as it goes.
     const held = (seq: number) => Math.min(Math.max(seq, journal.tail()), journal.head())
@@ -150,6 +162,12 @@ export class Judge implements Part {
     clearInterval(this.#ticker)
     clearImmediate(this.#wake)
     this.#wake = undefined
+    if (this.#mode === 'changing') {
+      // The disk holds the former rules still, and all that they know.
+      this.#mode = 'stopped'
+      await this.#changing
+      return
+    }
     try {
       if (this.#mode === 'in step') this.#judgeQueue(() => false)
       if (this.#mode !== 'replaying') {
@@ -168,12 +186,20 @@ export class Judge implements Part {
 
   /** A device that is no more: its alarms clear, and its silence is none. */
   forget(device: string): void {
+    if (this.#mode === 'changing') {
+      this.#waiting.push(() => this.forget(device))
+      return
+    }
     this.#docket.end(device, 'device_removed')
     this.#soon()
   }
 
   /** A device that is new, or was changed: its attributes count as they are from the next reading on. */
   heed(device: string): void {
+    if (this.#mode === 'changing') {
+      this.#waiting.push(() => this.heed(device))
+      return
+    }
     // Until the judge knows where the last run stood nothing is in force; then all devices are heeded.
     if (this.#mode === 'stopped' || this.#mode === 'replaying') return
     try {
@@ -189,22 +215,25 @@ export class Judge implements Part {
 
   /**
    * Goes by these rules from the next reading on; they have passed `checkRules`. `along` is written in the same
-   * transaction, which is on disk when this returns. Throws {@link JudgeBusy}, or what the database throws: then
-   * nothing has changed.
+   * transaction, which is on disk when this resolves. Rejects with {@link JudgeBusy}, or with what the database throws:
+   * then nothing has changed.
    */
-  adopt(rules: readonly Rule[], along: Along): void {
-    if (this.#mode === 'stopped' || this.#mode === 'replaying')
-      throw new JudgeBusy('the rules are still judging again what they knew before the last stop')
-    // What is due by now is for the former rules to say.
-    if (this.#mode === 'in step') this.#docket.runTimers(this.#parts.clock.now(), () => false)
-    this.#record()
-    this.#docket.goBy(rules, this.#next)
-    try {
-      this.#goOver(along)
-    } catch (error) {
-      this.#drift()
-      throw error
-    }
+  async adopt(rules: readonly Rule[], along: Along): Promise<void> {
+    if (this.#mode !== 'in step' && this.#mode !== 'catching up')
+      throw new JudgeBusy(
+        this.#mode === 'changing'
+          ? 'the rules are being changed'
+          : 'the rules are still judging again what they knew before the last stop',
+      )
+    const isInStep = this.#mode === 'in step'
+    if (isInStep) this.#fallBack()
+    await this.#change(async () => {
+      // What is due by now is for the former rules to say.
+      const now = this.#parts.clock.now()
+      if (isInStep) await this.#inSlices((isTimeUp) => this.#docket.runTimers(now, isTimeUp))
+      this.#record()
+      await this.#goOver(this.#docket.goBy(rules, this.#next), along)
+    })
     this.#rules = rules
   }
 
@@ -225,13 +254,14 @@ export class Judge implements Part {
   #drift(): void {
     this.#isAdrift = true
     this.#mode = 'replaying'
+    this.#waiting = []
     this.#soon()
   }
 
   /** Being behind is no reason to turn devices away: the journal holds what they send. */
   health(): Health {
     if (this.#failure !== null) return { ready: false, detail: this.#failure }
-    const isReady = this.#mode === 'in step' || this.#mode === 'catching up'
+    const isReady = this.#mode !== 'stopped' && this.#mode !== 'replaying'
     const detail = this.#mode === 'in step' ? this.#mode : `${this.#mode}, ${this.lag()} readings behind`
     return { ready: isReady, detail }
   }
@@ -275,6 +305,7 @@ export class Judge implements Part {
 
   /** One slice. When it fails the next tick tries again; meanwhile the journal holds what comes in. */
   #work(): void {
+    if (this.#mode === 'changing') return
     const began = performance.now()
     const end = began + Math.max(SLICE_MS, (began - this.#rested) * SLICE_SHARE)
     const isTimeUp = (): boolean => performance.now() >= end
@@ -317,7 +348,10 @@ export class Judge implements Part {
   /** Whether there is more to read. */
   #catchUp(isTimeUp: () => boolean): boolean {
     const { journal } = this.#parts
-    if (this.#mode === 'replaying' && this.#next >= this.#heard) this.#resume()
+    if (this.#mode === 'replaying' && this.#next >= this.#heard) {
+      this.#resume()
+      return false
+    }
     const { deliveries, next } = (this.#unread ??= journal.read(this.#next, READ_LIMIT))
     for (const delivery of deliveries) if (!this.#judge(delivery, isTimeUp) || isTimeUp()) return true
     this.#unread = null
@@ -335,7 +369,8 @@ export class Judge implements Part {
     const sorted = { ...delivery, readings: inOrder(delivery.readings) }
     const portion = Math.ceil(PORTION / Math.max(1, this.#docket.weight(origin)))
     for (let from = Math.max(seq, this.#next); from < end; from = this.#next) {
-      if (this.#mode === 'replaying' && from >= this.#heard) this.#resume()
+      // The rest is for the present rules.
+      if (this.#mode === 'replaying' && from >= this.#heard) return false
       const isReplayed = this.#mode === 'replaying'
       const to = Math.min(end, from + portion, isReplayed ? this.#heard : Infinity)
       const part = to === end ? sorted : { ...sorted, readings: sorted.readings.slice(0, to - seq) }
@@ -351,29 +386,119 @@ export class Judge implements Part {
     return this.#docket.isEnding(alarm)
   }
 
-  /** From the last run to this one. */
+  /** From the last run to this one. When it fails the next tick tries again. */
   #resume(): void {
     const { book, clock, log } = this.#parts
-    const orphans = this.#docket.resume(this.#rules, [...book.firing()], this.#next, clock.now())
-    for (const orphan of orphans) log.info(orphan, 'alarm cleared')
-    this.#goOver()
+    this.#change(async () => {
+      const steps = this.#docket.resume(this.#rules, [...book.firing()], this.#next, clock.now())
+      for (const orphan of await this.#goOver(steps)) log.info(orphan, 'alarm cleared')
+    }).catch((error: unknown) => {
+      if (!(error instanceof JudgeBusy)) this.#fail(error)
+    })
+  }
+
+  /** Nothing is judged, written or told until `work` is done; when it fails, all is as it was. */
+  async #change(work: () => Promise<void>): Promise<void> {
+    const isResumed = this.#mode === 'replaying'
+    this.#mode = 'changing'
+    const changed = work()
+    this.#changing = changed.catch(() => {})
+    try {
+      await changed
+    } catch (error) {
+      if (this.#isStopped()) throw new JudgeBusy('the gateway stops')
+      this.#isAdrift = true
+      this.#mode = 'replaying'
+      this.#waiting = []
+      if (!isResumed) this.#soon()
+      throw error
+    }
+    if (this.#isStopped()) return
     this.#mode = 'catching up'
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const heed of waiting) heed()
+    this.#soon()
   }
 
   /** The rules of the docket, what they say of the devices, and these devices' states: all of it or nothing. */
-  #goOver(along?: Along): void {
-    this.#parts.database.transaction(() => {
+  async #goOver<T>(steps: Iterator<void, T>, along?: Along): Promise<T> {
+    const { database } = this.#parts
+    await this.#tidy()
+    let step = steps.next()
+    await this.#inSlices((isTimeUp) => {
+      do if (step.done !== true) step = steps.next()
+      while (step.done !== true && !isTimeUp())
+      return step.done === true
+    })
+    const { carried } = this.#docket
+    const batch = carried.size > 0 ? this.#saved.batch + 1 : this.#saved.batch
+    const states = this.#docket.states(carried, this.#next)[Symbol.iterator]()
+    await this.#inSlices((isTimeUp) =>
+      database.derive(() => {
+        for (let next = states.next(); next.done !== true; next = states.next()) {
+          this.#store.stageState(next.value, batch)
+          if (isTimeUp()) return false
+        }
+        return true
+      }),
+    )
+    database.transaction(() => {
       along?.()
       this.#store.saveRules(this.#docket.inForce())
-      this.#saveCarried()
+      const saved = this.#write(0, batch)
+      database.afterCommit(() => {
+        this.#saved = saved
+        carried.clear()
+        this.#tell()
+      })
     })
+    await this.#tidy().catch((error: unknown) => {
+      // The rules are in force; it is done before they change again.
+      if (!this.#isStopped()) this.#fail(error)
+    })
+    return step.value as T
+  }
+
+  /** Deletes saved states that count no more, and those that never will. */
+  async #tidy(): Promise<void> {
+    const { database } = this.#parts
+    await this.#inSlices(() => {
+      const { ended } = this.#docket
+      const some = [...ended.values().take(MOST_DROPS)]
+      database.derive(() => {
+        for (const name of some) this.#store.dropState(name)
+      })
+      for (const name of some) ended.delete(name)
+      return ended.size === 0
+    })
+    let name: string | null = ''
+    await this.#inSlices(() => {
+      name = database.derive(() => this.#store.sweep(name!, this.#saved.batch))
+      return name === null
+    })
+  }
+
+  /** Until `work` says that it is done; a turn of everything else after each slice. */
+  async #inSlices(work: (isTimeUp: () => boolean) => boolean): Promise<void> {
+    for (;;) {
+      const end = performance.now() + CHANGE_SLICE_MS
+      if (work(() => performance.now() >= end)) return
+      await nextTurn()
+      if (this.#isStopped()) throw new JudgeBusy('the gateway stops')
+    }
+  }
+
+  #isStopped(): boolean {
+    return this.#mode === 'stopped'
   }
 
   #saveCarried(): void {
     const { database } = this.#parts
     const { carried } = this.#docket
     const saved = database.derive(() => {
-      for (const state of this.#docket.states(carried, this.#next)) this.#store.saveState(state)
+      for (const state of this.#docket.states(carried, this.#next))
+        this.#store.saveState(state, this.#saved.batch)
       return this.#write(0)
     })
     database.afterCommit(() => {
@@ -416,7 +541,7 @@ export class Judge implements Part {
     const saved: Watch[] = []
     this.#saved = this.#parts.database.derive(() => {
       for (const state of this.#docket.unsaved(this.#next)) {
-        this.#store.saveState(state)
+        this.#store.saveState(state, this.#saved.batch)
         saved.push(state.watch)
         if (isTimeUp()) break
       }
@@ -428,20 +553,22 @@ export class Judge implements Part {
   }
 
   /** Inside a transaction, after the first `saved` of the unsaved states. */
-  #write(saved: number): Progress {
+  #write(saved: number, batch: number = this.#saved.batch): Progress {
     const now = this.#parts.clock.now()
     const { changes, ended, late } = this.#docket
     for (const { alarm, rule } of changes) this.#parts.book.record(alarm, rule, now)
-    for (const name of ended) this.#store.dropState(name)
-    const progress = { cursor: this.#next, needed: this.#docket.needed(this.#next, saved), late }
+    this.#dropped = [...ended.values().take(MOST_DROPS)]
+    for (const name of this.#dropped) this.#store.dropState(name)
+    const progress = { cursor: this.#next, needed: this.#docket.needed(this.#next, saved), late, batch }
     this.#store.saveProgress(progress)
     return progress
   }
 
   /** After it. */
   #tell(): void {
-    this.#docket.ended.clear()
-    const { changes } = this.#docket
+    const { changes, ended } = this.#docket
+    for (const name of this.#dropped) ended.delete(name)
+    this.#dropped = []
     if (changes.length === 0) return
     this.#docket.changes = []
     this.#parts.onChanges?.(changes.map(({ alarm }) => alarm))

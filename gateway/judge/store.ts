@@ -17,6 +17,18 @@ const TABLES = `
 const PLANS = `
   CREATE TABLE judge_plans (name TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT;
 `
+const BATCHES = `
+  ALTER TABLE judge_progress ADD COLUMN batch INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE judge_states_in_batches (
+    device TEXT NOT NULL, batch INTEGER NOT NULL, seq INTEGER NOT NULL, origin TEXT NOT NULL, state TEXT NOT NULL,
+    PRIMARY KEY (device, batch)
+  ) STRICT;
+  INSERT INTO judge_states_in_batches SELECT device, 0, seq, origin, state FROM judge_states;
+  DROP TABLE judge_states;
+  ALTER TABLE judge_states_in_batches RENAME TO judge_states;
+`
+/** Rows that are looked at for those that do not count, at once. */
+const SWEEP_ROWS = 500
 
 /** Where the judge stands. */
 export interface Progress {
@@ -26,6 +38,8 @@ export interface Progress {
   readonly needed: number
   /** Readings that came later than the bound, ever. */
   readonly late: number
+  /** Saved states of this batch and of those before it count; see {@link JudgeStore}. */
+  readonly batch: number
 }
 
 export interface SavedState {
@@ -44,37 +58,59 @@ export interface RulesInForce {
   readonly since: ReadonlyMap<string, number>
 }
 
-/** The judge's tables in the registry's file, beside the alarms, so that one transaction covers both. */
+/**
+ * The judge's tables in the registry's file, beside the alarms, so that one transaction covers both.
+ *
+ * A watch may have several saved states, one of each batch. That of the newest batch counts, but of none that is newer
+ * than the progress says. So the states of thousands of devices that go over to other rules are written little by
+ * little, under the next batch, and count all at once when the progress names it. What does not count any more, or
+ * never will, is swept away afterwards, and before the next batch begins.
+ */
 export class JudgeStore {
   readonly #database: Database
   readonly #saveProgress: StatementSync
   readonly #saveState: StatementSync
+  readonly #dropFormer: StatementSync
   readonly #dropState: StatementSync
+  readonly #dropStates: StatementSync
+  readonly #rows: StatementSync
 
   constructor(database: Database) {
     database.migrate('judge-1', TABLES)
     database.migrate('judge-plans', PLANS)
+    database.migrate('judge-batches', BATCHES)
     this.#database = database
     this.#saveProgress = database.sql.prepare(
-      'INSERT OR REPLACE INTO judge_progress (one, cursor, needed, late) VALUES (1, ?, ?, ?)',
+      'INSERT OR REPLACE INTO judge_progress (one, cursor, needed, late, batch) VALUES (1, ?, ?, ?, ?)',
     )
     this.#saveState = database.sql.prepare(
-      'INSERT OR REPLACE INTO judge_states (device, seq, origin, state) VALUES (?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO judge_states (device, batch, seq, origin, state) VALUES (?, ?, ?, ?, ?)',
     )
-    this.#dropState = database.sql.prepare('DELETE FROM judge_states WHERE device = ?')
+    this.#dropFormer = database.sql.prepare('DELETE FROM judge_states WHERE device = ? AND batch < ?')
+    this.#dropState = database.sql.prepare('DELETE FROM judge_states WHERE device = ? AND batch = ?')
+    this.#dropStates = database.sql.prepare('DELETE FROM judge_states WHERE device = ?')
+    this.#rows = database.sql.prepare(
+      'SELECT device, batch FROM judge_states WHERE device > ? ORDER BY device, batch LIMIT ?',
+    )
   }
 
   progress(): Progress | undefined {
-    const row = this.#database.sql.prepare('SELECT cursor, needed, late FROM judge_progress').get()
+    const row = this.#database.sql.prepare('SELECT cursor, needed, late, batch FROM judge_progress').get()
     return row as Progress | undefined
   }
 
-  saveProgress({ cursor, needed, late }: Progress): void {
-    this.#saveProgress.run(cursor, needed, late)
+  saveProgress({ cursor, needed, late, batch }: Progress): void {
+    this.#saveProgress.run(cursor, needed, late, batch)
   }
 
-  *states(): Iterable<SavedState> {
-    const rows = this.#database.sql.prepare('SELECT device, seq, origin, state FROM judge_states').iterate()
+  /** Those that count. */
+  *states(batch: number): Iterable<SavedState> {
+    const rows = this.#database.sql
+      .prepare(
+        `SELECT device, seq, origin, state FROM judge_states AS one WHERE batch =
+          (SELECT max(batch) FROM judge_states WHERE device = one.device AND batch <= ?)`,
+      )
+      .iterate(batch)
     for (const row of rows) {
       yield {
         name: row['device'] as string,
@@ -85,12 +121,33 @@ export class JudgeStore {
     }
   }
 
-  saveState({ name, seq, origin, snapshot }: SavedState): void {
-    this.#saveState.run(name, seq, JSON.stringify(origin), JSON.stringify(snapshot))
+  /** Into the batch that counts. */
+  saveState(state: SavedState, batch: number): void {
+    this.#dropFormer.run(state.name, batch)
+    this.stageState(state, batch)
+  }
+
+  /** Into a batch that does not count yet. */
+  stageState({ name, seq, origin, snapshot }: SavedState, batch: number): void {
+    this.#saveState.run(name, batch, seq, JSON.stringify(origin), JSON.stringify(snapshot))
   }
 
   dropState(name: string): void {
-    this.#dropState.run(name)
+    this.#dropStates.run(name)
+  }
+
+  /** Deletes what does not count of the next few watches after `name`; answers the last of them, null at the end. */
+  sweep(name: string, batch: number): string | null {
+    const rows = this.#rows.all(name, SWEEP_ROWS) as { device: string; batch: number }[]
+    // The last one's rows may go on.
+    const last = rows.length < SWEEP_ROWS ? null : rows.at(-1)!.device
+    const whole = last === null ? rows : rows.filter(({ device }) => device !== last)
+    for (const [index, row] of whole.entries()) {
+      const next = whole[index + 1]
+      const isFormer = next?.device === row.device && next.batch <= batch
+      if (isFormer || row.batch > batch) this.#dropState.run(row.device, row.batch)
+    }
+    return last === null ? null : whole.at(-1)!.device
   }
 
   /** Those of the last run. */

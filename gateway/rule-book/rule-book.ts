@@ -27,8 +27,11 @@ export interface RuleBookParts {
   /** The ground: rules of the packs, which have passed `checkRules`. */
   readonly packs: readonly Rule[]
   readonly log: Log
-  /** Has the judge go by the rules; `along` is part of the same transaction. Throws when nothing has changed. */
-  readonly adopt: (rules: readonly Rule[], along: Along) => void
+  /**
+   * Has the judge go by the rules; `along` is part of the same transaction, which is on disk when it resolves. Rejects
+   * when nothing has changed.
+   */
+  readonly adopt: (rules: readonly Rule[], along: Along) => Promise<void>
 }
 
 /** Who wants the change, and what for. */
@@ -61,7 +64,8 @@ export class RuleRefused extends Error {
  * pack's rule of the same id, also over a newer one in the folder, until it is reset.
  *
  * A change is held against all other rules before anything happens. Then one transaction holds the new version, its
- * audit entry and what the judge makes of it.
+ * audit entry and what the judge makes of it. Changes are made one after the other, each against what the one before
+ * has left.
  */
 export class RuleBook {
   readonly #parts: RuleBookParts
@@ -70,6 +74,7 @@ export class RuleBook {
   /** By id. */
   readonly #latest = new Map<string, RuleChange>()
   #rules: ReadonlyMap<string, Rule> = new Map()
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor(parts: RuleBookParts) {
     this.#parts = parts
@@ -121,7 +126,11 @@ export class RuleBook {
   }
 
   /** A rule that is not there yet, whatever `draft` is. Without a version it gets the next one. */
-  create(draft: unknown, by: Author): Rule {
+  create(draft: unknown, by: Author): Promise<Rule> {
+    return this.#inTurn(() => this.#create(draft, by))
+  }
+
+  #create(draft: unknown, by: Author): Promise<Rule> {
     const id = idOf(draft)
     if (id !== undefined && this.#rules.has(id))
       throw new RuleRefused('exists', `there is a rule "${id}" already; change that one`)
@@ -132,7 +141,11 @@ export class RuleBook {
   }
 
   /** A new version of a rule that is there. The same version again changes nothing. */
-  change(id: string, draft: unknown, by: Author, expectedVersion?: number): Rule {
+  change(id: string, draft: unknown, by: Author, expectedVersion?: number): Promise<Rule> {
+    return this.#inTurn(() => this.#change(id, draft, by, expectedVersion))
+  }
+
+  #change(id: string, draft: unknown, by: Author, expectedVersion?: number): Rule | Promise<Rule> {
     const present = this.#expect(id, expectedVersion)
     const given = idOf(draft)
     if (given !== id && given !== undefined)
@@ -144,18 +157,29 @@ export class RuleBook {
     return this.#put('change', whole, by)
   }
 
-  remove(id: string, by: Author, expectedVersion?: number): void {
-    this.#expect(id, expectedVersion)
-    this.#make({ id, action: 'remove', rule: null }, by)
+  remove(id: string, by: Author, expectedVersion?: number): Promise<void> {
+    return this.#inTurn(() => {
+      this.#expect(id, expectedVersion)
+      return this.#make({ id, action: 'remove', rule: null }, by)
+    })
   }
 
   /** Back to what the pack says, now and when it changes. */
-  reset(id: string, by: Author, expectedVersion?: number): Rule {
-    const pack = this.#packs.get(id)
-    if (pack === undefined) throw new RuleRefused('not_found', `no pack has a rule "${id}"`)
-    if (this.#rules.has(id)) this.#expect(id, expectedVersion)
-    if (this.origin(id) !== 'pack') this.#make({ id, action: 'reset', rule: null }, by)
-    return pack
+  reset(id: string, by: Author, expectedVersion?: number): Promise<Rule> {
+    return this.#inTurn(async () => {
+      const pack = this.#packs.get(id)
+      if (pack === undefined) throw new RuleRefused('not_found', `no pack has a rule "${id}"`)
+      if (this.#rules.has(id)) this.#expect(id, expectedVersion)
+      if (this.origin(id) !== 'pack') await this.#make({ id, action: 'reset', rule: null }, by)
+      return pack
+    })
+  }
+
+  /** When all changes that were asked for before are made or refused. */
+  async #inTurn<T>(change: () => T | Promise<T>): Promise<T> {
+    const mine = this.#last.then(change)
+    this.#last = mine.catch(() => {})
+    return mine
   }
 
   #expect(id: string, version: number | undefined): Rule {
@@ -165,7 +189,7 @@ export class RuleBook {
     throw new RuleRefused('version_conflict', `"${id}" is at version ${present.version} by now`)
   }
 
-  #put(action: 'create' | 'change', draft: unknown, by: Author): Rule {
+  async #put(action: 'create' | 'change', draft: unknown, by: Author): Promise<Rule> {
     const newest = this.#newestVersion(idOf(draft))
     const rule = isMapping(draft) ? { ...draft, version: draft['version'] ?? newest + 1 } : draft
     const problems = this.#check('body', [rule], this.#parts.categories)
@@ -177,7 +201,7 @@ export class RuleBook {
         'version_conflict',
         `"${checked.id}" has had version ${newest}; expected a greater one, or none`,
       )
-    this.#make({ id: checked.id, action, rule: checked }, by)
+    await this.#make({ id: checked.id, action, rule: checked }, by)
     return checked
   }
 
@@ -188,14 +212,14 @@ export class RuleBook {
     return Math.max(0, this.#packs.get(id)?.version ?? 0, ...past)
   }
 
-  #make(what: Pick<RuleChange, 'id' | 'action' | 'rule'>, { actor, note = '' }: Author): void {
+  async #make(what: Pick<RuleChange, 'id' | 'action' | 'rule'>, { actor, note = '' }: Author): Promise<void> {
     const { adopt, audit, clock } = this.#parts
     const change = { ...what, at: clock.now(), actor, note: note === '' ? null : note }
     const latest = new Map(this.#latest).set(what.id, { ...change, number: Infinity })
     const rules = this.#inForce(latest)
     const detail = detailOf(change.action, this.#rules.get(what.id), rules.get(what.id), note)
     let made: RuleChange | undefined
-    adopt([...rules.values()], () => {
+    await adopt([...rules.values()], () => {
       made = this.#changes.add(change)
       audit.note(actor, `rule.${change.action}`, change.id, detail)
     })
