@@ -136,7 +136,7 @@ class LeafCheck {
     const comparison = COMPARISONS.find((key) => leaf[key] !== undefined)!
     if (second !== undefined) return [this.#at(second, `stands beside ${over}; expected one of them`)]
     const found = over === undefined ? [] : checkLength(`${this.#path}.${over}`, leaf[over]!, 1)
-    const isBoolean = metric.type === 'boolean' && over !== 'count'
+    const isBoolean = metric.type === 'boolean' && over !== 'count' && over !== 'changes'
     if (isBoolean && over !== undefined) {
       found.push(this.#at(over, `${leaf.metric} is true or false; it has no ${over}`))
     }
@@ -189,6 +189,6 @@ class LeafCheck {
 }
 
 function unitOf({ unit }: Metric, over: OverWindow | undefined): string {
-  if (over === 'count') return ''
+  if (over === 'count' || over === 'changes') return ''
   return over === 'rate' ? `${unit === '' ? '1' : unit}/h` : unit
 }

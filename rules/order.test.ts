@@ -36,6 +36,8 @@ const EVERYTHING: Rule[] = [
     max: x({ max: '1m', atLeast: 9 }),
     sum: x({ sum: '2m', above: 20 }),
     count: x({ count: '1m', atLeast: 4 }),
+    changes: x({ changes: '1m', atLeast: 3 }),
+    toggles: { metric: 'fan', changes: '2m', atLeast: 2 },
     p95: x({ p95: '1m', above: 8 }),
     range: x({ range: '1m', above: 6 }),
     rate: x({ rate: '1m', below: -100 }),

@@ -79,6 +79,8 @@ export function rangeOf({ type, minimum, maximum }: Metric, over: OverWindow | u
     // It is judged when a reading comes, and that one counts.
     case 'count':
       return between(1, Infinity)
+    case 'changes':
+      return between(0, Infinity)
     case 'range':
       return between(0, high - low)
     case undefined:

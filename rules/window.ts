@@ -1,4 +1,5 @@
 import type { OverWindow } from '../gateway/model/rule.ts'
+import { Changes } from './changes.ts'
 import { Extremes, Range } from './extremes.ts'
 import { Percentile } from './percentile.ts'
 import { Rate } from './rate.ts'
@@ -36,6 +37,8 @@ export function newWindow(aggregate: OverWindow, width: number): Window {
       return new Range(width)
     case 'p95':
       return new Percentile(95, width)
+    case 'changes':
+      return new Changes(width)
     case 'rate':
       return new Rate(width)
     default:

@@ -12,9 +12,9 @@ export interface LimitLine {
 }
 
 const SIGNS = { above: '>', atLeast: '≥', below: '<', atMost: '≤', outside: '∉', inside: '∈' } as const
-const WINDOWS = ['mean', 'min', 'max', 'sum', 'count', 'p95', 'range', 'rate'] as const
+const WINDOWS = ['mean', 'min', 'max', 'sum', 'count', 'changes', 'p95', 'range', 'rate'] as const
 /** Of these the readings themselves are not what is compared. */
-const OTHER_SCALE: readonly string[] = ['sum', 'count', 'range', 'rate']
+const OTHER_SCALE: readonly string[] = ['sum', 'count', 'changes', 'range', 'rate']
 
 /** The numbers that the rule's severities compare the device's own readings with. */
 export function limitLines(rule: Rule, device: Device | undefined): readonly LimitLine[] {

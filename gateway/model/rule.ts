@@ -39,7 +39,7 @@ export const COMPARISONS = ['above', 'atLeast', 'below', 'atMost', 'inside', 'ou
 export type Comparison = (typeof COMPARISONS)[number]
 
 /** What a leaf may make of a trailing window of event time; one at most. */
-export const OVER_WINDOW = ['mean', 'min', 'max', 'sum', 'count', 'p95', 'range', 'rate'] as const
+export const OVER_WINDOW = ['mean', 'min', 'max', 'sum', 'count', 'changes', 'p95', 'range', 'rate'] as const
 export type OverWindow = (typeof OVER_WINDOW)[number]
 
 export const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
@@ -61,6 +61,8 @@ const ThresholdSchema = Type.Object(
     max: Type.Optional(Duration),
     sum: Type.Optional(Duration),
     count: Type.Optional(Duration),
+    /** … how often one was another than the one before it … */
+    changes: Type.Optional(Duration),
     /** … their 95th percentile (nearest rank) … */
     p95: Type.Optional(Duration),
     /** … the greatest less the least … */
