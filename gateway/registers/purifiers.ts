@@ -92,11 +92,11 @@ export class Purifiers {
     this.#parts = parts
     const sql = database.sql
     this.#get = sql.prepare(`SELECT ${COLUMNS} FROM purifiers WHERE site = ? AND removed = 0`)
-    // The period that is over: how many whole intervals have gone by since the last cleaning.
+    // The period that is over: how many whole intervals have gone by since the last cleaning. A bound number is a real.
     this.#toOpen = sql.prepare(
-      `SELECT ${COLUMNS}, due_at + ((?1 - due_at) / every_ms) * every_ms AS period FROM purifiers
+      `SELECT ${COLUMNS}, due_at + CAST((?1 - due_at) / every_ms AS INTEGER) * every_ms AS period FROM purifiers
         WHERE removed = 0 AND due_at <= ?1 AND (opened_for IS NULL
-          OR opened_for < due_at + ((?1 - due_at) / every_ms) * every_ms) ORDER BY due_at LIMIT ${AT_ONCE}`,
+          OR opened_for < due_at + CAST((?1 - due_at) / every_ms AS INTEGER) * every_ms) ORDER BY due_at LIMIT ${AT_ONCE}`,
     )
     this.#toRemind = sql.prepare(
       `SELECT ${COLUMNS} FROM purifiers WHERE removed = 0 AND due_at > ?1

@@ -104,6 +104,10 @@ describe('the register of purifiers', () => {
     registers.settle()
     expect(registers.purifiers.get('kitchen-1')!.state).toBe(state)
     expect(cleaningCases()).toHaveLength(1)
+    // Nor in the days after: one of the same period has been opened.
+    stage.clock.time += 2 * DAY
+    registers.settle()
+    expect(cleaningCases()).toHaveLength(1)
     // The next period that passes without a cleaning is another matter.
     stage.clock.time += 31 * DAY
     registers.settle()
