@@ -353,7 +353,11 @@ export class Judge implements Part {
       return false
     }
     const { deliveries, next } = (this.#unread ??= journal.read(this.#next, READ_LIMIT))
-    for (const delivery of deliveries) if (!this.#judge(delivery, isTimeUp) || isTimeUp()) return true
+    for (const delivery of deliveries) {
+      // Judged in a slice before: passing it by is no work, however short this one is.
+      if (delivery.seq + delivery.readings.length <= this.#next) continue
+      if (!this.#judge(delivery, isTimeUp) || isTimeUp()) return true
+    }
     this.#unread = null
     const isMore = next > this.#next || deliveries.length > 0
     this.#next = Math.max(this.#next, next)
