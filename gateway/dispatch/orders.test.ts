@@ -242,6 +242,23 @@ describe('after a restart', () => {
   })
 })
 
+test('orders that are told again after a start leave turns to others in between, and are told once', async () => {
+  for (let i = 0; i < 220; i++) stage.queue.record(alarm({ id: `a${i}`, site: `s${i}` }), rule, NOON)
+  await settled()
+  const heir = stage.afterCrash()
+  await heir.queue.start()
+  const turns: number[] = []
+  const orders = () => topics(heir).filter((topic) => topic.startsWith('dispatch/')).length
+  while (orders() < 220) {
+    turns.push(orders())
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(turns.length).toBeGreaterThan(3)
+  await settled(heir)
+  expect(orders()).toBe(220)
+  await heir.close()
+})
+
 test('a broker that fails is tried again until it takes the order', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   try {

@@ -134,6 +134,8 @@ export class HttpServer implements Part {
       bodyLimit: BODY_LIMIT,
       trustProxy: parts.trustedProxies?.length ? [...parts.trustedProxies] : false,
       requestTimeout: SLOW_BODY_TIMEOUT,
+      // All of it is local and ends by itself; a machine that is busy is no reason not to start.
+      pluginTimeout: 0,
       keepAliveTimeout: KEEP_ALIVE,
       http: { headersTimeout: HEADERS_TIMEOUT, connectionsCheckingInterval: CHECK_EVERY },
       routerOptions: { maxParamLength: 128 },
