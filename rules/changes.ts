@@ -3,63 +3,65 @@ import { Panes } from './panes.ts'
 import { Samples } from './samples.ts'
 import type { Window } from './window.ts'
 
-/** Numbers per pane: time of its last sample, value of its first and of its last, changes between them. */
-const STRIDE = 4
+/** Numbers per pane: time of its last change, changes. */
+const STRIDE = 2
 
-/** How often a value was another than the one before it, of the values in the window. */
-export class Changes extends Samples implements Window {
+/**
+ * How often the value became another than the one before it. Kept are only the changes, for most values are none; the
+ * value before the window counts too, however long ago it came.
+ */
+export class Changes implements Window {
   readonly #width: number
   readonly #panes: Panes
+  readonly #samples = new Samples(STRIDE)
+  #newest = NaN
   #count = 0
 
   constructor(width: number) {
-    super(STRIDE)
     this.#width = width
     this.#panes = new Panes(width)
   }
 
   get value(): number {
-    return this.isEmpty ? NaN : this.#count * MILLION
+    return Number.isNaN(this.#newest) ? NaN : this.#count * MILLION
   }
 
   push(ts: number, value: number): void {
-    while (!this.isEmpty && this.data[this.first]! <= ts - this.#width) this.#evict()
-    const last = this.end - STRIDE
-    const isChange = !this.isEmpty && this.data[last + 2] !== value
-    if (isChange) this.#count++
-    if (!this.isEmpty && this.#panes.isSame(this.data[last]!, ts)) {
-      this.data[last] = ts
-      this.data[last + 2] = value
-      if (isChange) this.data[last + 3]!++
+    const samples = this.#samples
+    while (!samples.isEmpty && samples.data[samples.first]! <= ts - this.#width) {
+      this.#count -= samples.data[samples.first + 1]!
+      samples.first += STRIDE
+    }
+    const isChange = value !== this.#newest && !Number.isNaN(this.#newest)
+    this.#newest = value
+    if (!isChange) return
+    this.#count++
+    const last = samples.end - STRIDE
+    if (!samples.isEmpty && this.#panes.isSame(samples.data[last]!, ts)) {
+      samples.data[last] = ts
+      samples.data[last + 1]!++
       return
     }
-    const at = this.append()
-    this.data[at] = ts
-    this.data[at + 1] = value
-    this.data[at + 2] = value
-    this.data[at + 3] = 0
+    const at = samples.append()
+    samples.data[at] = ts
+    samples.data[at + 1] = 1
   }
 
-  override copyFrom(other: Changes): void {
-    super.copyFrom(other)
+  copyFrom(other: Changes): void {
+    this.#samples.copyFrom(other.#samples)
+    this.#newest = other.#newest
     this.#count = other.#count
   }
 
-  override restore(numbers: readonly number[]): void {
-    super.restore(numbers)
+  /** The newest value, then the panes. */
+  toArray(): number[] {
+    return Number.isNaN(this.#newest) ? [] : [this.#newest, ...this.#samples.toArray()]
+  }
+
+  restore([newest = NaN, ...panes]: readonly number[]): void {
+    this.#newest = newest
+    this.#samples.restore(panes)
     this.#count = 0
-    for (let at = this.first; at < this.end; at += STRIDE) this.#count += this.#changesFrom(at)
-  }
-
-  #evict(): void {
-    this.#count -= this.#changesFrom(this.first)
-    this.first += STRIDE
-  }
-
-  /** Those within the pane, and the one on the way to the next. */
-  #changesFrom(at: number): number {
-    const next = at + STRIDE
-    const isChange = next < this.end && this.data[at + 2] !== this.data[next + 1]
-    return this.data[at + 3]! + Number(isChange)
+    for (let at = 1; at < panes.length; at += STRIDE) this.#count += panes[at]!
   }
 }
