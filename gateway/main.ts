@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { ConfigError, loadConfig, type Config } from './config.ts'
-import { Gateway, type Ready } from './gateway.ts'
+import type { Ready } from './gateway.ts'
 import { StartError } from './start-error.ts'
 import { DrivenClock } from './driven-clock.ts'
 import { createLog } from './log.ts'
@@ -38,6 +38,8 @@ export async function runGateway(options: {
     if (error instanceof ConfigError) return fail(error.message, WRONG_USAGE)
     throw error
   }
+  // A typing error in the configuration is told at once, without all of the gateway.
+  const { Gateway } = await import('./gateway.ts')
   const log = createLog(config.log.level)
   const clock = config.clock === 'driven' ? new DrivenClock() : systemClock
   const gateway = new Gateway({ config, clock, log })
