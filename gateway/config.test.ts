@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { ConfigSchema, configKeys, environmentName, loadConfig } from './config.ts'
+import { ConfigSchema } from './config-schema.ts'
+import { configKeys, environmentName, loadConfig } from './config.ts'
 
 let folder: string
 beforeAll(() => {

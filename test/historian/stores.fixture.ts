@@ -1,6 +1,7 @@
 import { Ajv } from 'ajv'
 import { pino } from 'pino'
-import { ConfigSchema, type Config } from '../../gateway/config.ts'
+import { ConfigSchema } from '../../gateway/config-schema.ts'
+import type { Config } from '../../gateway/config.ts'
 import type { Delivery, Origin, Reading } from '../../gateway/model/reading.ts'
 
 export const silent = pino({ level: 'silent' })
