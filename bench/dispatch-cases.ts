@@ -37,6 +37,34 @@ const TEAM = 'wenfeng-crew'
 const POSITION = [120.892, 31.99]
 const READY_MS = 600_000
 
+const LISTS = {
+  admin: [
+    '',
+    'open=true',
+    'open=false',
+    `street=${STREET}`,
+    `open=true&street=${STREET}`,
+    `team=${TEAM}`,
+    `open=true&team=${TEAM}`,
+    'site=site-17',
+    'state=suspended',
+    'state=void',
+    'severity=red',
+    'category=hazmat',
+    `category=hazmat&street=${STREET}`,
+    'category=hazmat&severity=blue',
+    'open=true&supervised=true',
+    'open=true&deadlineColour=yellow',
+    `open=false&supervised=true&severity=red&street=${STREET}`,
+    `team=${TEAM}&severity=red&state=void`,
+    `street=${STREET}&category=flood&supervised=true&state=closed`,
+    'proposal=verify',
+    `street=${STREET}&MONTH`,
+  ],
+  street: ['', 'open=true', 'severity=red', 'state=void&category=gas', `team=${TEAM}&open=true`],
+  team: ['', 'open=true', 'severity=red', 'state=void&category=gas', 'proposal=verify'],
+}
+
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const say = (text: string) => void process.stdout.write(`${text}\n`)
 const folder = mkdtempSync(join(tmpdir(), 'gridwhistle-cases-'))
@@ -190,47 +218,19 @@ async function run(): Promise<void> {
   for (const query of ['', `?street=${STREET}`, '?deadlineColour=red'])
     await measure(`admin: supervision${query}`, ROUNDS, () => call(`supervision${query}`, TOKEN))
   for (const by of ['street', 'team', 'category', 'rule', 'day'])
-    await measure(`accountability of a month by ${by}`, 5, () =>
+    await measure(`accountability of a month by ${by}`, 2, () =>
       call(`stats/accountability?month=2026-10&by=${by}`, TOKEN),
     )
-  await measure('accountability of a month of a street', 5, () =>
+  await measure('accountability of a month of a street', 2, () =>
     call('stats/accountability?month=2026-10&by=team', tokens.street),
   )
-  await measure('accountability of a month, the page to print', 5, () =>
+  await measure('accountability of a month, the page to print', 2, () =>
     call('stats/accountability?month=2026-10&format=html', TOKEN),
   )
   say(`\nLongest stretch of the main thread meanwhile: ${await longest(pid)} ms CPU (wall).`)
   say(
     `Resident: ${Math.round(residentBytes(pid) / 2 ** 20)} MiB. Load at the end: ${loadavg()[0]!.toFixed(0)}.`,
   )
-}
-
-const LISTS = {
-  admin: [
-    '',
-    'open=true',
-    'open=false',
-    `street=${STREET}`,
-    `open=true&street=${STREET}`,
-    `team=${TEAM}`,
-    `open=true&team=${TEAM}`,
-    'site=site-17',
-    'state=suspended',
-    'state=void',
-    'severity=red',
-    'category=hazmat',
-    `category=hazmat&street=${STREET}`,
-    'category=hazmat&severity=blue',
-    'open=true&supervised=true',
-    'open=true&deadlineColour=yellow',
-    `open=false&supervised=true&severity=red&street=${STREET}`,
-    `team=${TEAM}&severity=red&state=void`,
-    `street=${STREET}&category=flood&supervised=true&state=closed`,
-    'proposal=verify',
-    `street=${STREET}&MONTH`,
-  ],
-  street: ['', 'open=true', 'severity=red', 'state=void&category=gas', `team=${TEAM}&open=true`],
-  team: ['', 'open=true', 'severity=red', 'state=void&category=gas', 'proposal=verify'],
 }
 
 /** Since it was asked last. */
