@@ -58,7 +58,7 @@ test('a case that is not there leaves no file, and wrong usage is told apart fro
   const before = readdirSync(folder)
   expect(await run('export', 'nothing', '--url', site.origin)).toMatchObject({
     code: 1,
-    err: expect.stringMatching(/There is nothing here \(404\)/) as string,
+    err: expect.stringContaining('case "nothing" does not exist (404)') as string,
   })
   expect(readdirSync(folder)).toEqual(before)
   expect(await run('verify', 'nothing.zip')).toMatchObject({ code: 2 })

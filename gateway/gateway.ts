@@ -370,6 +370,7 @@ export class Gateway {
           if (!clock.moveTo(instant)) return false
           await judge.settle()
           queue.settle()
+          dispatch.registers.begin()
           dispatch.registers.settle()
           dispatch.announcer.settle()
           return true

@@ -1,3 +1,4 @@
+import { DrivenClock } from '../driven-clock.ts'
 import type { CaseChange, Occasion } from '../dispatch/case-change.ts'
 import type { Cases } from '../dispatch/cases.ts'
 import type { Log } from '../log.ts'
@@ -42,6 +43,7 @@ export class Registers implements Part {
   readonly #parts: RegisterParts
   #publisher: Publisher | undefined
   #timer: NodeJS.Timeout | undefined
+  #adopted = false
 
   constructor(parts: RegisterParts) {
     this.#parts = parts
@@ -57,7 +59,8 @@ export class Registers implements Part {
   }
 
   async start(): Promise<void> {
-    this.purifiers.adopt()
+    // A driven clock stands decades back until a run moves it: nothing has been due since then.
+    if (!(this.#parts.clock instanceof DrivenClock)) this.begin()
     this.#wake()
   }
 
@@ -70,6 +73,13 @@ export class Registers implements Part {
   /** Sees to everything that is due by now; called by the timer, and harmless at any other time. */
   settle(): void {
     while (this.#lookRound());
+  }
+
+  /** Takes in the purifiers of the district file, from this moment on; once. */
+  begin(): void {
+    if (this.#adopted) return
+    this.#adopted = true
+    this.purifiers.adopt()
   }
 
   #wake(): void {

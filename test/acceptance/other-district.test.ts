@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { cli, GatewayProcess } from '../gateway-process.ts'
+import { ledgerOf } from '../device.ts'
+import { cli, eventually, GatewayProcess } from '../gateway-process.ts'
 
 const HARBOUR = fileURLToPath(new URL('../../gateway/district/districts/harbour.yaml', import.meta.url))
 /** A Tuesday. */
@@ -51,6 +52,10 @@ test('a gauge goes by the levels of its site, live and in a back-test, and its c
   expect(alarms).toMatchObject([{ rule: 'over-warning', site: 'creek-mouth' }])
   const cases = (await gateway.api<Listed>('GET', '/api/v1/cases?category=flood')).items
   expect(cases).toMatchObject([{ site: 'creek-mouth', team: 'harbour-master' }])
+  await eventually('all of it in the historian', async () => {
+    const { pending } = await ledgerOf(gateway)
+    return pending === 0 ? true : undefined
+  })
   const again = await gateway.api<{ alarms: object[]; cases: object[] }>('POST', '/api/v1/rules/backtest', {
     from: NOON - 60_000,
     to: NOON + 60_000,
