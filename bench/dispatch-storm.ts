@@ -81,6 +81,11 @@ async function storm(): Promise<Run> {
       headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
+    if (response.status === 429) {
+      // A quick machine registers more devices in a second than one address may send requests.
+      await sleep(1000)
+      return await api<T>(method, path, body)
+    }
     if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
     return (await response.json()) as T
   }

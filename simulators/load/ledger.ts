@@ -78,6 +78,11 @@ export class LedgerWatch {
       headers: { authorization: `Bearer ${this.#token}` },
       signal: AbortSignal.timeout(30_000),
     })
+    if (response.status === 429) {
+      // Devices that were registered just now have used up what one address may ask in a second.
+      await sleep(1000)
+      return await this.#read()
+    }
     if (!response.ok) throw new Error(`the ledger cannot be read (${response.status})`)
     return (await response.json()) as Ledger
   }
