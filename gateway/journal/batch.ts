@@ -2,7 +2,7 @@ import { readingsOf } from '../model/body.ts'
 import type { JournalEntry } from '../model/pipeline.ts'
 import { RAW_LIMIT, type Delivery, type Origin, type Refusal } from '../model/reading.ts'
 import { BATCH_BYTES, BATCH_READINGS, RECORD_HEADER, type OriginRow } from './format.ts'
-import type { Commit, CursorMove, Frame } from './protocol.ts'
+import type { Commit, CursorMove } from './protocol.ts'
 
 /** Memory that a write and a refusal cost besides their bytes, roughly. */
 const WRITE_WEIGHT = 64
@@ -17,7 +17,8 @@ export class Batch {
   weight = 0
   duplicates = 0
   readonly deliveries: Delivery[] = []
-  readonly frames: Frame[] = []
+  /** JSON of what came over the wire, with the number of the message's first reading. */
+  readonly frames: string[] = []
   readonly origins: OriginRow[] = []
   readonly refusals: Refusal[] = []
   readonly released: number[] = []
@@ -69,7 +70,7 @@ export class Batch {
       readings,
     })
     if (entry.wire !== undefined) {
-      this.frames.push({ seq: this.first + this.count, text: JSON.stringify(entry.wire) })
+      this.frames.push(`[${this.first + this.count},${JSON.stringify(entry.wire)}]`)
     }
     this.count += readings.length
   }
@@ -83,7 +84,7 @@ export class Batch {
       time,
       buffer: this.#buffer,
       size: this.#size,
-      frames,
+      frames: frames.length === 0 ? '' : `[${frames.join(',')}]`,
       origins,
       duplicates,
       refusals,

@@ -3,8 +3,9 @@
  *
  *   batches     one row for each group commit: `first` (number of its first reading), `count` (readings),
  *               `time` (of the commit, epoch ms), `crc` (CRC-32 of `body`), `body`
- *   frames      what came over the wire, for messages whose text is what a codec made of it: `seq` (number of the
- *               message's first reading), `crc` (CRC-32 of `body`), `body` (JSON of a `WireText`, secrets masked)
+ *   frames      what came over the wire, for messages whose text is what a codec made of it, one row for each batch
+ *               that has such: `seq` (its `first`), `crc` (CRC-32 of `body`), `body` (JSON: an array of pairs, the
+ *               number of a message's first reading and its `WireText`, secrets masked)
  *   origins     the tags that readings were accepted under; immutable, records refer to them by `id`
  *   cursors     where each consumer stands: it has dealt with every reading below `next`; `rejected` of them
  *               its store can never take
@@ -24,7 +25,7 @@
  *   - Readings are numbered from 0 without a gap: a batch's `first` is its predecessor's `first + count`, and
  *     the counts of its records add up to `count`.
  *   - An origin is inserted in the transaction of the first batch that refers to it, or an earlier one.
- *   - A frame is inserted in the transaction of the batch that holds its message, and deleted in that batch's. Who
+ *   - Frames are inserted in the transaction of the batch that holds their messages, and deleted in that batch's. Who
  *     reads readings never reads frames: the text says all of them. Journals from before there were frames get the
  *     table when they are opened; a gateway from before then reads the rest as ever.
  *   - Batches are deleted from the oldest on; the newest always stays, since it tells the head.

@@ -102,9 +102,9 @@ test('a frame that is not what it was is found; the readings beside it are whole
   const report = verifyJournal(folder.file)
   expect(report).toMatchObject({ ok: false, readings: 2, frames: 1 })
   expect(report.corrupt).toEqual([
-    { first: 1, reason: expect.stringMatching(/frame of reading 1/) as string },
+    { first: 1, reason: expect.stringMatching(/frames from reading 1 on are damaged/) as string },
   ])
-  expect(() => reading().wire(1)).toThrow(/frame of reading 1 is damaged/)
+  expect(() => reading().wire(1)).toThrow(/frames from reading 1 on are damaged/)
 })
 
 test('frames count as what waits for the disk', async () => {

@@ -85,7 +85,7 @@ port.on('message', (request: Request) => {
     case 'commit': {
       const { buffer, size, frames } = request.commit
       busy = true
-      unmoved += frames.reduce((sum, { text }) => sum + text.length, size + COMMIT_OVERHEAD)
+      unmoved += frames.length + size + COMMIT_OVERHEAD
       try {
         const released = writer.commit(request.commit)
         reply({ kind: 'committed', buffer, released }, [buffer])

@@ -27,7 +27,7 @@ export class JournalWriter {
   #quarantined = 0
 
   #insertBatch!: StatementSync
-  #insertFrame!: StatementSync
+  #insertFrames!: StatementSync
   #insertOrigin!: StatementSync
   #insertRefusal!: StatementSync
   #deleteRefusal!: StatementSync
@@ -75,9 +75,9 @@ export class JournalWriter {
         const body = new Uint8Array(commit.buffer, 0, commit.size)
         this.#insertBatch.run(commit.first, commit.count, commit.time, crc32(body), body)
       }
-      for (const { seq, text } of commit.frames) {
-        const body = Buffer.from(text)
-        this.#insertFrame.run(seq, crc32(body), body)
+      if (commit.frames !== '') {
+        const body = Buffer.from(commit.frames)
+        this.#insertFrames.run(commit.first, crc32(body), body)
       }
       this.#move(moves)
       for (const refusal of refusals) this.#refuse(refusal)
@@ -154,7 +154,7 @@ export class JournalWriter {
     this.#insertBatch = sql.prepare(
       'INSERT INTO batches (first, count, time, crc, body) VALUES (?, ?, ?, ?, ?)',
     )
-    this.#insertFrame = sql.prepare('INSERT INTO frames (seq, crc, body) VALUES (?, ?, ?)')
+    this.#insertFrames = sql.prepare('INSERT INTO frames (seq, crc, body) VALUES (?, ?, ?)')
     this.#insertOrigin = sql.prepare('INSERT OR IGNORE INTO origins VALUES (?, ?, ?, ?, ?, ?)')
     this.#insertRefusal = sql.prepare(
       'INSERT INTO quarantine (device, code, message, raw, raw_size, received_at) VALUES (?, ?, ?, ?, ?, ?)',

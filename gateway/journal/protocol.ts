@@ -15,12 +15,6 @@ export interface CursorMove {
   readonly rejected: readonly Refusal[]
 }
 
-/** What came over the wire of the message whose first reading is `seq`, as JSON. */
-export interface Frame {
-  readonly seq: number
-  readonly text: string
-}
-
 /** One group commit: all of it in one transaction. */
 export interface Commit {
   readonly first: number
@@ -30,7 +24,8 @@ export interface Commit {
   readonly buffer: ArrayBuffer
   /** Bytes of `buffer` that are the body. */
   readonly size: number
-  readonly frames: readonly Frame[]
+  /** JSON for the table `frames`; empty when the batch has none. */
+  readonly frames: string
   readonly origins: readonly OriginRow[]
   readonly duplicates: number
   readonly refusals: readonly Refusal[]

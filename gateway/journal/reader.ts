@@ -13,6 +13,8 @@ export class JournalReader {
   readonly #sql: DatabaseSync
   readonly #origins = new Map<number, Origin>()
   #frame: StatementSync | undefined
+  /** Of the batch that was asked for last. */
+  #wires: { readonly first: number; readonly bySeq: ReadonlyMap<number, WireText> } | undefined
 
   constructor(file: string) {
     this.#sql = new DatabaseSync(file, { readOnly: true, timeout: 5000 })
@@ -70,8 +72,14 @@ export class JournalReader {
    * it was taken in before frames were kept. Throws when it is damaged.
    */
   wire(seq: number): WireText | undefined {
-    const row = this.#frames()?.get(seq) as FrameRow | undefined
-    return row === undefined ? undefined : wireOf(row)
+    const first = this.#frames()?.get(seq)?.['seq'] as number | undefined
+    if (first === undefined) return undefined
+    // Asked for message by message: those of a batch are parsed once.
+    if (this.#wires?.first !== first) {
+      const row = this.#sql.prepare('SELECT seq, crc, body FROM frames WHERE seq = ?').get(first)
+      this.#wires = { first, bySeq: wiresOf(row as unknown as FrameRow) }
+    }
+    return this.#wires.bySeq.get(seq)
   }
 
   /** How many of the frames from `from` up to `to` there are, and which of them are not what they were. */
@@ -82,8 +90,7 @@ export class JournalReader {
     const rows = this.#sql.prepare('SELECT seq, crc, body FROM frames WHERE seq >= ? AND seq < ?')
     for (const row of rows.iterate(from, to) as Iterable<unknown> as Iterable<FrameRow>) {
       try {
-        wireOf(row)
-        whole++
+        whole += wiresOf(row).size
       } catch (error) {
         damaged.push({ first: row.seq, reason: (error as Error).message })
       }
@@ -140,7 +147,7 @@ export class JournalReader {
       this.#sql.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'frames'").get() !==
       undefined
     if (this.#frame === undefined && isThere())
-      this.#frame = this.#sql.prepare('SELECT seq, crc, body FROM frames WHERE seq = ?')
+      this.#frame = this.#sql.prepare('SELECT seq FROM frames WHERE seq <= ? ORDER BY seq DESC LIMIT 1')
     return this.#frame
   }
 
@@ -182,8 +189,9 @@ export class JournalReader {
   }
 }
 
-function wireOf({ seq, crc, body }: FrameRow): WireText {
+function wiresOf({ seq, crc, body }: FrameRow): ReadonlyMap<number, WireText> {
   if (crc32(body) !== crc)
-    throw new Error(`the frame of reading ${seq} is damaged: its checksum does not match`)
-  return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')) as WireText
+    throw new Error(`the frames from reading ${seq} on are damaged: their checksum does not match`)
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')
+  return new Map(JSON.parse(text) as [number, WireText][])
 }
