@@ -97,14 +97,17 @@ test('frames go with their batch', async () => {
 test('a frame that is not what it was is found; the readings beside it are whole', async () => {
   const journal = await folder.open()
   for (const frame of ['a', 'b']) await journal.append(writeOf(framed([1], frame)))
+  await journal.append(writeOf(entryOf(origin, [1])))
   await journal.stop()
   change('UPDATE frames SET body = zeroblob(length(body)) WHERE seq = 1')
   const report = verifyJournal(folder.file)
-  expect(report).toMatchObject({ ok: false, readings: 2, frames: 1 })
+  expect(report).toMatchObject({ ok: false, readings: 3, frames: 1 })
   expect(report.corrupt).toEqual([
     { first: 1, reason: expect.stringMatching(/frames from reading 1 on are damaged/) as string },
   ])
   expect(() => reading().wire(1)).toThrow(/frames from reading 1 on are damaged/)
+  // A batch without frames of its own has nothing to do with those of the batch before.
+  expect(reading().wire(2)).toBeUndefined()
 })
 
 test('frames count as what waits for the disk', async () => {

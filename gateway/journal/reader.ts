@@ -147,7 +147,9 @@ export class JournalReader {
       this.#sql.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'frames'").get() !==
       undefined
     if (this.#frame === undefined && isThere())
-      this.#frame = this.#sql.prepare('SELECT seq FROM frames WHERE seq <= ? ORDER BY seq DESC LIMIT 1')
+      this.#frame = this.#sql.prepare(
+        'SELECT seq FROM frames WHERE seq = (SELECT max(first) FROM batches WHERE first <= ?)',
+      )
     return this.#frame
   }
 
