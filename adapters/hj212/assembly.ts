@@ -1,4 +1,4 @@
-import type { Packet } from './codec.ts'
+import { fieldOf, type Packet } from './codec.ts'
 import type { KeptFrame } from './kept-frame.ts'
 import type { Member } from './roster.ts'
 
@@ -40,9 +40,9 @@ export class Assembly {
 
   /** Resolves when the part is durable, alone or with the others. */
   take(member: Member, packet: Packet, frame: KeptFrame): Promise<unknown> {
-    const { pnum, pno, mn, cn, cp } = packet
+    const { pnum, pno, mn, cn } = packet
     const isPart = pnum !== null && pno !== null && pnum > 1 && pnum <= PARTS && pno >= 1 && pno <= pnum
-    const dataTime = isPart ? cp.find(([name]) => name === 'DataTime')?.[1] : undefined
+    const dataTime = isPart ? fieldOf(packet, 'DataTime') : undefined
     if (!isPart || dataTime === undefined) return this.#deliver(member, packet, [frame])
     const key = `${mn} ${cn} ${dataTime}`
     let message = this.#messages.get(key)
@@ -51,7 +51,7 @@ export class Assembly {
       message = undefined
     }
     message ??= this.#begin(key, member, pnum)
-    message.parts.set(pno, { packet, frame })
+    message.parts.set(pno, keptPart(packet, frame))
     if (message.parts.size === pnum) this.#finish(key, message)
     return message.durable.promise
   }
@@ -82,8 +82,22 @@ export class Assembly {
     clearTimeout(timer)
     this.#messages.delete(key)
     const inOrder = [...parts].sort(([a], [b]) => a - b).map(([, part]) => part)
-    const whole = { ...inOrder[0]!.packet, cp: inOrder.flatMap(({ packet }) => packet.cp) }
+    const whole = { ...inOrder[0]!.packet, cp: joined(inOrder.map(({ packet }) => packet.cp)) }
     const frames = inOrder.map(({ frame }) => frame)
     this.#deliver(member, whole, frames).then(durable.resolve, durable.reject)
   }
+}
+
+/** Packet and frame are on loan: what waits for others needs memory of its own. */
+function keptPart(packet: Packet, frame: KeptFrame): Part {
+  return {
+    packet: { ...packet, cp: Buffer.from(packet.cp) },
+    frame: { ...frame, bytes: Buffer.from(frame.bytes) },
+  }
+}
+
+const SEPARATOR = Buffer.from(';')
+
+function joined(parts: readonly Buffer[]): Buffer {
+  return Buffer.concat(parts.flatMap((cp, i) => (i === 0 ? [cp] : [SEPARATOR, cp])))
 }

@@ -24,8 +24,8 @@ export interface Fault {
 /** Versions of the standard as V5…V0 of Flag count them (§6.3.3). */
 export const VERSIONS = ['2005', '2017', '2025'] as const
 
-/** A data segment, decoded. */
-export interface Packet {
+/** What stands before CP. */
+export interface Head {
   /** Request number, a time to the millisecond by which an answer is matched; 2005 senders may leave it out. */
   readonly qn: string | null
   /** System type (§6.6.1), of the monitored object. */
@@ -40,9 +40,18 @@ export interface Packet {
   /** Packets that the message was split into and the number of this one, from 1. */
   readonly pnum: number | null
   readonly pno: number | null
-  /** Fields of CP in their order. Which of them share an item says the code before their `-`. */
+}
+
+/** A data segment, decoded. */
+export interface Packet extends Head {
+  /** What stands between the `&&` of CP, a view of the segment: {@link fieldsOf} reads it. */
+  readonly cp: Buffer
+}
+/** A packet with the fields that stand in its CP. */
+export interface Told extends Head {
   readonly cp: readonly Field[]
 }
+/** Of CP. Which of them share an item says the code before their `-`. */
 export type Field = readonly [name: string, value: string]
 
 /** The sender wants an answer: bit A of Flag. */
@@ -75,10 +84,73 @@ export function badCrc(crc: number): Fault {
 
 /** The data segment without a look at its checksum. */
 export function decodeSegment(segment: Uint8Array): Packet | Fault {
-  const text = Buffer.from(segment.buffer, segment.byteOffset, segment.byteLength).toString('utf8')
-  const start = text.indexOf('CP=&&')
-  if (start < 0 || !text.endsWith('&&') || text.length < start + 7) return bad('CP=&&…&&: missing')
-  const head = headOf(text.slice(0, start))
+  return new Decoder().decode(segment)
+}
+
+/** Data segments of one connection. All that a sender says before CP is the same all day but for QN, so it is read once. */
+export class Decoder {
+  /** The last head from behind a leading QN to `CP=&&`, in memory of its own, and what it says. */
+  #written = EMPTY
+  #head: Head | null = null
+
+  decode(segment: Uint8Array): Packet | Fault {
+    const bytes = asBuffer(segment)
+    const start = leadingNumber(bytes)
+    const isKnown = this.#head !== null && comesAt(bytes, start, this.#written)
+    const end = isKnown ? start + this.#written.length : behindCp(bytes, start)
+    const last = bytes.length - 2
+    if (end < 0 || last < end || bytes[last] !== AMPERSAND || bytes[last + 1] !== AMPERSAND)
+      return bad('CP=&&…&&: missing')
+    let head = this.#head
+    if (!isKnown || head === null) {
+      const read = headOf(bytes.toString('utf8', start, end - CP.length))
+      if ('code' in read) return read
+      this.#head = head = read
+      this.#written = Buffer.allocUnsafeSlow(end - start)
+      bytes.copy(this.#written, 0, start, end)
+    }
+    const { st, cn, pw, mn, flag, pnum, pno } = head
+    const qn = head.qn ?? (start === 0 ? null : bytes.toString('latin1', QN.length, start - 1))
+    return { qn, st, cn, pw, mn, flag, pnum, pno, cp: bytes.subarray(end, last) }
+  }
+}
+
+const EMPTY = Buffer.alloc(0)
+export const CP = Buffer.from('CP=&&')
+const QN = Buffer.from('QN=')
+
+function behindCp(bytes: Buffer, from: number): number {
+  const at = bytes.indexOf(CP, from)
+  return at < 0 ? -1 : at + CP.length
+}
+
+/** Behind a `QN=` of digits and its separator at the beginning; 0 when there is none. */
+function leadingNumber(bytes: Buffer): number {
+  if (!comesAt(bytes, 0, QN)) return 0
+  let at = QN.length
+  while (bytes[at]! >= ZERO && bytes[at]! <= NINE) at++
+  return at > QN.length && (bytes[at] === SEMICOLON || bytes[at] === COMMA) ? at + 1 : 0
+}
+
+export function comesAt(bytes: Uint8Array, at: number, expected: Uint8Array): boolean {
+  const { length } = expected
+  for (let i = 0; i < length; i++) if (bytes[at + i] !== expected[i]) return false
+  return true
+}
+
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+type Names = 'QN' | 'ST' | 'CN' | 'PW' | 'MN' | 'Flag' | 'PNUM' | 'PNO'
+const NAMES: ReadonlySet<string> = new Set<Names>(['QN', 'ST', 'CN', 'PW', 'MN', 'Flag', 'PNUM', 'PNO'])
+
+function headOf(text: string): Head | Fault {
+  const head: Partial<Record<Names, string>> = {}
+  eachField(text, (name, value) => {
+    // Makers add fields of their own.
+    if (NAMES.has(name)) head[name as Names] = value
+  })
   if (!mnText.test(head.MN ?? '')) return bad('MN: missing or not plain text of 1 to 64 characters')
   if (!cnText.test(head.CN ?? '')) return bad('CN: missing; expected four digits')
   if (head.Flag !== undefined && !digits.test(head.Flag)) return bad('Flag: expected a number')
@@ -91,29 +163,26 @@ export function decodeSegment(segment: Uint8Array): Packet | Fault {
     flag: head.Flag === undefined ? null : Number(head.Flag),
     pnum: numberOf(head.PNUM),
     pno: numberOf(head.PNO),
-    cp: fields(text.slice(start + 5, -2)),
   }
 }
 
-type Head = Partial<Record<'QN' | 'ST' | 'CN' | 'PW' | 'MN' | 'Flag' | 'PNUM' | 'PNO', string>>
-
-function headOf(text: string): Head {
-  const head: Head = {}
-  eachField(text, (name, value) => {
-    // Makers add fields of their own.
-    if (HEAD.has(name)) head[name as keyof Head] = value
-  })
-  return head
+export function told(packet: Packet): Told {
+  return { ...packet, cp: fieldsOf(packet) }
 }
-const HEAD: ReadonlySet<string> = new Set(['QN', 'ST', 'CN', 'PW', 'MN', 'Flag', 'PNUM', 'PNO'])
 
-function fields(text: string): Field[] {
+/** Fields of CP in their order. */
+export function fieldsOf({ cp }: Pick<Packet, 'cp'>): Field[] {
   const found: Field[] = []
-  eachField(text, (name, value) => found.push([name, value]))
+  eachField(cp.toString('utf8'), (name, value) => found.push([name, value]))
   return found
 }
 
-/** `a=1,b=2;c=3`: items and their fields alike. A part without `=` says nothing. */
+/** The first field of that name. */
+export function fieldOf(packet: Pick<Packet, 'cp'>, name: string): string | undefined {
+  return fieldsOf(packet).find(([key]) => key === name)?.[1]
+}
+
+/** `a=1,b=2;c=3`: items and their fields alike. A part without `=`, or with nothing before it, says nothing. */
 function eachField(text: string, take: (name: string, value: string) => void): void {
   let from = 0
   let equals = -1
@@ -126,9 +195,12 @@ function eachField(text: string, take: (name: string, value: string) => void): v
     equals = -1
   }
 }
-const SEMICOLON = 0x3b
-const COMMA = 0x2c
-const EQUALS = 0x3d
+export const SEMICOLON = 0x3b
+export const COMMA = 0x2c
+export const EQUALS = 0x3d
+export const AMPERSAND = 0x26
+const ZERO = 0x30
+const NINE = 0x39
 
 function numberOf(text: string | undefined): number | null {
   return text !== undefined && digits.test(text) ? Number(text) : null
@@ -140,7 +212,7 @@ function bad(message: string): Fault {
 
 /** The frame as it goes on the wire. Fields of CP are written as given: `;` between items, `,` within one. */
 export function encode(
-  packet: Omit<Packet, 'pnum' | 'pno' | 'cp'> & {
+  packet: Omit<Head, 'pnum' | 'pno'> & {
     readonly pnum?: number | null
     readonly pno?: number | null
     readonly cp: string
@@ -166,6 +238,6 @@ export function frame(segment: Uint8Array, algorithm: Checksum): Buffer {
   return bytes
 }
 
-function hex(crc: number): string {
+export function hex(crc: number): string {
   return crc.toString(16).toUpperCase().padStart(4, '0')
 }

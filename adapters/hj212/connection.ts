@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { Allowance } from '../../gateway/model/allowance.ts'
-import type { Fault } from './codec.ts'
+import type { Acknowledgement } from './acknowledgement.ts'
+import { Decoder, type Fault } from './codec.ts'
 import { Splitter } from './splitter.ts'
 
 /** Frames of a connection that wait for the disk; then it is not read until one of them is through. */
@@ -13,7 +14,8 @@ export const NOISE_LIMIT = 65_536
 const PROBE_AFTER_MS = 60_000
 
 export interface ConnectionListener {
-  onFrame(connection: Connection, segment: Uint8Array, crc: number, frame: Uint8Array): void
+  /** Segment and frame are on loan, as from the {@link Splitter}. */
+  onFrame(connection: Connection, segment: Buffer, crc: number, frame: Buffer): void
   onFault(connection: Connection, fault: Fault): void
   onClosed(connection: Connection): void
 }
@@ -26,17 +28,24 @@ export class Connection {
   /** `performance.now()` of its last right frame; of its beginning until there is one. */
   heardAt = performance.now()
   isKnown = false
+  readonly decoder = new Decoder()
+  /** What it was acknowledged by last. */
+  acknowledgement: Acknowledgement | null = null
   readonly #socket: Socket
   readonly #splitter: Splitter
   readonly #allowance: Allowance
   readonly #onFault: (fault: Fault) => void
   #frames = 0
+  /** `performance.now()` of the chunk that came last. */
+  #now = 0
   #inFlight = 0
   #heldUntil: NodeJS.Timeout | undefined
   #isHeld = false
   #isDraining = false
   #isStopped = false
   #unsent: Uint8Array[] = []
+  /** What of the chunk that is being read waits for the disk; null when none is being read. */
+  #arrival: Arrival | null = null
   /** `performance.now()` when the unfinished frame was first seen; 0 when there is none. */
   #unfinishedSince = 0
 
@@ -70,15 +79,30 @@ export class Connection {
     return this.#inFlight
   }
 
-  /** A frame is on its way to the disk. */
-  begin(): void {
+  /**
+   * The answer (null: none is wanted) to a frame that is on its way to the disk. Frames of one chunk are answered in
+   * one write, when all of them are durable, but for one that waits for others to come (`isAlone`). When one cannot
+   * be durable the connection closes, and the sender sends it again.
+   */
+  answerWhen(
+    durable: Promise<unknown>,
+    acknowledgement: Acknowledgement | null,
+    qn: string | null,
+    isAlone: boolean,
+  ): void {
+    const arrival = isAlone || this.#arrival === null ? new Arrival(this.#onDurable) : this.#arrival
+    arrival.add(durable, acknowledgement, qn)
     this.#inFlight++
+    if (isAlone || this.#arrival === null) arrival.close()
     if (this.#inFlight === IN_FLIGHT) this.#regulate()
   }
 
-  end(): void {
-    this.#inFlight--
-    if (this.#inFlight === IN_FLIGHT - 1) this.#regulate()
+  readonly #onDurable = (arrival: Arrival, isDurable: boolean): void => {
+    const before = this.#inFlight
+    this.#inFlight -= arrival.count
+    if (!isDurable) this.destroy()
+    else if (arrival.size > 0) this.send(arrival.answers())
+    if (before >= IN_FLIGHT && this.#inFlight < IN_FLIGHT) this.#regulate()
   }
 
   /** What a commit has let through goes out in one write. */
@@ -111,10 +135,20 @@ export class Connection {
     this.#socket.destroy()
   }
 
+  /** A right frame has come. */
+  isHeard(): void {
+    this.heardAt = this.#now
+    this.isKnown = true
+  }
+
   #take(chunk: Uint8Array): void {
     const now = performance.now()
+    this.#now = now
     this.#frames = 0
+    this.#arrival = new Arrival(this.#onDurable)
     this.#splitter.push(chunk)
+    this.#arrival.close()
+    this.#arrival = null
     if (this.#splitter.noise > NOISE_LIMIT) {
       this.#onFault({ code: 'bad_segment', message: `${NOISE_LIMIT} bytes and no frame among them` })
       this.destroy()
@@ -160,5 +194,57 @@ export class Connection {
     // That the frame was not read on was not its sender's doing.
     if (this.#unfinishedSince > 0) this.#unfinishedSince = performance.now()
     this.#socket.resume()
+  }
+}
+
+/** Frames that came together and are answered together. */
+class Arrival {
+  count = 0
+  /** Bytes of the answers. */
+  size = 0
+  readonly #settled: (arrival: Arrival, isDurable: boolean) => void
+  readonly #acknowledgements: Acknowledgement[] = []
+  readonly #numbers: (string | null)[] = []
+  /** Of the frames, and one until it is closed. */
+  #waiting = 1
+  #isDurable = true
+
+  constructor(settled: (arrival: Arrival, isDurable: boolean) => void) {
+    this.#settled = settled
+  }
+
+  add(durable: Promise<unknown>, acknowledgement: Acknowledgement | null, qn: string | null): void {
+    this.count++
+    this.#waiting++
+    durable.then(this.#done, this.#failed)
+    if (acknowledgement === null) return
+    this.size += acknowledgement.size
+    this.#acknowledgements.push(acknowledgement)
+    this.#numbers.push(qn)
+  }
+
+  /** Nothing more comes. */
+  close(): void {
+    this.#done()
+  }
+
+  answers(): Buffer {
+    const bytes = Buffer.allocUnsafe(this.size)
+    let at = 0
+    for (const [i, acknowledgement] of this.#acknowledgements.entries()) {
+      acknowledgement.write(bytes, at, this.#numbers[i]!)
+      at += acknowledgement.size
+    }
+    return bytes
+  }
+
+  readonly #done = (): void => {
+    this.#waiting--
+    if (this.#waiting === 0 && this.count > 0) this.#settled(this, this.#isDurable)
+  }
+
+  readonly #failed = (): void => {
+    this.#isDurable = false
+    this.#done()
   }
 }

@@ -28,12 +28,16 @@ export class Coverage {
   /** By device and metric, the runs of each period, in the order of {@link PERIODS}. */
   readonly #devices = new Map<string, Map<string, Run[][]>>()
 
-  note(device: string, metric: string, period: Period, ts: number): void {
-    let metrics = this.#devices.get(device)
-    if (metrics === undefined) this.#devices.set(device, (metrics = new Map<string, Run[][]>()))
-    let periods = metrics.get(metric)
-    if (periods === undefined) metrics.set(metric, (periods = PERIODS.map(() => [])))
-    extend(periods[PERIODS.indexOf(period)]!, ts)
+  /** Values of that time have come for these metrics. */
+  note(device: string, metrics: readonly string[], period: Period, ts: number): void {
+    let known = this.#devices.get(device)
+    if (known === undefined) this.#devices.set(device, (known = new Map<string, Run[][]>()))
+    const index = PERIODS.indexOf(period)
+    for (const metric of metrics) {
+      let periods = known.get(metric)
+      if (periods === undefined) known.set(metric, (periods = PERIODS.map(() => [])))
+      extend(periods[index]!, ts)
+    }
   }
 
   /** Whether finer values than these of `period` have come for the period that begins at `ts`. */

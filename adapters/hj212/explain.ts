@@ -1,6 +1,6 @@
 import { checksum, CHECKSUMS, type Checksum } from './crc.ts'
-import { badCrc, decodeSegment, SEGMENT_LIMIT, versionOf, VERSIONS, wantsAnswer } from './codec.ts'
-import type { Fault, Packet } from './codec.ts'
+import { badCrc, decodeSegment, SEGMENT_LIMIT, told, versionOf, VERSIONS, wantsAnswer } from './codec.ts'
+import type { Fault, Packet, Told } from './codec.ts'
 import { periodOf } from './readings.ts'
 import { Splitter } from './splitter.ts'
 import { timeOf } from './time.ts'
@@ -11,7 +11,7 @@ export interface Explained {
   readonly message: string
   /** Checksum that fits; null when none does. */
   readonly checksum: Checksum | null
-  readonly packet: Packet | null
+  readonly packet: Told | null
   /** What a person should look at, though the gateway takes the frame. */
   readonly remarks: readonly string[]
 }
@@ -37,14 +37,15 @@ function explainSegment(segment: Uint8Array, crc: number): Explained {
   const fitting = CHECKSUMS.find((algorithm) => checksum(segment, algorithm) === crc) ?? null
   const packet = decodeSegment(segment)
   if ('code' in packet) return failed(packet, fitting)
-  const common = { checksum: fitting, packet, remarks: remarksOn(packet, segment.length) }
+  const whole = told(packet)
+  const common = { checksum: fitting, packet: whole, remarks: remarksOn(whole, segment.length) }
   if (fitting === 'annex-a') return { verdict: 'right', message: meaningOf(packet), ...common }
   const { code, message } = badCrc(crc)
   const hint = fitting === null ? '' : `; it is that of "${fitting}", which a device may be allowed`
   return { verdict: code, message: `${message} by Annex A${hint}`, ...common }
 }
 
-function remarksOn(packet: Packet, length: number): string[] {
+function remarksOn(packet: Told, length: number): string[] {
   const { mn, qn, flag, pnum, pno, cp } = packet
   const dataTime = cp.find(([name]) => name === 'DataTime')?.[1]
   return [

@@ -1,17 +1,17 @@
 /** A monitor as the tests play it: it sends what it is told to, byte for byte, and hears what it is answered. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { decode, encode, type Packet } from './codec.ts'
+import { decode, encode, told, type Told } from './codec.ts'
 import type { Checksum } from './crc.ts'
 import { Splitter } from './splitter.ts'
 import { writtenTime } from './time.ts'
 
 export class Monitor {
   readonly socket: Socket
-  readonly heard: Packet[] = []
+  readonly heard: Told[] = []
   isClosed = false
-  readonly #waiting: ((packet: Packet) => void)[] = []
-  readonly #unread: Packet[] = []
+  readonly #waiting: ((packet: Told) => void)[] = []
+  readonly #unread: Told[] = []
 
   constructor(port: number, algorithm: Checksum = 'annex-a') {
     this.socket = connect({ port, host: '127.0.0.1', noDelay: true })
@@ -21,8 +21,9 @@ export class Monitor {
     })
     const splitter = new Splitter({
       onFrame: (segment, crc) => {
-        const packet = decode(segment, crc, algorithm)
-        if ('code' in packet) throw new Error(packet.message)
+        const decoded = decode(segment, crc, algorithm)
+        if ('code' in decoded) throw new Error(decoded.message)
+        const packet = told(decoded)
         this.heard.push(packet)
         const waiting = this.#waiting.shift()
         if (waiting === undefined) this.#unread.push(packet)
@@ -40,7 +41,7 @@ export class Monitor {
   }
 
   /** The next packet that it has not been asked for yet. */
-  async next(): Promise<Packet> {
+  async next(): Promise<Told> {
     return this.#unread.shift() ?? (await new Promise((resolve) => this.#waiting.push(resolve)))
   }
 

@@ -1,8 +1,9 @@
 import type { Kind } from '../../gateway/model/kind.ts'
 import { FLAGS, type Flag } from '../../gateway/model/reading.ts'
-import { versionOf, type Packet } from './codec.ts'
+import { decimal } from '../decimal.ts'
+import { COMMA, comesAt, EQUALS, SEMICOLON, versionOf, type Packet } from './codec.ts'
 import type { Profile } from './profile.ts'
-import { timeOf } from './time.ts'
+import { timeIn, timeOf } from './time.ts'
 
 /** How much time a value stands for, finest first. The coarser ones tell the same story again (see coverage.ts). */
 export const PERIODS = ['instant', 'minute', 'hour', 'day'] as const
@@ -23,6 +24,7 @@ export function periodOf(packet: Pick<Packet, 'cn'>): Period | null {
 }
 
 export interface Value {
+  readonly metric: string
   /**
    * As a number or boolean of the metric's type and unit; text where it is none, for the quarantine; null where an
    * instrument that is not well sends its mark alone.
@@ -39,8 +41,8 @@ export interface Upload {
    * text when it is no time, for the quarantine.
    */
   readonly ts: number | string | null
-  /** By metric. */
-  readonly values: ReadonlyMap<string, Value>
+  /** One for each metric. */
+  readonly values: readonly Value[]
   /** By code: what the profile has no metric for, or the kind. */
   readonly unmapped: ReadonlyMap<string, number | string>
 }
@@ -55,23 +57,49 @@ const PARTS: ReadonlyMap<string, Part> = new Map([
   ['RS', 'state'],
 ])
 
-/** A code that the profile and the kind know. */
-interface Slot {
+/** A metric of the device's kind. */
+interface Target {
   readonly metric: string
   readonly isBoolean: boolean
+  /** The last packet that it had a value in: what comes for it from another code of that packet does not count. */
+  packet: number
+}
+
+/** A code that the profile and the kind know. */
+interface Slot {
+  readonly target: Target
   readonly isState: boolean
   readonly scale: number
-  /** Of the packet that is being read. */
-  value: string | undefined
-  flag: string | undefined
+  /** Where its value and mark stand in the packet that is being read; from is -1 where there is none. */
+  valueFrom: number
+  valueTo: number
+  flagFrom: number
+  flagTo: number
 }
+
+/** A field's name as it is written, its `=` included, and what its value is. */
+type Name = { readonly written: Buffer } & (
+  | { readonly part: Part; readonly slot: Slot }
+  | { readonly part: 'time' | 'nothing'; readonly slot: null }
+  /** A value of a code that nothing is known of; its mark and its other fields say nothing without it. */
+  | { readonly part: 'unmapped'; readonly slot: null; readonly code: string }
+)
+
+/** Fields of a packet that are expected in the order of the packet before. */
+const EXPECTED = 64
 
 const NOTHING: ReadonlyMap<string, number | string> = new Map<string, number | string>()
 
-/** Reads uploads by one profile, for devices of one kind. All names that may come are looked up once, at the start. */
+/**
+ * Reads uploads by one profile, for devices of one kind, from the bytes where they stand. All names that may come are
+ * known from the start, and most come in the order of the packet before, so they are compared and not looked up.
+ */
 export class UploadReader {
   readonly #slots: Slot[] = []
-  readonly #names = new Map<string, { readonly slot: Slot; readonly part: Part }>()
+  readonly #targets = new Map<string, Target>()
+  readonly #names = new Map<string, Name>()
+  readonly #expected: Name[] = []
+  #packet = 0
 
   constructor(profile: Profile, kind: Kind) {
     for (const [code, { metric, scale = 1 }] of Object.entries(profile.factors)) {
@@ -80,76 +108,154 @@ export class UploadReader {
     for (const [code, metric] of Object.entries(profile.states ?? {})) {
       this.#add(code, { metric, scale: 1, isState: true }, ['RS'], kind)
     }
+    this.#names.set('DataTime', { written: Buffer.from('DataTime='), part: 'time', slot: null })
   }
 
   read(packet: Packet): Upload {
-    let dataTime: string | null = null
+    const { cp } = packet
+    let timeFrom = -1
+    let timeTo = -1
     let unmapped: Map<string, number | string> | undefined
-    for (const [name, value] of packet.cp) {
-      const known = this.#names.get(name)
-      if (known === undefined) {
-        if (name === 'DataTime') dataTime = value
-        else if (name.includes('-')) unmapped = noteUnmapped(unmapped, name, value)
-      } else if (known.part === 'flag') known.slot.flag = value
-      else if (known.part !== 'avg' || known.slot.value === undefined) known.slot.value = value
+    let count = 0
+    for (let at = 0; at < cp.length;) {
+      const name = this.#nameAt(cp, at, count)
+      const from = name === null ? at : at + name.written.length
+      const to = fieldEnd(cp, from)
+      at = to + 1
+      if (name === null) continue
+      count++
+      const { part, slot } = name
+      if (part === 'unmapped') {
+        const text = cp.toString('utf8', from, to)
+        unmapped ??= new Map<string, number | string>()
+        unmapped.set(name.code, numberOf(text) ?? text)
+      } else if (part === 'time') {
+        timeFrom = from
+        timeTo = to
+      } else if (slot === null) continue
+      else if (part === 'flag') {
+        slot.flagFrom = from
+        slot.flagTo = to
+      } else if (part !== 'avg' || slot.valueFrom < 0) {
+        slot.valueFrom = from
+        slot.valueTo = to
+      }
     }
-    const values = new Map<string, Value>()
+    return {
+      ts: instantOf(packet, timeFrom, timeTo),
+      values: this.#values(packet),
+      unmapped: unmapped ?? NOTHING,
+    }
+  }
+
+  /** What the slots hold; they are empty afterwards. In the profile's order: the earlier code wins. */
+  #values(packet: Packet): Value[] {
+    const { cp } = packet
     const version = versionOf(packet)
-    // In the profile's order: the earlier code wins.
+    const number = ++this.#packet
+    const values: Value[] = []
     for (const slot of this.#slots) {
-      const { metric, value, flag } = slot
-      if (value === undefined && flag === undefined) continue
-      slot.value = undefined
-      slot.flag = undefined
-      if (values.has(metric)) continue
-      const read = slot.isState ? stateOf(value ?? '') : valueOf(slot, value ?? '', flagOf(flag, version))
-      if (read !== null) values.set(metric, read)
+      const { target, valueFrom, valueTo, flagFrom, flagTo } = slot
+      if (valueFrom < 0 && flagFrom < 0) continue
+      slot.valueFrom = slot.flagFrom = -1
+      slot.valueTo = slot.flagTo = -1
+      if (target.packet === number) continue
+      const value = slot.isState
+        ? stateOf(target.metric, textAt(cp, valueFrom, valueTo))
+        : valueOf(slot, cp, valueFrom, valueTo, flagAt(cp, flagFrom, flagTo, version))
+      if (value === null) continue
+      target.packet = number
+      values.push(value)
     }
-    return { ts: instantOf(packet, dataTime), values, unmapped: unmapped ?? NOTHING }
+    return values
+  }
+
+  /** Null when a part without a name and `=` begins there. */
+  #nameAt(cp: Buffer, at: number, count: number): Name | null {
+    const expected = this.#expected[count]
+    if (expected !== undefined && comesAt(cp, at, expected.written)) return expected
+    let end = at
+    while (end < cp.length && cp[end] !== EQUALS && cp[end] !== SEMICOLON && cp[end] !== COMMA) end++
+    if (end === at || cp[end] !== EQUALS) return null
+    const text = cp.toString('utf8', at, end)
+    const name = this.#names.get(text) ?? strangeName(text, Buffer.from(cp.subarray(at, end + 1)))
+    if (count < EXPECTED) this.#expected[count] = name
+    return name
   }
 
   #add(
     code: string,
-    { metric, scale, isState }: Pick<Slot, 'metric' | 'scale' | 'isState'>,
+    {
+      metric,
+      scale,
+      isState,
+    }: { readonly metric: string; readonly scale: number; readonly isState: boolean },
     suffixes: readonly string[],
     kind: Kind,
   ): void {
     if (!Object.hasOwn(kind.metrics, metric)) return
-    const isBoolean = kind.metrics[metric]!.type === 'boolean'
-    const slot: Slot = { metric, scale, isState, isBoolean, value: undefined, flag: undefined }
+    let target = this.#targets.get(metric)
+    if (target === undefined) {
+      target = { metric, isBoolean: kind.metrics[metric]!.type === 'boolean', packet: 0 }
+      this.#targets.set(metric, target)
+    }
+    const slot: Slot = { target, scale, isState, valueFrom: -1, valueTo: -1, flagFrom: -1, flagTo: -1 }
     this.#slots.push(slot)
-    for (const suffix of suffixes) this.#names.set(`${code}-${suffix}`, { slot, part: PARTS.get(suffix)! })
+    for (const suffix of suffixes) {
+      const name = `${code}-${suffix}`
+      this.#names.set(name, { written: Buffer.from(`${name}=`), slot, part: PARTS.get(suffix)! })
+    }
   }
 }
 
-/** A value of a code that nothing is known of; its mark and its other fields say nothing without it. */
-function noteUnmapped(
-  unmapped: Map<string, number | string> | undefined,
-  name: string,
-  value: string,
-): Map<string, number | string> | undefined {
-  const dash = name.indexOf('-')
-  const part = PARTS.get(name.slice(dash + 1))
-  if (dash === 0 || part === undefined || part === 'flag') return unmapped
-  return (unmapped ?? new Map<string, number | string>()).set(name.slice(0, dash), numberOf(value) ?? value)
+function strangeName(text: string, written: Buffer): Name {
+  const dash = text.indexOf('-')
+  const part = PARTS.get(text.slice(dash + 1))
+  if (dash <= 0 || part === undefined || part === 'flag') return { written, part: 'nothing', slot: null }
+  return { written, part: 'unmapped', slot: null, code: text.slice(0, dash) }
+}
+
+function fieldEnd(cp: Buffer, from: number): number {
+  let at = from
+  while (at < cp.length && cp[at] !== SEMICOLON && cp[at] !== COMMA) at++
+  return at
+}
+
+function textAt(cp: Buffer, from: number, to: number): string {
+  return from < 0 ? '' : cp.toString('utf8', from, to)
 }
 
 /** A resend bears the request number of the first try, so real-time data without DataTime can take its time from it. */
-function instantOf(packet: Packet, dataTime: string | null): number | string | null {
-  if (dataTime !== null) return timeOf(dataTime) ?? dataTime
+function instantOf(packet: Packet, from: number, to: number): number | string | null {
+  if (from >= 0) return timeIn(packet.cp, from, to) ?? packet.cp.toString('utf8', from, to)
   if (periodOf(packet) !== 'instant') return ''
   return packet.qn === null ? null : timeOf(packet.qn)
 }
 
 /** Null when the packet says nothing of it. */
-function valueOf({ isBoolean, scale }: Slot, text: string, flag: Flag): Value | null {
-  const number = numberOf(text)
-  if (number === null) {
-    if (flag !== 'N') return { value: null, flag }
-    return text === '' ? null : { value: text }
+function valueOf(
+  { target: { metric, isBoolean }, scale }: Slot,
+  cp: Buffer,
+  from: number,
+  to: number,
+  flag: Flag,
+): Value | null {
+  let number = from < 0 ? NaN : decimal(cp, from, to)
+  if (Number.isNaN(number) || isBoolean) {
+    const text = textAt(cp, from, to)
+    const read = numberOf(text)
+    if (read === null) {
+      if (flag !== 'N') return { metric, value: null, flag }
+      return text === '' ? null : { metric, value: text }
+    }
+    if (isBoolean) return told(metric, truth(read, text), flag)
+    number = read
   }
-  const value = isBoolean ? truth(number, text) : scale === 1 ? number : scaled(number, scale)
-  return flag === 'N' ? { value } : { value, flag }
+  return told(metric, scale === 1 ? number : scaled(number, scale), flag)
+}
+
+function told(metric: string, value: number | boolean | string, flag: Flag): Value {
+  return flag === 'N' ? { metric, value } : { metric, value, flag }
 }
 
 function truth(number: number, text: string): boolean | string {
@@ -161,39 +267,43 @@ function scaled(number: number, scale: number): number {
   return Number((number * scale).toPrecision(12))
 }
 
-const decimal = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$/
+const decimalText = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?$/
 
 function numberOf(text: string): number | null {
-  return text.length <= 40 && decimal.test(text) ? Number(text) : null
+  return text.length <= 40 && decimalText.test(text) ? Number(text) : null
 }
 
 /**
  * §6.6.4. Only N may be judged by a threshold, so a mark that nobody knows counts as a fault. HJ/T 212-2005 marked
  * air stations' values with digits (3 normal, 1 weather, 0 calibration, 2 abnormal) and a power failure with P.
  */
-function flagOf(text: string | undefined, version: number): Flag {
-  if (text === undefined || text === '' || text === 'N') return 'N'
+function flagAt(cp: Buffer, from: number, to: number, version: number): Flag {
+  if (from < 0 || from === to || (to === from + 1 && cp[from] === NORMAL)) return 'N'
+  const text = cp.toString('utf8', from, to)
   if ((FLAGS as readonly string[]).includes(text)) return text as Flag
   if (version === 0 && (text === '3' || text === '1')) return 'N'
   return version === 0 && text === '0' ? 'C' : 'D'
 }
 
 /** `SBn-RS` (§6.6.3): 0 off, 1 running, 2 calibration, 3 maintenance, 4 alarm, 5 back-blowing. */
-function stateOf(text: string): Value {
+function stateOf(metric: string, text: string): Value {
   switch (text) {
     case '0':
-      return { value: false }
+      return { metric, value: false }
     case '1':
-      return { value: true }
+      return { metric, value: true }
     case '2':
-      return { value: true, flag: 'C' }
+      return { metric, value: true, flag: 'C' }
     case '3':
-      return { value: true, flag: 'M' }
+      return { metric, value: true, flag: 'M' }
     case '4':
-      return { value: true, flag: 'D' }
+      return { metric, value: true, flag: 'D' }
     case '5':
-      return { value: true, flag: 'M' }
+      return { metric, value: true, flag: 'M' }
     default:
-      return { value: text }
+      return { metric, value: text }
   }
 }
+
+/** N */
+const NORMAL = 0x4e

@@ -1,5 +1,5 @@
 import type { Clock } from '../../gateway/model/clock.ts'
-import { encode, type Field, type Packet } from './codec.ts'
+import { encode, fieldOf, fieldsOf, type Field, type Packet } from './codec.ts'
 import type { Connection } from './connection.ts'
 import type { Member } from './roster.ts'
 import { writtenTime } from './time.ts'
@@ -93,7 +93,7 @@ export class Requests {
   hear(member: Member, packet: Packet): boolean {
     if (this.#open.size === 0) return isAnswer(packet)
     // Answers of 2005 name the request in CP.
-    const qn = packet.qn ?? packet.cp.find(([name]) => name === 'QN')?.[1] ?? ''
+    const qn = packet.qn ?? fieldOf(packet, 'QN') ?? ''
     const open = this.#open.get(keyOf(member.device, qn))
     switch (packet.cn) {
       case '9011':
@@ -108,7 +108,7 @@ export class Requests {
         return true
       default:
         if (open === undefined) return false
-        open.fields = packet.cp
+        open.fields = fieldsOf(packet)
         this.#await(member.device, qn, open)
         return packet.cn.startsWith('10')
     }
@@ -207,7 +207,7 @@ const FAILURES: ReadonlyMap<number, string> = new Map([
 ])
 
 function codeOf(packet: Packet, name: string): number {
-  return Number(packet.cp.find(([key]) => key === name)?.[1] ?? NaN)
+  return Number(fieldOf(packet, name) ?? NaN)
 }
 
 function keyOf(device: string, qn: string): string {

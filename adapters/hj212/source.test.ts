@@ -48,7 +48,7 @@ class Rig {
         devices: { get: (id) => this.devices.get(id), all: () => this.devices.values() },
         intake: {
           accept: async (message) => {
-            this.messages.push(message)
+            this.messages.push(copied(message))
             await this.accept()
             return { accepted: 1, duplicates: 0, refused: [] }
           },
@@ -120,13 +120,21 @@ const TEN_MINUTES =
   '##0172QN=20240601121000001;ST=31;CN=2051;PW=123456;MN=320613000000000000000001;Flag=5;CP=&&DataTime=20240601120000;a34041-Min=1.80,a34041-Avg=2.21,a34041-Max=2.90,a34041-Flag=N&&5D80'
 /** What is kept of frames beside the readings. */
 const keptOf = (...frames: (string | Uint8Array)[]) => ({
-  wire: 'hj212',
-  frames: frames.map((frame) =>
-    Buffer.from(frame).toString().trimEnd().replace('PW=123456', 'PW=******').replace(/....$/, '****'),
-  ),
-  checksum: 'annex-a',
-  masked: ['PW', 'checksum'],
+  form: { wire: 'hj212', checksum: 'annex-a', masked: ['PW', 'checksum'] },
+  frames: frames.map((frame) => {
+    const text = Buffer.from(frame).toString().trimEnd()
+    return Buffer.from(text.replace('PW=123456', 'PW=******').replace(/....$/, '****'))
+  }),
+  leftOut: 0,
 })
+/** Frames are on loan. */
+const copied = (message: Message): Message =>
+  message.wire === undefined
+    ? message
+    : {
+        ...message,
+        wire: { ...message.wire, frames: message.wire.frames.map((frame) => Buffer.from(frame)) },
+      }
 const OVER_READ = {
   device: 'fume-1',
   ts: NOON,

@@ -10,15 +10,16 @@ import type {
   Part,
   Point,
   Query,
-  WireText,
+  WireFrames,
 } from '../../gateway/model/pipeline.ts'
 import type { Refusal, RefusalCode } from '../../gateway/model/reading.ts'
 import { Assembly } from './assembly.ts'
 import { Backfill } from './backfill.ts'
-import { decodeSegment, encode, frame, versionOf, wantsAnswer, type Fault, type Packet } from './codec.ts'
+import { Acknowledgement } from './acknowledgement.ts'
+import { decodeSegment, fieldsOf, frame, versionOf, wantsAnswer, type Fault, type Packet } from './codec.ts'
 import { Connection } from './connection.ts'
 import { checksum, CHECKSUMS, type Checksum } from './crc.ts'
-import { keptFrame, wireTextOf } from './kept-frame.ts'
+import { masked, wireFramesOf } from './kept-frame.ts'
 import { requestOf } from './orders.ts'
 import type { Profiles } from './profile.ts'
 import { periodOf } from './readings.ts'
@@ -180,22 +181,23 @@ export class Hj212Source implements Part, CommandCarrier {
   reread(
     raw: Uint8Array,
   ):
-    | { device: string; readings: readonly unknown[]; wire?: WireText }
+    | { device: string; readings: readonly unknown[]; wire?: WireFrames }
     | { code: RefusalCode; message: string }
     | null {
     let packet: Packet | null = null
-    let wire: WireText | undefined
+    let wire: WireFrames | undefined
     const splitter = new Splitter({
       onFrame: (segment, crc, whole) => {
         const decoded = decodeSegment(segment)
         if ('code' in decoded) return
         packet = decoded
         const fitting = CHECKSUMS.find((algorithm) => checksum(segment, algorithm) === crc)
-        if (fitting !== undefined) wire = wireTextOf([keptFrame(whole)], fitting)
+        if (fitting !== undefined) wire = wireFramesOf([masked(whole)], fitting)
       },
       onFault: () => {},
     })
-    splitter.push(raw)
+    // A copy: what is kept of it is masked in its place, and the splitter's memory is on loan.
+    splitter.push(Buffer.from(raw))
     if (packet === null) return null
     const { mn, cn } = packet as Packet
     const member = this.#roster.byNumber(mn)
@@ -273,8 +275,8 @@ export class Hj212Source implements Part, CommandCarrier {
   }
 
   /** Annex A: a frame with a wrong checksum is not answered; the sender sends it again. */
-  #hear(connection: Connection, segment: Uint8Array, crc: number, whole: Uint8Array): void {
-    const packet = decodeSegment(segment)
+  #hear(connection: Connection, segment: Buffer, crc: number, whole: Buffer): void {
+    const packet = connection.decoder.decode(segment)
     if ('code' in packet) {
       this.#noteFault(connection, packet)
       return
@@ -297,24 +299,19 @@ export class Hj212Source implements Part, CommandCarrier {
     }
   }
 
-  #take(
-    connection: Connection,
-    member: Member,
-    packet: Packet,
-    segment: Uint8Array,
-    whole: Uint8Array,
-  ): void {
+  #take(connection: Connection, member: Member, packet: Packet, segment: Buffer, whole: Buffer): void {
     const session = this.#meet(connection, member, packet)
     if (this.#requests.hear(member, packet)) return
     const period = periodOf(packet)
     if (period !== null) {
       this.#lookBack(session, packet)
-      const durable = this.#assembly.take(member, packet, keptFrame(whole))
-      void this.#answerWhen(durable, connection, packet, member.binding.crc)
+      // Masked where it stands; nothing that is a reading is called PW.
+      const durable = this.#assembly.take(member, packet, masked(whole))
+      this.#answerWhen(durable, connection, packet, member.binding.crc)
     } else if (STORED_NOWHERE.has(packet.cn)) {
       // Nothing in it is a reading; the log is where an operator looks for a logger that has restarted.
       this.#parts.log.info(
-        { device: member.device, cn: packet.cn, cp: packet.cp },
+        { device: member.device, cn: packet.cn, cp: fieldsOf(packet) },
         'HJ 212 notice of a device',
       )
       this.#answer(connection, packet, member.binding.crc, DATA_ACKNOWLEDGED)
@@ -325,7 +322,7 @@ export class Hj212Source implements Part, CommandCarrier {
         message: `CN ${packet.cn}: not a kind of data that is read here`,
       } as const
       const kept = this.#refuse(member.device, what, frame(segment, member.binding.crc))
-      void this.#answerWhen(kept, connection, packet, member.binding.crc)
+      this.#answerWhen(kept, connection, packet, member.binding.crc)
     } else {
       this.#answer(connection, packet, member.binding.crc, NOTICE_ACKNOWLEDGED)
       // Annex C.4: a device that asks for the time is told it by a request of its own.
@@ -335,8 +332,7 @@ export class Hj212Source implements Part, CommandCarrier {
 
   /** The device is heard on this connection from here on. */
   #meet(connection: Connection, member: Member, packet: Packet): Session {
-    connection.heardAt = performance.now()
-    connection.isKnown = true
+    connection.isHeard()
     const { device } = member
     let session = this.#sessions.get(device)
     if (session?.connection !== connection || session.member !== member) {
@@ -383,8 +379,7 @@ export class Hj212Source implements Part, CommandCarrier {
 
   /** Data of an MN that nobody has registered: kept in the quarantine, and acknowledged for it. */
   #quarantine(connection: Connection, packet: Packet, crc: Checksum, segment: Uint8Array): void {
-    connection.heardAt = performance.now()
-    connection.isKnown = true
+    connection.isHeard()
     if (isAnswer(packet)) return
     if (periodOf(packet) === null) {
       this.#answer(connection, packet, crc, NOTICE_ACKNOWLEDGED)
@@ -395,7 +390,7 @@ export class Hj212Source implements Part, CommandCarrier {
       message: 'MN: not registered; GET /hj212/unknown suggests how',
     } as const
     const kept = this.#refuse(packet.mn.slice(0, NAME_LIMIT), what, frame(segment, crc))
-    void this.#answerWhen(kept, connection, packet, crc)
+    this.#answerWhen(kept, connection, packet, crc)
   }
 
   #refuse(device: string, what: { code: RefusalCode; message: string }, raw: Uint8Array): Promise<void> {
@@ -409,29 +404,32 @@ export class Hj212Source implements Part, CommandCarrier {
   }
 
   /** §6.4: data is acknowledged when it is durable. When it cannot be, the connection closes and the device sends it again. */
-  async #answerWhen(
-    durable: Promise<unknown>,
-    connection: Connection,
-    packet: Packet,
-    crc: Checksum,
-  ): Promise<void> {
-    connection.begin()
-    try {
-      await durable
-      this.#answer(connection, packet, crc, DATA_ACKNOWLEDGED)
-    } catch (error) {
-      this.#parts.log.debug({ err: error }, 'HJ 212 data could not be made durable')
-      connection.destroy()
-    } finally {
-      connection.end()
-    }
+  #answerWhen(durable: Promise<unknown>, connection: Connection, packet: Packet, crc: Checksum): void {
+    const answer = wantsAnswer(packet) ? acknowledgementOf(connection, packet, crc, DATA_ACKNOWLEDGED) : null
+    // A part may wait for the others.
+    const isAlone = packet.pnum !== null && packet.pnum > 1
+    connection.answerWhen(durable, answer, packet.qn, isAlone)
   }
 
   #answer(connection: Connection, packet: Packet, crc: Checksum, cn: string): void {
     if (!wantsAnswer(packet)) return
-    const { qn, pw, mn } = packet
-    connection.send(encode({ qn, st: '91', cn, pw, mn, flag: versionOf(packet) << 2, cp: '' }, crc))
+    const answer = acknowledgementOf(connection, packet, crc, cn)
+    const bytes = Buffer.allocUnsafe(answer.size)
+    answer.write(bytes, 0, packet.qn)
+    connection.send(bytes)
   }
+}
+
+/** Nearly always that of the frame before. */
+function acknowledgementOf(
+  connection: Connection,
+  packet: Packet,
+  crc: Checksum,
+  cn: string,
+): Acknowledgement {
+  const last = connection.acknowledgement
+  if (last?.fits(packet, cn, crc) === true) return last
+  return (connection.acknowledgement = new Acknowledgement(packet, cn, crc))
 }
 
 const UNREAD = 'not a kind of data that is read here'

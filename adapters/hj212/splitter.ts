@@ -1,11 +1,11 @@
-import { SEGMENT_LIMIT, type Fault } from './codec.ts'
+import { asBuffer, SEGMENT_LIMIT, type Fault } from './codec.ts'
 
 export interface SplitterListener {
   /**
    * A frame whose length is right, from `##` to the checksum, and its data segment. Both are on loan: what is kept of
-   * them must be copied before returning.
+   * them must be copied before returning, but they may be written to.
    */
-  onFrame(segment: Uint8Array, crc: number, frame: Uint8Array): void
+  onFrame(segment: Buffer, crc: number, frame: Buffer): void
   /** What looked like a frame and is none. */
   onFault(fault: Fault): void
 }
@@ -45,9 +45,10 @@ export class Splitter {
     return this.#noise
   }
 
+  /** Takes the chunk's bytes for its own: frames that lie in it whole are not copied. */
   push(chunk: Uint8Array): void {
     const isFresh = this.#held === 0
-    const data = isFresh ? chunk : this.#join(chunk)
+    const data = isFresh ? asBuffer(chunk) : this.#join(chunk)
     const done = this.#scan(data)
     const rest = data.length - done
     if (rest === 0) this.#buffer = EMPTY
@@ -64,7 +65,7 @@ export class Splitter {
   }
 
   /** Doubles, so that a frame that comes byte by byte is copied a constant number of times. */
-  #join(chunk: Uint8Array): Uint8Array {
+  #join(chunk: Uint8Array): Buffer {
     const length = this.#held + chunk.length
     if (length > this.#buffer.length) {
       const larger = Buffer.allocUnsafeSlow(Math.max(64, 2 * this.#buffer.length, length))
@@ -76,7 +77,7 @@ export class Splitter {
   }
 
   /** Answers up to where `data` is dealt with; what follows is the beginning of a frame. */
-  #scan(data: Uint8Array): number {
+  #scan(data: Buffer): number {
     let at = 0
     for (;;) {
       if (this.#claim < 0) {
@@ -112,7 +113,7 @@ export class Splitter {
   }
 
   /** Answers where to go on after the frame that begins at `start`, or -1 when more bytes are needed. */
-  #finish(data: Uint8Array, start: number): number {
+  #finish(data: Buffer, start: number): number {
     const claim = this.#claim
     const end = start + HEAD + claim + CRC
     const known = Math.min(end, data.length)

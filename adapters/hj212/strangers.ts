@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { Kinds } from '../../gateway/model/kind.ts'
-import type { Packet } from './codec.ts'
+import { fieldsOf, type Packet } from './codec.ts'
 import type { Checksum } from './crc.ts'
 import type { Profiles } from './profile.ts'
 
@@ -66,7 +66,7 @@ export class Strangers {
     seen.address = address
     seen.st = packet.st ?? seen.st
     seen.crc = crc
-    for (const [name] of packet.cp) {
+    for (const [name] of fieldsOf(packet)) {
       const dash = name.indexOf('-')
       if (dash > 0 && dash <= 32 && seen.factors.size < FACTORS) seen.factors.add(name.slice(0, dash))
     }

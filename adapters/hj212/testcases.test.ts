@@ -40,12 +40,12 @@ function told(packet: Packet | Fault, { kind, profile }: Expected['device']): Re
   const period = periodOf(packet)
   if (period === null) return head
   const { ts, values, unmapped } = new UploadReader(profiles.get(profile)!, kinds.get(kind)!).read(packet)
-  const flags = [...values].flatMap(([metric, { flag }]) => (flag === undefined ? [] : [[metric, flag]]))
+  const flags = values.flatMap(({ metric, flag }) => (flag === undefined ? [] : [[metric, flag]]))
   return {
     ...head,
     period,
     at: typeof ts === 'number' ? new Date(ts).toISOString() : ts,
-    values: Object.fromEntries([...values].map(([metric, { value }]) => [metric, value])),
+    values: Object.fromEntries(values.map(({ metric, value }) => [metric, value])),
     ...(flags.length > 0 && { flags: Object.fromEntries(flags) as unknown }),
     ...(unmapped.size > 0 && { unmapped: Object.fromEntries(unmapped) }),
   }

@@ -2,7 +2,7 @@ import type { Intake } from '../../gateway/model/pipeline.ts'
 import type { Flag } from '../../gateway/model/reading.ts'
 import type { Packet } from './codec.ts'
 import { Coverage } from './coverage.ts'
-import { wireTextOf, type KeptFrame } from './kept-frame.ts'
+import { wireFramesOf, type KeptFrame } from './kept-frame.ts'
 import { periodOf, type Upload } from './readings.ts'
 import type { Member } from './roster.ts'
 
@@ -38,7 +38,7 @@ export class Uploads {
     const payload = this.readingsOf(member, packet)
     // A mean whose instants have come is as durable as they are.
     if (payload.length === 0) return this.#newest.get(device) ?? Promise.resolve()
-    const wire = wireTextOf(frames, binding.crc)
+    const wire = wireFramesOf(frames, binding.crc)
     const durable = this.#intake.accept({ device, payload, receivedAt, wire })
     this.#newest.set(device, durable)
     return durable
@@ -47,7 +47,7 @@ export class Uploads {
   /** A metric that the packet brings a number of, without taking it. */
   glance({ reader }: Member, packet: Packet): string | undefined {
     const { values } = reader.read(packet)
-    return [...values].find(([, { value }]) => typeof value === 'number')?.[0]
+    return values.find(({ value }) => typeof value === 'number')?.metric
   }
 
   forget(device: string): void {
@@ -65,9 +65,12 @@ export class Uploads {
     const metrics: Wire['metrics'] = {}
     const flags: Record<string, Flag> = {}
     const rest: Wire['metrics'] = {}
-    let [isWhole, isFlagged, isRest] = [false, false, false]
-    for (const [metric, { value, flag }] of values) {
-      const isTimed = typeof ts === 'number'
+    const noted: string[] = []
+    const isTimed = typeof ts === 'number'
+    let isWhole = false
+    let isFlagged = false
+    let isRest = false
+    for (const { metric, value, flag } of values) {
       if (isTimed && this.#coverage.has(device, metric, period, ts)) continue
       if (typeof value === 'string') {
         rest[metric] = value
@@ -77,28 +80,28 @@ export class Uploads {
       isWhole = true
       if (value !== null) {
         metrics[metric] = value
-        // Before it is durable: a mean may come in the same breath as the instants that it is made of.
-        if (isTimed) this.#coverage.note(device, metric, period, ts)
+        noted.push(metric)
       }
       if (flag === undefined) continue
       flags[metric] = flag
       isFlagged = true
     }
+    // Before it is durable: a mean may come in the same breath as the instants that it is made of.
+    if (isTimed && noted.length > 0) this.#coverage.note(device, noted, period, ts)
     if (unmapped.size > 0) {
       for (const code of this.#toTell(device, upload)) {
         rest[code] = unmapped.get(code)!
         isRest = true
       }
     }
-    const time = ts === null ? {} : { ts }
     const readings: Wire[] = []
-    if (isWhole) readings.push(isFlagged ? { ...time, metrics, flags } : { ...time, metrics })
-    if (isRest) readings.push({ ...time, metrics: rest })
+    if (isWhole) readings.push(wireOf(ts, metrics, isFlagged ? flags : undefined))
+    if (isRest) readings.push(wireOf(ts, rest))
     return readings
   }
 
   #toTell(device: string, { values, unmapped }: Upload): string[] {
-    if (values.size === 0) return [...unmapped.keys()]
+    if (values.length === 0) return [...unmapped.keys()]
     let told = this.#told.get(device)
     if (told === undefined) this.#told.set(device, (told = new Set<string>()))
     const known = told
@@ -106,4 +109,10 @@ export class Uploads {
     for (const code of fresh) known.add(code)
     return fresh
   }
+}
+
+function wireOf(ts: number | string | null, metrics: Wire['metrics'], flags?: Wire['flags']): Wire {
+  const wire: Wire = ts === null ? { metrics } : { ts, metrics }
+  if (flags !== undefined) wire.flags = flags
+  return wire
 }

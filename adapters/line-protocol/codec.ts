@@ -1,9 +1,10 @@
 import { BACKSLASH, COMMA, EQUALS, HASH, NEWLINE, QUOTE, RETURN, SPACE, TAB, ZERO } from './characters.ts'
+import { decimal } from '../decimal.ts'
 import { readHead } from './head.ts'
 import { asideOf, keyOf, putAside, type Aside, type Key } from './key.ts'
 import { LineFault } from './line-fault.ts'
 import { messagesOf, type Batch, type Group, type MessageLimits, type Scalar } from './messages.ts'
-import { decimal, isWord, scalar } from './scalar.ts'
+import { isWord, scalar } from './scalar.ts'
 import { CUT, milliseconds, TIME, wholeDigits, type Precision } from './time.ts'
 
 /**

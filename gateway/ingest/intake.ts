@@ -9,7 +9,7 @@ import type {
   JournalWrite,
   Message,
   Outcome,
-  WireText,
+  WireFrames,
 } from '../model/pipeline.ts'
 import type { Origin, Reading, Refusal, RefusalCode } from '../model/reading.ts'
 import { Duplicates } from './duplicates.ts'
@@ -34,7 +34,7 @@ export interface IntakeOptions {
 export interface Reread {
   readonly device: string
   readonly readings: readonly unknown[]
-  readonly wire?: WireText
+  readonly wire?: WireFrames
 }
 
 /** What became of an entry of the quarantine that was tried again. */
@@ -197,7 +197,7 @@ function entryOf(
   receivedAt: number,
   readings: readonly Reading[],
   payload?: Uint8Array,
-  wire?: WireText,
+  wire?: WireFrames,
 ): JournalEntry {
   const entry = { origin, receivedAt, body: payload ?? Buffer.from(JSON.stringify(readings)), readings }
   return wire === undefined ? entry : { ...entry, wire }

@@ -2,6 +2,8 @@ import { readingsOf } from '../model/body.ts'
 import type { JournalEntry } from '../model/pipeline.ts'
 import { RAW_LIMIT, type Delivery, type Origin, type Refusal } from '../model/reading.ts'
 import { BATCH_BYTES, BATCH_READINGS, RECORD_HEADER, type OriginRow } from './format.ts'
+import { Frames } from './frames.ts'
+import { GrowingBytes } from './growing-bytes.ts'
 import type { Commit, CursorMove } from './protocol.ts'
 
 /** Memory that a write and a refusal cost besides their bytes, roughly. */
@@ -17,8 +19,6 @@ export class Batch {
   weight = 0
   duplicates = 0
   readonly deliveries: Delivery[] = []
-  /** JSON of what came over the wire, with the number of the message's first reading. */
-  readonly frames: string[] = []
   readonly origins: OriginRow[] = []
   readonly refusals: Refusal[] = []
   readonly released: number[] = []
@@ -26,16 +26,15 @@ export class Batch {
   /** Epoch milliseconds; 0 until it is on its way to the writer. */
   sentAt = 0
   readonly #outcome = Promise.withResolvers<void>()
-  #buffer: ArrayBuffer
-  #bytes: Uint8Array
-  #view: DataView
-  #size = 0
+  readonly #body: GrowingBytes
+  readonly #newBuffer: () => ArrayBuffer
+  #frames: Frames | undefined
 
-  constructor(first: number, buffer: ArrayBuffer) {
+  /** `newBuffer`: memory to begin with, of any size; what is too small is left for larger. */
+  constructor(first: number, newBuffer: () => ArrayBuffer) {
     this.first = first
-    this.#buffer = buffer
-    this.#bytes = new Uint8Array(buffer)
-    this.#view = new DataView(buffer)
+    this.#newBuffer = newBuffer
+    this.#body = new GrowingBytes(newBuffer())
     // Each waiting write has its own reaction; this one keeps a batch that nobody waits on from ending the process.
     this.#outcome.promise.catch(() => {})
   }
@@ -53,16 +52,13 @@ export class Batch {
 
   add(entry: JournalEntry, origin: number): void {
     const { body, readings } = entry
-    const at = this.#size
-    const end = at + RECORD_HEADER + body.byteLength
-    if (end > this.#buffer.byteLength) this.#grow(end)
-    const view = this.#view
+    const at = this.#body.reserve(RECORD_HEADER)
+    const { view } = this.#body
     view.setUint32(at, origin, true)
     view.setUint32(at + 4, readings.length, true)
     view.setFloat64(at + 8, entry.receivedAt, true)
     view.setUint32(at + 16, body.byteLength, true)
-    this.#bytes.set(body, at + RECORD_HEADER)
-    this.#size = end
+    this.#body.append(body)
     this.deliveries.push({
       seq: this.first + this.count,
       origin: entry.origin,
@@ -70,21 +66,21 @@ export class Batch {
       readings,
     })
     if (entry.wire !== undefined) {
-      this.frames.push(`[${this.first + this.count},${JSON.stringify(entry.wire)}]`)
+      this.#frames ??= new Frames(this.#newBuffer())
+      this.#frames.add(this.count, entry.wire)
     }
     this.count += readings.length
   }
 
-  /** Hands the buffer over: nothing can be added any more. */
+  /** Hands the memory over: nothing can be added any more. */
   commit(time: number): Commit {
-    const { first, count, frames, origins, duplicates, refusals, released, moves } = this
+    const { first, count, origins, duplicates, refusals, released, moves } = this
     return {
       first,
       count,
       time,
-      buffer: this.#buffer,
-      size: this.#size,
-      frames: frames.length === 0 ? '' : `[${frames.join(',')}]`,
+      body: { buffer: this.#body.bytes.buffer, size: this.#body.size },
+      frames: this.#frames?.close() ?? null,
       origins,
       duplicates,
       refusals,
@@ -99,14 +95,6 @@ export class Batch {
 
   reject(error: Error): void {
     this.#outcome.reject(error)
-  }
-
-  #grow(needed: number): void {
-    let size = this.#buffer.byteLength * 2
-    while (size < needed) size *= 2
-    this.#buffer = this.#buffer.transfer(size)
-    this.#bytes = new Uint8Array(this.#buffer)
-    this.#view = new DataView(this.#buffer)
   }
 }
 

@@ -4,8 +4,7 @@
  *   batches     one row for each group commit: `first` (number of its first reading), `count` (readings),
  *               `time` (of the commit, epoch ms), `crc` (CRC-32 of `body`), `body`
  *   frames      what came over the wire, for messages whose text is what a codec made of it, one row for each batch
- *               that has such: `seq` (its `first`), `crc` (CRC-32 of `body`), `body` (JSON: an array of pairs, the
- *               number of a message's first reading and its `WireText`, secrets masked)
+ *               that has such: `seq` (its `first`), `crc` (CRC-32 of `body`), `body`
  *   origins     the tags that readings were accepted under; immutable, records refer to them by `id`
  *   cursors     where each consumer stands: it has dealt with every reading below `next`; `rejected` of them
  *               its store can never take
@@ -20,6 +19,15 @@
  *           8  f64  receivedAt, epoch ms
  *          16  u32  length of the text
  *          20       JSON text of one reading or an array of them, UTF-8 (`gateway/model/body.ts`)
+ *
+ * A body of frames is one record for each message after another, then their forms: JSON text of an array of
+ * `WireForm`, and its length as u32. Secrets are masked. A record:
+ *
+ *   offset  0  u32  number of the message's first reading, less `seq`
+ *           4  u16  which of the forms
+ *           6  u16  frames
+ *           8  u32  frames that were left out
+ *          12       for each frame its length as u32, then its bytes
  *
  * Constraints
  *   - Readings are numbered from 0 without a gap: a batch's `first` is its predecessor's `first + count`, and

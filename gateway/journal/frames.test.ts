@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { JournalEntry, WireText } from '../model/pipeline.ts'
+import type { JournalEntry, WireForm, WireText } from '../model/pipeline.ts'
 import { entryOf, Folder, originOf, writeOf } from './journal.fixture.ts'
 import { JournalReader } from './reader.ts'
 import { verifyJournal } from './verify.ts'
@@ -18,15 +18,11 @@ afterEach(async () => {
   await folder.remove()
 })
 
-const wireOf = (frame: string): WireText => ({
-  wire: 'hj212',
-  frames: [frame, '油烟'],
-  checksum: 'annex-a',
-  masked: [],
-})
+const form: WireForm = { wire: 'hj212', checksum: 'annex-a', masked: [] }
+const wireOf = (frame: string): WireText => ({ ...form, frames: [frame, '油烟'] })
 const framed = (values: readonly number[], frame: string): JournalEntry => ({
   ...entryOf(origin, values),
-  wire: wireOf(frame),
+  wire: { form, frames: [Buffer.from(frame), Buffer.from('油烟')], leftOut: 0 },
 })
 function reading(): JournalReader {
   reader?.close()
@@ -67,6 +63,36 @@ test('what came over a wire is kept beside its readings, across a restart, and r
     plain.map(({ readings }) => readings),
   )
   expect(verifyJournal(folder.file)).toMatchObject({ readings: 5, frames: 3, ok: true })
+})
+
+test('frames that are no UTF-8 come back as base64, and what was left out is said', async () => {
+  const journal = await folder.open()
+  const bytes = Buffer.from([0x23, 0xd6, 0xd0])
+  const entry = entryOf(origin, [1])
+  await journal.append(writeOf({ ...entry, wire: { form, frames: [bytes], leftOut: 3 } }))
+  expect(reading().wire(0)).toEqual({
+    ...form,
+    frames: [bytes.toString('base64')],
+    encoding: 'base64',
+    leftOut: 3,
+  })
+})
+
+test('frames of one batch may have come in different forms, and are copied when they are handed over', async () => {
+  const journal = await folder.open()
+  const forms = [form, { ...form, checksum: 'modbus' }, { ...form, masked: ['PW'] }]
+  const bytes = Buffer.from('a'.repeat(5000))
+  const writes = Array.from({ length: 60 }, async (_, i) => {
+    bytes.fill(0x61 + (i % 26))
+    const wire = { form: forms[i % 3]!, frames: [bytes, bytes.subarray(0, i)], leftOut: 0 }
+    await journal.append(writeOf({ ...entryOf(origin, [i, i]), wire }))
+  })
+  await Promise.all(writes)
+  for (let i = 0; i < 60; i++) {
+    const letter = String.fromCharCode(0x61 + (i % 26))
+    const frames = [letter.repeat(5000), letter.repeat(i)]
+    expect(reading().wire(2 * i)).toEqual({ ...forms[i % 3], frames })
+  }
 })
 
 test('a journal from before there were frames is read as ever, and keeps them from then on', async () => {

@@ -83,14 +83,15 @@ async function close(moves: readonly CursorMove[]): Promise<void> {
 port.on('message', (request: Request) => {
   switch (request.kind) {
     case 'commit': {
-      const { buffer, size, frames } = request.commit
+      const { body, frames } = request.commit
+      const buffers = frames === null ? [body.buffer] : [body.buffer, frames.buffer]
       busy = true
-      unmoved += frames.length + size + COMMIT_OVERHEAD
+      unmoved += body.size + (frames?.size ?? 0) + COMMIT_OVERHEAD
       try {
         const released = writer.commit(request.commit)
-        reply({ kind: 'committed', buffer, released }, [buffer])
+        reply({ kind: 'committed', buffers, released }, buffers)
       } catch (error) {
-        reply({ kind: 'failed', buffer, reason: reasonOf(error) }, [buffer])
+        reply({ kind: 'failed', buffers, reason: reasonOf(error) }, buffers)
       }
       if (unmoved > CHECKPOINT_BYTES) requestCheckpoint()
       break

@@ -3,7 +3,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { crc32 } from 'node:zlib'
 import { RAW_LIMIT, type Refusal } from '../model/reading.ts'
 import { FORMAT_VERSION, FRAMES, PRAGMAS, SCHEMA, type OriginRow } from './format.ts'
-import type { Commit, CursorMove, Found, Retention, WriterSettings } from './protocol.ts'
+import type { Commit, CursorMove, Filled, Found, Retention, WriterSettings } from './protocol.ts'
 
 /** Longest stretch that tidying may hold up a commit, ms; a single large batch may take a little more. */
 const SLICE_MS = 2
@@ -72,11 +72,11 @@ export class JournalWriter {
       for (const { id, device, kind, site, street, grid } of commit.origins)
         this.#insertOrigin.run(id, device, kind, site, street, grid)
       if (commit.count > 0) {
-        const body = new Uint8Array(commit.buffer, 0, commit.size)
+        const body = bytesOf(commit.body)
         this.#insertBatch.run(commit.first, commit.count, commit.time, crc32(body), body)
       }
-      if (commit.frames !== '') {
-        const body = Buffer.from(commit.frames)
+      if (commit.frames !== null) {
+        const body = bytesOf(commit.frames)
         this.#insertFrames.run(commit.first, crc32(body), body)
       }
       this.#move(moves)
@@ -291,6 +291,10 @@ export class JournalWriter {
   #number(query: string): number {
     return Object.values(this.#sql.prepare(query).get() ?? {})[0] as number
   }
+}
+
+function bytesOf({ buffer, size }: Filled): Uint8Array {
+  return new Uint8Array(buffer, 0, size)
 }
 
 function pause(ms: number): void {

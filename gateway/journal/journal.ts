@@ -4,7 +4,7 @@
  * Memory: readings that wait for the disk are bounded by `maxPendingBytes`, counted as the bytes of their
  * bodies, refusals and framing (in flight and waiting together). Beyond it an append is refused at once. Their
  * decoded form is held as long for the listeners, which costs some four times as much again. Apart from that:
- * two spare batch buffers of at most a batch each, SQLite's page caches (16 MiB for the writer), and one origin
+ * four spare buffers of at most a batch each, SQLite's page caches (16 MiB for the writer), and one origin
  * for each device. On disk the WAL stays near WAL_BOUND while nobody holds it open by a long read.
  */
 import { Worker } from 'node:worker_threads'
@@ -52,7 +52,8 @@ const PROBE_MS = { first: 50, longest: 1000 }
 /** It is asked for what it refused at first, then for half as much each time, down to this. */
 const PROBE_BYTES = 64 * 1024
 const FIRST_BUFFER = 64 * 1024
-const SPARE_BUFFERS = 2
+/** Two batches, one in flight and one that fills, of two each: readings, and frames where there are any. */
+const SPARE_BUFFERS = 4
 
 type State = 'new' | 'open' | 'stopping' | 'stopped'
 
@@ -246,7 +247,7 @@ export class SqliteJournal implements Journal {
   #openBatch(weight: number, readings: number): Batch {
     const last = this.#waiting.at(-1)
     if (last?.hasRoom(weight, readings) === true) return last
-    const batch = new Batch(this.#next, this.#spares.pop() ?? new ArrayBuffer(FIRST_BUFFER))
+    const batch = new Batch(this.#next, () => this.#spares.pop() ?? new ArrayBuffer(FIRST_BUFFER))
     this.#waiting.push(batch)
     return batch
   }
@@ -274,7 +275,9 @@ export class SqliteJournal implements Journal {
     this.#inFlight = batch
     batch.sentAt = this.#options.clock.now()
     const commit = batch.commit(batch.sentAt)
-    this.#post({ kind: 'commit', commit }, [commit.buffer])
+    const { body, frames } = commit
+    const buffers = frames === null ? [body.buffer] : [body.buffer, frames.buffer]
+    this.#post({ kind: 'commit', commit }, buffers)
   }
 
   #post(request: Request, transfer: ArrayBuffer[] = []): void {
@@ -284,11 +287,11 @@ export class SqliteJournal implements Journal {
   #hear(reply: Exclude<Reply, { kind: 'opened' | 'refused' }>): void {
     switch (reply.kind) {
       case 'committed':
-        this.#keep(reply.buffer)
+        this.#keep(reply.buffers)
         this.#committed(this.#inFlight!, reply.released)
         break
       case 'failed':
-        this.#keep(reply.buffer)
+        this.#keep(reply.buffers)
         this.#fail(reply.reason)
         break
       case 'probed':
@@ -381,10 +384,12 @@ export class SqliteJournal implements Journal {
     for (const batch of this.#pending()) batch.reject(error)
   }
 
-  /** Buffers go round: two are enough for one in flight and one that fills. */
-  #keep(buffer: ArrayBuffer): void {
-    const usual = buffer.byteLength <= BATCH_BYTES
-    if (usual && this.#spares.length < SPARE_BUFFERS) this.#spares.push(buffer)
+  /** Buffers go round. */
+  #keep(buffers: readonly ArrayBuffer[]): void {
+    for (const buffer of buffers) {
+      const usual = buffer.byteLength <= BATCH_BYTES
+      if (usual && this.#spares.length < SPARE_BUFFERS) this.#spares.push(buffer)
+    }
   }
 
   #tidy(): void {

@@ -15,17 +15,21 @@ export interface CursorMove {
   readonly rejected: readonly Refusal[]
 }
 
+/** Memory that is transferred, and handed back with the answer so that it can be filled again. */
+export interface Filled {
+  readonly buffer: ArrayBuffer
+  /** Bytes of it that count. */
+  readonly size: number
+}
+
 /** One group commit: all of it in one transaction. */
 export interface Commit {
   readonly first: number
   readonly count: number
   readonly time: number
-  /** Transferred, and handed back with the answer so that it can be filled again. */
-  readonly buffer: ArrayBuffer
-  /** Bytes of `buffer` that are the body. */
-  readonly size: number
-  /** JSON for the table `frames`; empty when the batch has none. */
-  readonly frames: string
+  readonly body: Filled
+  /** For the table `frames`; null when the batch has none. */
+  readonly frames: Filled | null
   readonly origins: readonly OriginRow[]
   readonly duplicates: number
   readonly refusals: readonly Refusal[]
@@ -61,8 +65,8 @@ export type Reply =
   | { readonly kind: 'opened'; readonly found: Found }
   | { readonly kind: 'refused'; readonly reason: string }
   /** `released`: how many of the quarantine ids were still there to take out. */
-  | { readonly kind: 'committed'; readonly buffer: ArrayBuffer; readonly released: number }
-  | { readonly kind: 'failed'; readonly buffer: ArrayBuffer; readonly reason: string }
+  | { readonly kind: 'committed'; readonly buffers: ArrayBuffer[]; readonly released: number }
+  | { readonly kind: 'failed'; readonly buffers: ArrayBuffer[]; readonly reason: string }
   | { readonly kind: 'probed'; readonly trouble: string | null }
   | { readonly kind: 'tidied'; readonly tail: number }
   /** Something besides a commit went wrong; nothing is lost by it, and it is tried again. */

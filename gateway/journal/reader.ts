@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib'
 import type { KeptMessage, WireText } from '../model/pipeline.ts'
 import type { Delivery, Origin } from '../model/reading.ts'
 import { decodeBatch, eachRecord } from './batch.ts'
+import { wireTextsOf } from './frames.ts'
 import type { BatchRow, FrameRow, OriginRow } from './format.ts'
 
 /**
@@ -194,6 +195,5 @@ export class JournalReader {
 function wiresOf({ seq, crc, body }: FrameRow): ReadonlyMap<number, WireText> {
   if (crc32(body) !== crc)
     throw new Error(`the frames from reading ${seq} on are damaged: their checksum does not match`)
-  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8')
-  return new Map(JSON.parse(text) as [number, WireText][])
+  return wireTextsOf(seq, body)
 }

@@ -21,24 +21,37 @@ export interface Message {
   readonly payload: Uint8Array | readonly unknown[]
   readonly receivedAt: number
   /** What came over the wire where the payload is what a codec made of it. */
-  readonly wire?: WireText
+  readonly wire?: WireFrames
+}
+
+/** What is the same for thousands of messages of a wire that does not carry JSON. */
+export interface WireForm {
+  /** Name of the wire: `hj212`. */
+  readonly wire: string
+  /** Checksum that the frames were right by when they came. */
+  readonly checksum: string
+  /** What `*` stands in for; a checksum over it cannot be right any more. */
+  readonly masked: readonly string[]
 }
 
 /**
  * What a message was on a wire that does not carry JSON, for those who look into a case later. Nothing in it is
  * secret: whoever hands it over has masked what is.
  */
-export interface WireText {
-  /** Name of the wire: `hj212`. */
-  readonly wire: string
-  /** Frames in their order, as they came: text, or base64 where {@link encoding} says so. */
+export interface WireFrames {
+  /** The same object for all messages that have it. */
+  readonly form: WireForm
+  /** In their order, as they came; on loan, like a payload: what is kept of them is copied before `accept` returns. */
+  readonly frames: readonly Uint8Array[]
+  /** Frames of the message that would have been too much. */
+  readonly leftOut: number
+}
+
+/** The same as those read it who look into a case. */
+export interface WireText extends WireForm {
+  /** Text, or base64 where {@link encoding} says so. */
   readonly frames: readonly string[]
   readonly encoding?: 'base64'
-  /** Checksum that the frames were right by when they came. */
-  readonly checksum: string
-  /** What `*` stands in for; a checksum over it cannot be right any more. */
-  readonly masked: readonly string[]
-  /** Frames of the message that would have been too much. */
   readonly leftOut?: number
 }
 
@@ -81,7 +94,7 @@ export interface JournalEntry {
   /** The same readings decoded, so that live consumers need not parse them again. */
   readonly readings: readonly Reading[]
   /** Kept beside the readings, for as long as they are; consumers of readings never see it. */
-  readonly wire?: WireText
+  readonly wire?: WireFrames
 }
 
 /** Exact at any moment: received = accepted + duplicates + quarantined, accepted = stored + pending. */
