@@ -1,5 +1,5 @@
 import type { WireForm, WireFrames } from '../../gateway/model/pipeline.ts'
-import { AMPERSAND, COMMA, CP, EQUALS, SEMICOLON } from './codec.ts'
+import { AMPERSAND, COMMA, EQUALS, SEMICOLON } from './codec.ts'
 import { CHECKSUMS, type Checksum } from './crc.ts'
 
 /** Frames of one message that are kept, bytes: sixteen of the longest that are taken. */
@@ -20,42 +20,61 @@ export interface KeptFrame {
  */
 export function masked(frame: Buffer): KeptFrame {
   const end = frame.length - CRC
-  const cp = frame.indexOf(CP, HEAD)
-  const headEnd = cp < 0 ? HEAD : cp
-  const isInHead = hide(frame, HEAD, headEnd, true)
-  const isMasked = hide(frame, headEnd, end, false) || isInHead
-  if (isMasked) frame.fill(STAR, end)
+  let isMasked = false
+  // In the head a password may be anything up to the next field; none is expected in CP.
+  let isHead = true
+  for (let at = HEAD; at < end; at++) {
+    if (frame[at] !== EQUALS) continue
+    if (isHead && isCp(frame, at)) isHead = false
+    else if (isPassword(frame, at, isHead)) {
+      const from = at + 1
+      at = isHead ? endInHead(frame, from, end) : endInCp(frame, from, end)
+      for (let i = from; i < at; i++) frame[i] = STAR
+      isMasked ||= at > from
+      // What ends it may be the first letter of `CP=`.
+      at--
+    }
+  }
+  if (isMasked) for (let i = end; i < frame.length; i++) frame[i] = STAR
   return { bytes: frame, isMasked }
 }
 
-/** In the head a password may be anything up to the next field; none is expected in CP. */
-function hide(frame: Buffer, from: number, to: number, isHead: boolean): boolean {
-  let isHidden = false
-  for (let at = from; at < to; at++) {
-    if (frame[at] !== EQUALS || !isPassword(frame, from, at, isHead)) continue
-    const start = at + 1
-    for (at = start; at < to; at++) {
-      const byte = frame[at]
-      if (byte === SEMICOLON || (!isHead && (byte === COMMA || byte === AMPERSAND))) break
-    }
-    if (at === start) continue
-    frame.fill(STAR, start, at)
-    isHidden = true
-  }
-  return isHidden
+/** `CP=&&` with its `=` there. */
+function isCp(frame: Buffer, equals: number): boolean {
+  return (
+    frame[equals - 1] === LARGE_P &&
+    frame[equals - 2] === LARGE_C &&
+    equals >= HEAD + 2 &&
+    frame[equals + 1] === AMPERSAND &&
+    frame[equals + 2] === AMPERSAND
+  )
 }
 
 /** Whether the name before the `=` is PW, in letters of either case. */
-function isPassword(frame: Buffer, from: number, equals: number, isHead: boolean): boolean {
+function isPassword(frame: Buffer, equals: number, isHead: boolean): boolean {
   const start = equals - 2
-  if (start < from || (frame[start]! | SMALL) !== SMALL_P || (frame[start + 1]! | SMALL) !== SMALL_W)
+  if ((frame[start + 1]! | SMALL) !== SMALL_W || (frame[start]! | SMALL) !== SMALL_P || start < HEAD)
     return false
-  if (start === from) return isHead
+  if (start === HEAD) return isHead
   const before = frame[start - 1]
   return before === SEMICOLON || before === COMMA || (!isHead && before === AMPERSAND)
 }
 
+function endInHead(frame: Buffer, from: number, end: number): number {
+  let at = from
+  while (at < end && frame[at] !== SEMICOLON && !(frame[at] === LARGE_C && isCp(frame, at + 2))) at++
+  return at
+}
+
+function endInCp(frame: Buffer, from: number, end: number): number {
+  let at = from
+  while (at < end && frame[at] !== SEMICOLON && frame[at] !== COMMA && frame[at] !== AMPERSAND) at++
+  return at
+}
+
 const STAR = 0x2a
+const LARGE_C = 0x43
+const LARGE_P = 0x50
 const SMALL = 0x20
 const SMALL_P = 0x70
 const SMALL_W = 0x77

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import { AnswerReader, beijingTime, type UploadTemplate } from './hj212-frames.ts'
+import { AnswerReader, stampOf, type UploadTemplate } from './hj212-frames.ts'
 import { Instants, type Lane, type LaneListener, Waiting } from './lane.ts'
 
 export interface Hj212LaneOptions {
@@ -20,8 +20,8 @@ export class Hj212Lane implements Lane {
   readonly #listener: LaneListener
   readonly #instants = new Instants()
   readonly #waiting = new Waiting()
-  /** When each message under way should have gone out, by QN. */
-  readonly #intended = new Map<string, number>()
+  /** When each message under way should have gone out, by the stamp that is its QN. */
+  readonly #intended = new Map<number, number>()
   readonly #opened = Promise.withResolvers<void>()
   #socket: Socket | undefined
   #ready = false
@@ -38,7 +38,7 @@ export class Hj212Lane implements Lane {
   async open(): Promise<void> {
     if (this.#closed) throw new Error('the load has ended')
     const { host, port } = this.#options
-    const reader = new AnswerReader((qn) => this.#acked(qn))
+    const reader = new AnswerReader((stamp) => this.#acked(stamp))
     const socket = connect({
       host,
       port,
@@ -83,13 +83,13 @@ export class Hj212Lane implements Lane {
     this.#socket?.destroy()
   }
 
-  #acked(qn: string): void {
-    const intended = this.#intended.get(qn)
+  #acked(stamp: number): void {
+    const intended = this.#intended.get(stamp)
     if (intended === undefined) {
-      this.#listener.onError(this, `an acknowledgement of ${qn}, which is not under way`)
+      this.#listener.onError(this, `an acknowledgement of ${stamp}, which is not under way`)
       return
     }
-    this.#intended.delete(qn)
+    this.#intended.delete(stamp)
     this.#listener.onAcked(this, this.#now - intended)
   }
 
@@ -99,9 +99,9 @@ export class Hj212Lane implements Lane {
     if (count <= 0 || !this.#ready || this.#closed) return
     const out = Buffer.allocUnsafe(count * template.size)
     for (let index = 0; index < count; index++) {
-      const time = beijingTime(this.#instants.take(1))
-      this.#intended.set(time, this.#waiting.shift())
-      template.write(out, index * template.size, time)
+      const stamp = stampOf(this.#instants.take(1))
+      this.#intended.set(stamp, this.#waiting.shift())
+      template.write(out, index * template.size, stamp)
       this.#listener.onSent(this)
     }
     this.#socket!.write(out)
