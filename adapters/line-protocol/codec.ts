@@ -3,7 +3,10 @@ import { decimal } from '../decimal.ts'
 import { readHead } from './head.ts'
 import { asideOf, keyOf, putAside, type Aside, type Key } from './key.ts'
 import { LineFault } from './line-fault.ts'
-import { messagesOf, type Batch, type Group, type MessageLimits, type Scalar } from './messages.ts'
+import { JsonText, viewOf } from './json-text.ts'
+import { Layout } from './layout.ts'
+import { Group, type Batch, type MessageLimits, type Scalar } from './messages.ts'
+import { Piece } from './piece.ts'
 import { isWord, scalar } from './scalar.ts'
 import { CUT, milliseconds, TIME, wholeDigits, type Precision } from './time.ts'
 
@@ -18,8 +21,8 @@ import { CUT, milliseconds, TIME, wholeDigits, type Precision } from './time.ts'
  * for `{metric}_flag`, `lon`, `lat` and `alt`. Other tags say where a device is, which the registry knows better.
  * Whether kind, device and metrics exist is for others to judge: a field that is text becomes a metric that is text.
  *
- * Times, numbers and booleans are read from the bytes where they lie, and a reading begins as a copy of the one before:
- * an agent sends the same fields all day, so most of a line need not be made anew.
+ * An agent sends the same fields all day: a line that looks like the one before is read by its `layout.ts`, any other
+ * here. Beside the readings their JSON is written, which is what the journal keeps.
  */
 
 /** A line that is not line protocol. */
@@ -37,7 +40,7 @@ export interface Decoded {
 
 /** Never throws: what cannot be read is in `bad`, and the lines after it are read. */
 export function decode(input: Buffer, precision: Precision, limits: MessageLimits): Decoded {
-  return new Decoder(input.includes(RETURN) ? withoutReturns(input) : input, precision).run(limits)
+  return new Decoder(input.includes(RETURN) ? withoutReturns(input) : input, precision, limits).run()
 }
 
 export function lineCount(input: Buffer): number {
@@ -58,15 +61,18 @@ const FALSE = Buffer.from('false')
 
 class Decoder {
   readonly #input: Buffer
+  readonly #view: DataView
   readonly #precision: Precision
-  readonly #byHead = new Map<string, Group>()
+  readonly #cut: number
+  readonly #limits: MessageLimits
+  readonly #text: JsonText
+  readonly #byHead = new Map<string, { readonly head: Piece; readonly group: Group }>()
   readonly #byDevice = new Map<string, Group>()
   readonly #keys = new Map<string, Key>()
   readonly #bad: BadLine[] = []
   #at = 0
-  #headStart = 0
-  #headEnd = 0
-  #group: Group | undefined
+  /** Of the line before; the head with the space behind it. */
+  #last: { readonly head: Piece; readonly group: Group } | undefined
   /** Metrics of the line. */
   readonly #metrics: Key[] = []
   readonly #values: Scalar[] = []
@@ -74,12 +80,16 @@ class Decoder {
   #number = 1
   #numberedTo = 0
 
-  constructor(input: Buffer, precision: Precision) {
+  constructor(input: Buffer, precision: Precision, limits: MessageLimits) {
     this.#input = input
+    this.#view = viewOf(input)
     this.#precision = precision
+    this.#cut = CUT[precision]
+    this.#limits = limits
+    this.#text = new JsonText(input.length + (input.length >> 1))
   }
 
-  run(limits: MessageLimits): Decoded {
+  run(): Decoded {
     const input = this.#input
     while (this.#at < input.length) {
       this.#skipBlank()
@@ -88,23 +98,21 @@ class Decoder {
       else if (input[start] === NEWLINE) this.#at++
       else if (start < input.length) this.#line(start)
     }
-    const batches = [...this.#byDevice.values()]
-      .filter((group) => group.readings.length > 0)
-      .map((group) => ({
-        kind: group.kind,
-        device: group.device,
-        messages: messagesOf(group, limits),
-      }))
-    return { batches, bad: this.#bad }
+    const batches = [...this.#byDevice.values()].map((group) => ({
+      kind: group.kind,
+      device: group.device,
+      messages: group.messages(this.#text),
+    }))
+    return { batches: batches.filter(({ messages }) => messages.length > 0), bad: this.#bad }
   }
 
   #line(start: number): void {
     try {
       const group = this.#head()
       this.#skipBlank()
-      const reading = this.#reading(group)
-      group.readings.push(reading)
-      group.sizes.push(this.#at - start)
+      const from = this.#text.size
+      const reading = this.#asBefore(group) ?? this.#reading(group)
+      group.add(reading, this.#at - start, from, this.#text.size)
       this.#at++
     } catch (error) {
       if (!(error instanceof LineFault)) throw error
@@ -118,67 +126,59 @@ class Decoder {
   #head(): Group {
     const input = this.#input
     const start = this.#at
-    const length = this.#headEnd - this.#headStart
-    if (this.#group !== undefined && input[start + length] === SPACE && this.#isHead(start, length)) {
-      this.#at = start + length
-      return this.#group
+    if (this.#last?.head.isAt(this.#view, start) === true) {
+      this.#at = start + this.#last.head.length - 1
+      return this.#last.group
     }
     let end = start
     for (; input[end] !== SPACE || input[end - 1] === BACKSLASH; end++) {
       if (end >= input.length || input[end] === NEWLINE) throw new LineFault('missing fields')
     }
     this.#at = end
-    const head = input.toString('latin1', start, end)
-    let group = this.#byHead.get(head)
-    if (group === undefined) {
+    const written = input.toString('latin1', start, end)
+    let known = this.#byHead.get(written)
+    if (known === undefined) {
       const { kind, device } = readHead(input.toString('utf8', start, end))
       const key = JSON.stringify([kind, device])
-      group = this.#byDevice.get(key) ?? {
-        kind,
-        device,
-        readings: [],
-        sizes: [],
-        keys: [],
-        template: undefined,
-      }
+      const layout = this.#last?.group.layout
+      const group = this.#byDevice.get(key) ?? new Group(kind, device, this.#limits, layout)
       this.#byDevice.set(key, group)
-      this.#byHead.set(head, group)
+      known = { head: new Piece(input.subarray(start, end + 1)), group }
+      this.#byHead.set(written, known)
     }
-    this.#group = group
-    this.#headStart = start
-    this.#headEnd = end
-    return group
+    this.#last = known
+    return known.group
   }
 
-  #isHead(start: number, length: number): boolean {
-    const input = this.#input
-    const head = this.#headStart
-    // From behind: devices differ in their ends.
-    for (let i = length - 1; i >= 0; i--) if (input[start + i] !== input[head + i]) return false
-    return true
+  /** Undefined when the line does not look like the one before. */
+  #asBefore({ layout }: Group): unknown {
+    if (layout === undefined) return undefined
+    const end = layout.read(this.#input, this.#view, this.#at, this.#cut, this.#text)
+    if (end < 0) return undefined
+    this.#at = end
+    return layout.reading
   }
 
   #reading(group: Group): unknown {
     const aside = this.#fields(group)
-    const metrics = this.#metricsOf(group, aside)
+    const metrics = this.#metricsOf()
     const ts = this.#time()
     const reading: Record<string, unknown> = ts === undefined ? { metrics } : { ts, metrics }
-    return aside === undefined ? reading : Object.assign(reading, asideOf(aside))
+    if (aside !== undefined) Object.assign(reading, asideOf(aside))
+    else if (!isSame(group.layout?.keys, group.keys)) group.layout = Layout.of(group.keys)
+    this.#text.append(reading)
+    return reading
   }
 
   /** All of them, into `#metrics` and `#values`; what does not belong there is returned. */
-  #fields(group: Group): Aside | undefined {
+  #fields({ keys }: Group): Aside | undefined {
     const input = this.#input
-    const { keys } = group
     let aside: Aside | undefined
     this.#metrics.length = 0
     this.#values.length = 0
     for (let i = 0; ; i++) {
       const key = this.#key(keys[i])
-      if (key !== keys[i]) {
-        keys[i] = key
-        group.template = undefined
-      }
+      keys[i] = key
       const value = this.#value()
       if (key.place === 'metric' || (key.place === 'flag' && typeof value !== 'string')) {
         this.#metrics.push(key)
@@ -189,34 +189,26 @@ class Decoder {
       }
       const next = input[this.#at]
       if (next === COMMA) this.#at++
-      else if (next === SPACE || next === NEWLINE || this.#at >= input.length) break
-      else throw new LineFault('invalid field format')
+      else if (next === SPACE || next === NEWLINE || this.#at >= input.length) {
+        keys.length = i + 1
+        return aside
+      } else throw new LineFault('invalid field format')
     }
-    return aside
   }
 
-  /** Of a field that is there twice, the last counts, as in InfluxDB. A copy has its shape from the start, so it is quicker than `{}`. */
-  #metricsOf(group: Group, aside: Aside | undefined): Record<string, Scalar> {
-    const names = this.#metrics
-    const values = this.#values
-    if (!names.every((key) => key.isPlain))
-      return Object.fromEntries(names.map(({ name }, i) => [name, values[i]!]))
-    // As many fields as keys, all metrics, none changed: those of the template.
-    const isSame = group.template !== undefined && aside === undefined && group.keys.length === names.length
-    const metrics: Record<string, Scalar> = isSame ? { ...group.template } : {}
-    for (let i = 0; i < names.length; i++) metrics[names[i]!.name] = values[i]!
-    if (!isSame && aside === undefined) {
-      group.keys.length = names.length
-      group.template = metrics
-    }
-    return metrics
+  /** Of a field that is there twice, the last counts, as in InfluxDB. */
+  #metricsOf(): Record<string, Scalar> {
+    return Object.fromEntries(this.#metrics.map(({ name }, i) => [name, this.#values[i]!]))
   }
 
   /** Up to its `=`; a separator after a backslash is part of the name, and a backslash cannot be escaped. */
   #key(expected: Key | undefined): Key {
     const input = this.#input
     const start = this.#at
-    if (expected !== undefined && this.#comes(expected.written)) return expected
+    if (expected?.piece.isAt(this.#view, start) === true) {
+      this.#at = start + expected.piece.length
+      return expected
+    }
     for (let at = start; at < input.length; at++) {
       const byte = input[at]
       if (byte !== EQUALS && byte !== COMMA && byte !== SPACE && byte !== NEWLINE) continue
@@ -233,16 +225,6 @@ class Decoder {
       return key
     }
     throw new LineFault('invalid field format')
-  }
-
-  /** Whether these bytes come next; then stands behind them. */
-  #comes(bytes: Buffer): boolean {
-    const input = this.#input
-    const start = this.#at
-    const { length } = bytes
-    for (let i = 0; i < length; i++) if (input[start + i] !== bytes[i]) return false
-    this.#at = start + length
-    return true
   }
 
   #value(): Scalar {
@@ -287,7 +269,7 @@ class Decoder {
     const end = this.#lineEnd()
     this.#at = end
     if (start >= end) return undefined
-    const digits = wholeDigits(input, start, end) - CUT[this.#precision]
+    const digits = wholeDigits(input, start, end) - this.#cut
     if (digits > 0 && input[start] !== ZERO) {
       const ts = decimal(input, start, start + digits)
       if (!Number.isNaN(ts)) return ts
@@ -319,4 +301,8 @@ class Decoder {
       this.#numberedTo = newline + 1
     }
   }
+}
+
+function isSame(keys: readonly Key[] | undefined, others: readonly Key[]): boolean {
+  return keys?.length === others.length && others.every((key, i) => key === keys[i])
 }

@@ -1,5 +1,6 @@
 import { unescapeName } from './head.ts'
 import { LineFault } from './line-fault.ts'
+import { Piece } from './piece.ts'
 import type { Scalar } from './messages.ts'
 
 const FLAG = '_flag'
@@ -7,7 +8,7 @@ const FLAG = '_flag'
 /** A field key as it is written, its `=` included, and what it names. */
 export interface Key {
   readonly name: string
-  readonly written: Buffer
+  readonly piece: Piece
   readonly place: 'metric' | 'flag' | 'position'
   /** Whether an object can be given it by assignment: `__proto__` means something else there. */
   readonly isPlain: boolean
@@ -15,10 +16,11 @@ export interface Key {
 
 export function keyOf(written: Buffer): Key {
   const name = unescapeName(written.toString('utf8', 0, written.length - 1))
+  const piece = new Piece(written)
   const isPlain = name !== '__proto__'
-  if (name === 'lon' || name === 'lat' || name === 'alt') return { name, written, place: 'position', isPlain }
+  if (name === 'lon' || name === 'lat' || name === 'alt') return { name, piece, place: 'position', isPlain }
   const place = name.length > FLAG.length && name.endsWith(FLAG) ? 'flag' : 'metric'
-  return { name, written, place, isPlain }
+  return { name, piece, place, isPlain }
 }
 
 /** What of a line does not belong to its metrics. */

@@ -1,4 +1,6 @@
+import type { JsonText } from './json-text.ts'
 import type { Key } from './key.ts'
+import type { Layout } from './layout.ts'
 
 export type Scalar = number | boolean | string
 
@@ -7,8 +9,15 @@ export interface Batch {
   readonly kind: string
   /** Undefined when the lines have no such tag. */
   readonly device: string | undefined
-  /** Readings (contract §2) that are handed in together. */
-  readonly messages: readonly (readonly unknown[])[]
+  readonly messages: readonly Message[]
+}
+
+/** What is handed in together. */
+export interface Message {
+  /** As of contract §2. */
+  readonly readings: readonly unknown[]
+  /** The JSON array that says the same. */
+  readonly text: Buffer
 }
 
 /** What one message may hold; `bytes` of its lines. A single longer line is a message all the same. */
@@ -17,28 +26,52 @@ export interface MessageLimits {
   readonly bytes: number
 }
 
-/** The readings of a device. */
-export interface Group {
-  readonly kind: string
-  readonly device: string | undefined
+interface Open {
   readonly readings: unknown[]
-  /** Bytes of the line of each. */
-  readonly sizes: number[]
-  /** Keys of the line before, since the next one has most probably the same. */
-  readonly keys: Key[]
-  /** Metrics of a line of just these keys; undefined when one of them has changed since. */
-  template: Readonly<Record<string, Scalar>> | undefined
+  /** Where they stand in the text; see {@link JsonText.arrayOf}. */
+  readonly stretches: number[]
 }
 
-export function messagesOf({ readings, sizes }: Group, limits: MessageLimits): unknown[][] {
-  const messages: unknown[][] = []
-  for (let first = 0; first < readings.length;) {
-    let bytes = 0
-    let next = first
-    do bytes += sizes[next++]!
-    while (next < readings.length && next - first < limits.readings && bytes + sizes[next]! <= limits.bytes)
-    messages.push(readings.slice(first, next))
-    first = next
+/** The lines of a device. */
+export class Group {
+  readonly kind: string
+  readonly device: string | undefined
+  /** Keys of the line before, since the next one has most probably the same. */
+  readonly keys: Key[] = []
+  /** What the line before looked like. */
+  layout: Layout | undefined
+  readonly #limits: MessageLimits
+  readonly #messages: Open[] = []
+  #bytes = 0
+
+  constructor(kind: string, device: string | undefined, limits: MessageLimits, layout: Layout | undefined) {
+    this.kind = kind
+    this.device = device
+    this.layout = layout
+    this.#limits = limits
   }
-  return messages
+
+  /** `bytes`: of its line; `from` and `to`: where it stands in the text. */
+  add(reading: unknown, bytes: number, from: number, to: number): void {
+    let open = this.#messages.at(-1)
+    this.#bytes += bytes
+    if (
+      open === undefined ||
+      open.readings.length >= this.#limits.readings ||
+      this.#bytes > this.#limits.bytes
+    ) {
+      open = { readings: [], stretches: [] }
+      this.#messages.push(open)
+      this.#bytes = bytes
+    }
+    open.readings.push(reading)
+    const { stretches } = open
+    if (stretches.at(-1) === from) stretches[stretches.length - 1] = to
+    else stretches.push(from, to)
+  }
+
+  /** Once all lines are read. */
+  messages(text: JsonText): Message[] {
+    return this.#messages.map(({ readings, stretches }) => ({ readings, text: text.arrayOf(stretches) }))
+  }
 }

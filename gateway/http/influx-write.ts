@@ -116,9 +116,11 @@ async function handIn(
   const writes: Promise<readonly Refusal[]>[] = []
   for (const { kind, device = sender, messages } of batches) {
     const fault = faultOf(kind, device, caller, devices)
-    for (const payload of messages) {
+    for (const { readings: payload, text } of messages) {
       if (fault === null)
-        writes.push(intake.accept({ device: device!, payload, receivedAt }).then(({ refused }) => refused))
+        writes.push(
+          intake.accept({ device: device!, payload, text, receivedAt }).then(({ refused }) => refused),
+        )
       else
         for (const reading of payload)
           refusals.push(refuse(fault.owner, fault.code, fault.message, JSON.stringify(reading)))

@@ -26,6 +26,15 @@ describe('what is accepted', () => {
     expect(journal.entries()[0]!.origin).toBe(stage.origins.get('fume-1'))
   })
 
+  test('the text along with the readings of a codec is the body when every reading is accepted, and only then', async () => {
+    const text = Buffer.from('[{"metrics":{"fume":1.0}}]')
+    await intake.accept({ device: 'fume-1', payload: [{ metrics: { fume: 1 } }], text, receivedAt: NOW })
+    expect(journal.entries()[0]!.body).toBe(text)
+    const payload = [fume(2), fume('abc')]
+    await intake.accept({ device: 'fume-1', payload, text: Buffer.from('[]'), receivedAt: NOW })
+    expect(readingsOf(journal.entries()[1]!.body, NOW)).toEqual([fume(2)])
+  })
+
   test('a reading without a time gets the receive time and says so', async () => {
     await send({ metrics: { fume: 1 } })
     expect(journal.stored()).toEqual([{ ts: NOW, clock: 'gateway', metrics: { fume: 1 } }])

@@ -75,6 +75,7 @@ export class ReadingIntake implements Intake {
 
   accept(message: Message): Promise<Outcome> {
     const { device, payload, receivedAt, wire } = message
+    const text = payload instanceof Uint8Array ? payload : message.text
     const readings = readingsIn(payload, this.#options.maxMessageBytes)
     if ('code' in readings) {
       const refusals = [refuse(message, readings, payload)]
@@ -97,8 +98,8 @@ export class ReadingIntake implements Intake {
       else duplicates++
     }
     if (accepted.length === 0) return this.#commit({ duplicates, refusals })
-    const whole = accepted.length === readings.length && payload instanceof Uint8Array
-    const entry = entryOf(origin!, receivedAt, accepted, whole ? payload : undefined, wire)
+    const isWhole = accepted.length === readings.length
+    const entry = entryOf(origin!, receivedAt, accepted, isWhole ? text : undefined, wire)
     return this.#commit({ entry, duplicates, refusals })
   }
 
@@ -191,15 +192,15 @@ export class ReadingIntake implements Intake {
   }
 }
 
-/** The bytes of the wire where all of them were accepted, so that nothing is written that need not be. */
+/** The text that came where all of it was accepted, so that nothing is written that need not be. */
 function entryOf(
   origin: Origin,
   receivedAt: number,
   readings: readonly Reading[],
-  payload?: Uint8Array,
+  text?: Uint8Array,
   wire?: WireFrames,
 ): JournalEntry {
-  const entry = { origin, receivedAt, body: payload ?? Buffer.from(JSON.stringify(readings)), readings }
+  const entry = { origin, receivedAt, body: text ?? Buffer.from(JSON.stringify(readings)), readings }
   return wire === undefined ? entry : { ...entry, wire }
 }
 

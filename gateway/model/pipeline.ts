@@ -19,6 +19,8 @@ export interface Message {
   readonly device: string
   /** JSON of one reading or of an array, as it came from the wire; or readings that a codec made. */
   readonly payload: Uint8Array | readonly unknown[]
+  /** JSON text that says the same as the readings of a codec, where it has it; on loan, like the payload. */
+  readonly text?: Uint8Array
   readonly receivedAt: number
   /** What came over the wire where the payload is what a codec made of it. */
   readonly wire?: WireFrames
