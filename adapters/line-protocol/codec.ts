@@ -73,6 +73,8 @@ class Decoder {
   #at = 0
   /** Of the line before; the head with the space behind it. */
   #last: { readonly head: Piece; readonly group: Group } | undefined
+  /** Whether the line has the keys of the one before. */
+  #isRepeated = false
   /** Metrics of the line. */
   readonly #metrics: Key[] = []
   readonly #values: Scalar[] = []
@@ -140,8 +142,7 @@ class Decoder {
     if (known === undefined) {
       const { kind, device } = readHead(input.toString('utf8', start, end))
       const key = JSON.stringify([kind, device])
-      const layout = this.#last?.group.layout
-      const group = this.#byDevice.get(key) ?? new Group(kind, device, this.#limits, layout)
+      const group = this.#byDevice.get(key) ?? new Group(kind, device, this.#limits, this.#last?.group)
       this.#byDevice.set(key, group)
       known = { head: new Piece(input.subarray(start, end + 1)), group }
       this.#byHead.set(written, known)
@@ -165,7 +166,7 @@ class Decoder {
     const ts = this.#time()
     const reading: Record<string, unknown> = ts === undefined ? { metrics } : { ts, metrics }
     if (aside !== undefined) Object.assign(reading, asideOf(aside))
-    else if (!isSame(group.layout?.keys, group.keys)) group.layout = Layout.of(group.keys)
+    else if (this.#isRepeated && !isSame(group.layout?.keys, group.keys)) group.layout = Layout.of(group.keys)
     this.#text.append(reading)
     return reading
   }
@@ -174,10 +175,12 @@ class Decoder {
   #fields({ keys }: Group): Aside | undefined {
     const input = this.#input
     let aside: Aside | undefined
+    this.#isRepeated = true
     this.#metrics.length = 0
     this.#values.length = 0
     for (let i = 0; ; i++) {
       const key = this.#key(keys[i])
+      if (key !== keys[i]) this.#isRepeated = false
       keys[i] = key
       const value = this.#value()
       if (key.place === 'metric' || (key.place === 'flag' && typeof value !== 'string')) {
@@ -190,6 +193,7 @@ class Decoder {
       const next = input[this.#at]
       if (next === COMMA) this.#at++
       else if (next === SPACE || next === NEWLINE || this.#at >= input.length) {
+        if (keys.length > i + 1) this.#isRepeated = false
         keys.length = i + 1
         return aside
       } else throw new LineFault('invalid field format')

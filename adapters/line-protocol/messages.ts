@@ -37,17 +37,19 @@ export class Group {
   readonly kind: string
   readonly device: string | undefined
   /** Keys of the line before, since the next one has most probably the same. */
-  readonly keys: Key[] = []
+  readonly keys: Key[]
   /** What the line before looked like. */
   layout: Layout | undefined
   readonly #limits: MessageLimits
   readonly #messages: Open[] = []
   #bytes = 0
 
-  constructor(kind: string, device: string | undefined, limits: MessageLimits, layout: Layout | undefined) {
+  /** `last`: of the line before, which the first of this one may look like. */
+  constructor(kind: string, device: string | undefined, limits: MessageLimits, last: Group | undefined) {
     this.kind = kind
     this.device = device
-    this.layout = layout
+    this.keys = last === undefined ? [] : [...last.keys]
+    this.layout = last?.layout
     this.#limits = limits
   }
 

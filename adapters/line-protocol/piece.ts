@@ -1,20 +1,22 @@
 /** Bytes that come again and again, to be recognised and written four at a time. */
 export class Piece {
   readonly length: number
-  readonly #words: Int32Array
-  readonly #rest: Uint8Array
+  /** Little-endian. */
+  readonly #words: number[] = []
+  readonly #rest: number[] = []
 
   constructor(bytes: Uint8Array) {
     this.length = bytes.length
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    this.#words = Int32Array.from({ length: bytes.length >> 2 }, (_, i) => view.getInt32(4 * i, true))
-    this.#rest = Uint8Array.from(bytes.subarray(4 * this.#words.length))
+    let at = 0
+    for (; at + 4 <= bytes.length; at += 4)
+      this.#words.push(bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24))
+    for (; at < bytes.length; at++) this.#rest.push(bytes[at]!)
   }
 
   isAt(view: DataView, start: number): boolean {
+    if (start + this.length > view.byteLength) return false
     const words = this.#words
     const rest = this.#rest
-    if (start + this.length > view.byteLength) return false
     let at = start
     for (let i = 0; i < words.length; i++, at += 4) if (view.getInt32(at, true) !== words[i]) return false
     for (let i = 0; i < rest.length; i++, at++) if (view.getUint8(at) !== rest[i]) return false
