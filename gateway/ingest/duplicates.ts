@@ -17,7 +17,7 @@ import type { Delivery, Reading } from '../model/reading.ts'
  */
 export class Duplicates {
   readonly #capacity: number
-  readonly #devices = new Map<string, number>()
+  readonly #devices = new Map<string, Sender>()
   readonly #contents = new ContentHash()
   #young: Generation
   #old: Generation
@@ -30,13 +30,17 @@ export class Duplicates {
 
   /** Notes a reading; true when it is a new one. */
   add(device: string, reading: Reading): boolean {
-    const number = this.#number(device)
+    const sender = this.#sender(device)
+    const { number } = sender
+    const { ts } = reading
     this.#contents.take(reading)
     const young = this.#young
-    const slot = young.find(number, reading.ts, this.#contents)
+    const slot = young.find(number, ts, this.#contents)
     if (young.taken(slot)) return false
-    if (this.#old.taken(this.#old.find(number, reading.ts, this.#contents))) return false
-    young.put(slot, number, reading.ts, this.#contents)
+    // Far apart in memory, so looking there is what takes longest; later than all that have come is none of them.
+    if (ts <= sender.newest && this.#old.taken(this.#old.find(number, ts, this.#contents))) return false
+    if (ts > sender.newest) sender.newest = ts
+    young.put(slot, number, ts, this.#contents)
     if (young.size >= this.#capacity) {
       this.#young = this.#old
       this.#young.clear()
@@ -49,7 +53,7 @@ export class Duplicates {
   forget(device: string, reading: Reading): void {
     this.#contents.take(reading)
     for (const generation of [this.#young, this.#old]) {
-      generation.remove(generation.find(this.#number(device), reading.ts, this.#contents))
+      generation.remove(generation.find(this.#sender(device).number, reading.ts, this.#contents))
     }
   }
 
@@ -81,14 +85,20 @@ export class Duplicates {
     return this.#young.size
   }
 
-  #number(device: string): number {
-    let number = this.#devices.get(device)
-    if (number === undefined) {
-      number = this.#devices.size + 1
-      this.#devices.set(device, number)
+  #sender(device: string): Sender {
+    let sender = this.#devices.get(device)
+    if (sender === undefined) {
+      sender = { number: this.#devices.size + 1, newest: -Infinity }
+      this.#devices.set(device, sender)
     }
-    return number
+    return sender
   }
+}
+
+interface Sender {
+  readonly number: number
+  /** Device time of its latest reading that was ever noted, epoch ms. */
+  newest: number
 }
 
 /**

@@ -43,13 +43,16 @@ export class ReadingCheck {
   fault(reading: unknown, now: number): Fault | null {
     if (!this.#fits(reading)) return explain(this.#fits.errors![0]!, this.#kind)
     const { ts, metrics, flags } = reading
+    let isEmpty = true
     for (const name in metrics) {
+      isEmpty = false
       const value = metrics[name]!
       if (typeof value === 'boolean') continue
       const bounds = this.#bounds.get(name)!
       if (value >= bounds.minimum && value <= bounds.maximum) continue
       if ((flags?.[name] ?? 'N') === 'N') return outOfRange(name, value, this.#kind.metrics[name]!)
     }
+    if (isEmpty) return { code: 'bad_reading', message: 'metrics: empty; expected at least one metric' }
     if (ts !== undefined && ts > now + CLOCK_AHEAD_LIMIT) return clockAhead(ts, now)
     return null
   }
@@ -91,8 +94,6 @@ function explain(error: ErrorObject, kind: Kind): Fault {
       return unknownKey(path, quote(String(error.params['additionalProperty'])), kind)
     case 'required':
       return { code: 'bad_reading', message: 'metrics: missing; expected at least one metric' }
-    case 'minProperties':
-      return { code: 'bad_reading', message: `${where}: empty; expected at least one metric` }
     case 'minItems':
     case 'maxItems':
     case 'additionalItems':

@@ -20,7 +20,8 @@ const Position = {
 
 /**
  * A reading as a device of this kind sends it (contract §2). Without the ranges of the metrics: those hold
- * only for values whose mark is N, since a faulty instrument may say anything.
+ * only for values whose mark is N, since a faulty instrument may say anything. And without that there must be one of
+ * them at least: who looks at each finds out, and to count them first takes a list of their names.
  */
 export function wireSchema(kind: Kind): TObject {
   const names = Object.keys(kind.metrics)
@@ -34,7 +35,7 @@ export function wireSchema(kind: Kind): TObject {
   return Type.Object(
     {
       ts: Type.Optional(Type.Integer({ minimum: 0, maximum: LATEST })),
-      metrics: Type.Object(metrics, { additionalProperties: false, minProperties: 1 }),
+      metrics: Type.Object(metrics, { additionalProperties: false }),
       flags: Type.Optional(
         Type.Object(Object.fromEntries(names.map((name) => [name, mark])), { additionalProperties: false }),
       ),
