@@ -1,4 +1,4 @@
-import { encode, hex, versionOf, type Packet } from './codec.ts'
+import { encode, versionOf, type Packet } from './codec.ts'
 import { checksum, type Checksum } from './crc.ts'
 
 type Answered = Pick<Packet, 'qn' | 'pw' | 'mn' | 'flag'>
@@ -50,11 +50,16 @@ export class Acknowledgement {
   write(target: Buffer, at: number, qn: string | null): void {
     this.#frame.copy(target, at)
     if (qn === null) return
-    target.write(qn, at + QN)
+    if (qn.length === this.#qnBytes)
+      for (let i = 0; i < qn.length; i++) target[at + QN + i] = qn.charCodeAt(i)
+    else target.write(qn, at + QN)
     const end = at + this.size - TAIL
-    target.write(hex(checksum(target.subarray(at + SEGMENT, end), this.#crc)), end, 'latin1')
+    const crc = checksum(target, this.#crc, at + SEGMENT, end)
+    for (let i = 0; i < 4; i++) target[end + i] = HEX.charCodeAt((crc >> (12 - 4 * i)) & 0xf)
   }
 }
+
+const HEX = '0123456789ABCDEF'
 
 /** -1 where there is no QN at all. */
 function bytesOf(qn: string | null): number {

@@ -238,6 +238,6 @@ export function frame(segment: Uint8Array, algorithm: Checksum): Buffer {
   return bytes
 }
 
-export function hex(crc: number): string {
+function hex(crc: number): string {
   return crc.toString(16).toUpperCase().padStart(4, '0')
 }

@@ -28,12 +28,12 @@ export class Coverage {
   /** By device and metric, the runs of each period, in the order of {@link PERIODS}. */
   readonly #devices = new Map<string, Map<string, Run[][]>>()
 
-  /** Values of that time have come for these metrics. */
-  note(device: string, metrics: readonly string[], period: Period, ts: number): void {
+  /** Values of that time have come for the metrics that the object has. */
+  note(device: string, metrics: object, period: Period, ts: number): void {
     let known = this.#devices.get(device)
     if (known === undefined) this.#devices.set(device, (known = new Map<string, Run[][]>()))
     const index = PERIODS.indexOf(period)
-    for (const metric of metrics) {
+    for (const metric in metrics) {
       let periods = known.get(metric)
       if (periods === undefined) known.set(metric, (periods = PERIODS.map(() => [])))
       extend(periods[index]!, ts)

@@ -15,14 +15,15 @@ const table = Uint16Array.from({ length: 256 }, (_, byte) => {
   return crc
 })
 
-export function checksum(segment: Uint8Array, algorithm: Checksum): number {
+/** Of the bytes from `from` up to `to`: a data segment, where nothing else is said. */
+export function checksum(bytes: Uint8Array, algorithm: Checksum, from = 0, to = bytes.length): number {
   switch (algorithm) {
     case 'annex-a':
-      return annexA(segment)
+      return annexA(bytes, from, to)
     case 'modbus':
-      return modbus(segment)
+      return modbus(bytes, from, to)
     case 'modbus-swapped': {
-      const crc = modbus(segment)
+      const crc = modbus(bytes, from, to)
       return ((crc & 0xff) << 8) | (crc >>> 8)
     }
     default:
@@ -40,25 +41,20 @@ const high2 = high.map((index) => high[index]!)
 const high3 = high2.map((index) => high[index]!)
 const high4 = high3.map((index) => high[index]!)
 
-function annexA(segment: Uint8Array): number {
-  const { length } = segment
-  if (length === 0) return 0xffff
-  let index = 0xff ^ segment[0]!
-  let at = 1
-  for (; at + 3 < length; at += 4) {
+function annexA(bytes: Uint8Array, from: number, to: number): number {
+  if (from === to) return 0xffff
+  let index = 0xff ^ bytes[from]!
+  let at = from + 1
+  for (; at + 3 < to; at += 4) {
     index =
-      high4[index]! ^
-      high3[segment[at]!]! ^
-      high2[segment[at + 1]!]! ^
-      high[segment[at + 2]!]! ^
-      segment[at + 3]!
+      high4[index]! ^ high3[bytes[at]!]! ^ high2[bytes[at + 1]!]! ^ high[bytes[at + 2]!]! ^ bytes[at + 3]!
   }
-  for (; at < length; at++) index = high[index]! ^ segment[at]!
+  for (; at < to; at++) index = high[index]! ^ bytes[at]!
   return table[index]!
 }
 
-function modbus(segment: Uint8Array): number {
+function modbus(bytes: Uint8Array, from: number, to: number): number {
   let crc = 0xffff
-  for (let i = 0; i < segment.length; i++) crc = (crc >>> 8) ^ table[(crc ^ segment[i]!) & 0xff]!
+  for (let i = from; i < to; i++) crc = (crc >>> 8) ^ table[(crc ^ bytes[i]!) & 0xff]!
   return crc
 }

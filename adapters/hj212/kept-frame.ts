@@ -24,45 +24,43 @@ export function masked(frame: Buffer): KeptFrame {
   // In the head a password may be anything up to the next field; none is expected in CP.
   let isHead = true
   for (let at = HEAD; at < end; at++) {
-    if (frame[at] !== EQUALS) continue
+    // Both PW= and CP= have a P, and little else has.
+    if ((frame[at]! | SMALL) !== SMALL_P) continue
     if (isHead && isCp(frame, at)) isHead = false
     else if (isPassword(frame, at, isHead)) {
-      const from = at + 1
+      const from = at + 3
       at = isHead ? endInHead(frame, from, end) : endInCp(frame, from, end)
       for (let i = from; i < at; i++) frame[i] = STAR
       isMasked ||= at > from
-      // What ends it may be the first letter of `CP=`.
-      at--
     }
   }
   if (isMasked) for (let i = end; i < frame.length; i++) frame[i] = STAR
   return { bytes: frame, isMasked }
 }
 
-/** `CP=&&` with its `=` there. */
-function isCp(frame: Buffer, equals: number): boolean {
+/** `CP=&&` with its P there. */
+function isCp(frame: Buffer, at: number): boolean {
   return (
-    frame[equals - 1] === LARGE_P &&
-    frame[equals - 2] === LARGE_C &&
-    equals >= HEAD + 2 &&
-    frame[equals + 1] === AMPERSAND &&
-    frame[equals + 2] === AMPERSAND
+    frame[at] === LARGE_P &&
+    frame[at - 1] === LARGE_C &&
+    at > HEAD &&
+    frame[at + 1] === EQUALS &&
+    frame[at + 2] === AMPERSAND &&
+    frame[at + 3] === AMPERSAND
   )
 }
 
-/** Whether the name before the `=` is PW, in letters of either case. */
-function isPassword(frame: Buffer, equals: number, isHead: boolean): boolean {
-  const start = equals - 2
-  if ((frame[start + 1]! | SMALL) !== SMALL_W || (frame[start]! | SMALL) !== SMALL_P || start < HEAD)
-    return false
-  if (start === HEAD) return isHead
-  const before = frame[start - 1]
+/** Whether a field begins there whose name is PW, in letters of either case. */
+function isPassword(frame: Buffer, at: number, isHead: boolean): boolean {
+  if ((frame[at + 1]! | SMALL) !== SMALL_W || frame[at + 2] !== EQUALS) return false
+  if (at === HEAD) return isHead
+  const before = frame[at - 1]
   return before === SEMICOLON || before === COMMA || (!isHead && before === AMPERSAND)
 }
 
 function endInHead(frame: Buffer, from: number, end: number): number {
   let at = from
-  while (at < end && frame[at] !== SEMICOLON && !(frame[at] === LARGE_C && isCp(frame, at + 2))) at++
+  while (at < end && frame[at] !== SEMICOLON && !(frame[at] === LARGE_C && isCp(frame, at + 1))) at++
   return at
 }
 

@@ -118,8 +118,9 @@ export class Splitter {
     const end = start + HEAD + claim + CRC
     const known = Math.min(end, data.length)
     for (let at = start + this.#searched; at < known; at++) {
-      const byte = data[at]
-      if (byte !== HASH && byte !== CR && byte !== LF) continue
+      const byte = data[at]!
+      // The highest of the three: nearly every byte is above it.
+      if (byte > HASH || (byte !== HASH && byte !== CR && byte !== LF)) continue
       const nested = byte === HASH ? headerAt(data, at) : 0
       if (nested === null) continue
       if (nested === 'unfinished') {

@@ -62,41 +62,35 @@ export class Uploads {
     const period = periodOf(packet)!
     const upload = reader.read(packet)
     const { ts, values, unmapped } = upload
-    const metrics: Wire['metrics'] = {}
-    const flags: Record<string, Flag> = {}
-    const rest: Wire['metrics'] = {}
-    const noted: string[] = []
     const isTimed = typeof ts === 'number'
+    const metrics: Wire['metrics'] = {}
+    let flags: Record<string, Flag> | undefined
+    let rest: Wire['metrics'] | undefined
     let isWhole = false
-    let isFlagged = false
-    let isRest = false
     for (const { metric, value, flag } of values) {
       if (isTimed && this.#coverage.has(device, metric, period, ts)) continue
       if (typeof value === 'string') {
+        rest ??= {}
         rest[metric] = value
-        isRest = true
         continue
       }
       isWhole = true
-      if (value !== null) {
-        metrics[metric] = value
-        noted.push(metric)
-      }
+      if (value !== null) metrics[metric] = value
       if (flag === undefined) continue
+      flags ??= {}
       flags[metric] = flag
-      isFlagged = true
     }
     // Before it is durable: a mean may come in the same breath as the instants that it is made of.
-    if (isTimed && noted.length > 0) this.#coverage.note(device, noted, period, ts)
+    if (isTimed && isWhole) this.#coverage.note(device, metrics, period, ts)
     if (unmapped.size > 0) {
       for (const code of this.#toTell(device, upload)) {
+        rest ??= {}
         rest[code] = unmapped.get(code)!
-        isRest = true
       }
     }
     const readings: Wire[] = []
-    if (isWhole) readings.push(wireOf(ts, metrics, isFlagged ? flags : undefined))
-    if (isRest) readings.push(wireOf(ts, rest))
+    if (isWhole) readings.push(wireOf(ts, metrics, flags))
+    if (rest !== undefined) readings.push(wireOf(ts, rest))
     return readings
   }
 
