@@ -231,7 +231,8 @@ class Arrival {
   answers(): Buffer {
     const bytes = Buffer.allocUnsafe(this.size)
     let at = 0
-    for (const [i, acknowledgement] of this.#acknowledgements.entries()) {
+    for (let i = 0; i < this.#numbers.length; i++) {
+      const acknowledgement = this.#acknowledgements[i]!
       acknowledgement.write(bytes, at, this.#numbers[i]!)
       at += acknowledgement.size
     }

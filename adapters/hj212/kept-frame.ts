@@ -89,10 +89,14 @@ const FORMS = new Map(
 
 /** What is kept of a message's frames, whose checksum was right. */
 export function wireFramesOf(frames: readonly KeptFrame[], checksum: Checksum): WireFrames {
+  const forms = FORMS.get(checksum)!
+  const [first] = frames
+  if (frames.length === 1)
+    return { form: forms[first!.isMasked ? 'masked' : 'plain'], frames: [first!.bytes], leftOut: 0 }
   let size = 0
   const kept = frames.filter(({ bytes }) => (size += bytes.length) <= KEPT_BYTES)
   return {
-    form: FORMS.get(checksum)![kept.some(({ isMasked }) => isMasked) ? 'masked' : 'plain'],
+    form: forms[kept.some(({ isMasked }) => isMasked) ? 'masked' : 'plain'],
     frames: kept.map(({ bytes }) => bytes),
     leftOut: frames.length - kept.length,
   }

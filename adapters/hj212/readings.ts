@@ -30,8 +30,8 @@ export interface Value {
    * instrument that is not well sends its mark alone.
    */
   readonly value: number | boolean | string | null
-  /** Absent when N. */
-  readonly flag?: Flag
+  /** Undefined when N. */
+  readonly flag: Flag | undefined
 }
 
 /** What an upload says of a device. */
@@ -41,7 +41,7 @@ export interface Upload {
    * text when it is no time, for the quarantine.
    */
   readonly ts: number | string | null
-  /** One for each metric. */
+  /** One for each metric; on loan until the next packet is read. */
   readonly values: readonly Value[]
   /** By code: what the profile has no metric for, or the kind. */
   readonly unmapped: ReadonlyMap<string, number | string>
@@ -59,8 +59,9 @@ const PARTS: ReadonlyMap<string, Part> = new Map([
 
 /** A metric of the device's kind. */
 interface Target {
-  readonly metric: string
   readonly isBoolean: boolean
+  /** The same object for each packet. */
+  readonly said: { -readonly [K in keyof Value]: Value[K] }
   /** The last packet that it had a value in: what comes for it from another code of that packet does not count. */
   packet: number
 }
@@ -100,6 +101,8 @@ export class UploadReader {
   readonly #names = new Map<string, Name>()
   readonly #expected: Name[] = []
   #packet = 0
+  /** Of the packet that was read last. */
+  readonly #said: Value[] = []
 
   constructor(profile: Profile, kind: Kind) {
     for (const [code, { metric, scale = 1 }] of Object.entries(profile.factors)) {
@@ -149,25 +152,27 @@ export class UploadReader {
   }
 
   /** What the slots hold; they are empty afterwards. In the profile's order: the earlier code wins. */
-  #values(packet: Packet): Value[] {
+  #values(packet: Packet): readonly Value[] {
     const { cp } = packet
     const version = versionOf(packet)
     const number = ++this.#packet
-    const values: Value[] = []
+    const said = this.#said
+    let count = 0
     for (const slot of this.#slots) {
       const { target, valueFrom, valueTo, flagFrom, flagTo } = slot
       if (valueFrom < 0 && flagFrom < 0) continue
       slot.valueFrom = slot.flagFrom = -1
       slot.valueTo = slot.flagTo = -1
       if (target.packet === number) continue
-      const value = slot.isState
-        ? stateOf(target.metric, textAt(cp, valueFrom, valueTo))
-        : valueOf(slot, cp, valueFrom, valueTo, flagAt(cp, flagFrom, flagTo, version))
-      if (value === null) continue
+      const isSaid = slot.isState
+        ? sayState(target, textAt(cp, valueFrom, valueTo))
+        : sayValue(slot, cp, valueFrom, valueTo, flagAt(cp, flagFrom, flagTo, version))
+      if (!isSaid) continue
       target.packet = number
-      values.push(value)
+      said[count++] = target.said
     }
-    return values
+    if (said.length > count) said.length = count
+    return said
   }
 
   /** Null when a part without a name and `=` begins there. */
@@ -196,7 +201,8 @@ export class UploadReader {
     if (!Object.hasOwn(kind.metrics, metric)) return
     let target = this.#targets.get(metric)
     if (target === undefined) {
-      target = { metric, isBoolean: kind.metrics[metric]!.type === 'boolean', packet: 0 }
+      const isBoolean = kind.metrics[metric]!.type === 'boolean'
+      target = { isBoolean, said: { metric, value: null, flag: undefined }, packet: 0 }
       this.#targets.set(metric, target)
     }
     const slot: Slot = { target, scale, isState, valueFrom: -1, valueTo: -1, flagFrom: -1, flagTo: -1 }
@@ -232,30 +238,25 @@ function instantOf(packet: Packet, from: number, to: number): number | string | 
   return packet.qn === null ? null : timeOf(packet.qn)
 }
 
-/** Null when the packet says nothing of it. */
-function valueOf(
-  { target: { metric, isBoolean }, scale }: Slot,
-  cp: Buffer,
-  from: number,
-  to: number,
-  flag: Flag,
-): Value | null {
-  let number = from < 0 ? NaN : decimal(cp, from, to)
-  if (Number.isNaN(number) || isBoolean) {
-    const text = textAt(cp, from, to)
-    const read = numberOf(text)
-    if (read === null) {
-      if (flag !== 'N') return { metric, value: null, flag }
-      return text === '' ? null : { metric, value: text }
-    }
-    if (isBoolean) return told(metric, truth(read, text), flag)
-    number = read
+/** False when the packet says nothing of it. */
+function sayValue({ target, scale }: Slot, cp: Buffer, from: number, to: number, flag: Flag): boolean {
+  const { isBoolean } = target
+  const number = from < 0 || isBoolean ? NaN : decimal(cp, from, to)
+  if (!Number.isNaN(number)) return say(target, scale === 1 ? number : scaled(number, scale), flag)
+  const text = textAt(cp, from, to)
+  const read = numberOf(text)
+  if (read === null) {
+    if (flag !== 'N') return say(target, null, flag)
+    return text !== '' && say(target, text, flag)
   }
-  return told(metric, scale === 1 ? number : scaled(number, scale), flag)
+  if (isBoolean) return say(target, truth(read, text), flag)
+  return say(target, scale === 1 ? read : scaled(read, scale), flag)
 }
 
-function told(metric: string, value: number | boolean | string, flag: Flag): Value {
-  return flag === 'N' ? { metric, value } : { metric, value, flag }
+function say({ said }: Target, value: Value['value'], flag: Flag): true {
+  said.value = value
+  said.flag = flag === 'N' ? undefined : flag
+  return true
 }
 
 function truth(number: number, text: string): boolean | string {
@@ -286,22 +287,22 @@ function flagAt(cp: Buffer, from: number, to: number, version: number): Flag {
 }
 
 /** `SBn-RS` (§6.6.3): 0 off, 1 running, 2 calibration, 3 maintenance, 4 alarm, 5 back-blowing. */
-function stateOf(metric: string, text: string): Value {
+function sayState(target: Target, text: string): true {
   switch (text) {
     case '0':
-      return { metric, value: false }
+      return say(target, false, 'N')
     case '1':
-      return { metric, value: true }
+      return say(target, true, 'N')
     case '2':
-      return { metric, value: true, flag: 'C' }
+      return say(target, true, 'C')
     case '3':
-      return { metric, value: true, flag: 'M' }
+      return say(target, true, 'M')
     case '4':
-      return { metric, value: true, flag: 'D' }
+      return say(target, true, 'D')
     case '5':
-      return { metric, value: true, flag: 'M' }
+      return say(target, true, 'M')
     default:
-      return { metric, value: text }
+      return say(target, text, 'N')
   }
 }
 

@@ -88,8 +88,7 @@ export class Uploads {
         rest[code] = unmapped.get(code)!
       }
     }
-    const readings: Wire[] = []
-    if (isWhole) readings.push(wireOf(ts, metrics, flags))
+    const readings = isWhole ? [wireOf(ts, metrics, flags)] : []
     if (rest !== undefined) readings.push(wireOf(ts, rest))
     return readings
   }

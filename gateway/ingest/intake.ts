@@ -54,7 +54,7 @@ export type RetryOutcome =
  * A duplicate is acknowledged only after the commit of its original: it is counted in the same group commit or in
  * a later one, and a commit that fails takes all that wait behind it along.
  *
- * Readings that a codec hands over are taken as they are, not copied, and get their `ts` here.
+ * Readings that a codec hands over are taken as they are, the list of them too, and get their `ts` here.
  */
 export class ReadingIntake implements Intake {
   readonly #options: IntakeOptions
@@ -84,22 +84,29 @@ export class ReadingIntake implements Intake {
         .then(() => ({ accepted: 0, duplicates: 0, refused: refusals }))
     }
     const origin = this.#options.devices.origin(device)
-    const accepted: Reading[] = []
     const refusals: Refusal[] = []
     let duplicates = 0
-    for (const reading of readings) {
+    // A list of its own only once one of them is not accepted: nearly always all are.
+    let accepted: Reading[] | null = null
+    for (let i = 0; i < readings.length; i++) {
+      const reading = readings[i]
       const fault = this.#fault(device, origin, reading, receivedAt)
-      if (fault !== null) {
-        const alone = readings.length === 1 && payload instanceof Uint8Array
-        refusals.push(refuse(message, fault, alone ? payload : reading))
+      if (fault === null && this.#isNew(device, reading as Reading, receivedAt)) {
+        accepted?.push(reading as Reading)
         continue
       }
-      if (this.#isNew(device, reading as Reading, receivedAt)) accepted.push(reading as Reading)
-      else duplicates++
+      accepted ??= readings.slice(0, i) as Reading[]
+      if (fault === null) duplicates++
+      else {
+        const isAlone = readings.length === 1 && payload instanceof Uint8Array
+        refusals.push(refuse(message, fault, isAlone ? payload : reading))
+      }
     }
-    if (accepted.length === 0) return this.#commit({ duplicates, refusals })
-    const isWhole = accepted.length === readings.length
-    const entry = entryOf(origin!, receivedAt, accepted, isWhole ? text : undefined, wire)
+    if (accepted?.length === 0) return this.#commit({ duplicates, refusals })
+    const entry =
+      accepted === null
+        ? entryOf(origin!, receivedAt, readings as readonly Reading[], text, wire)
+        : entryOf(origin!, receivedAt, accepted, undefined, wire)
     return this.#commit({ entry, duplicates, refusals })
   }
 
@@ -200,8 +207,10 @@ function entryOf(
   text?: Uint8Array,
   wire?: WireFrames,
 ): JournalEntry {
-  const entry = { origin, receivedAt, body: text ?? Buffer.from(JSON.stringify(readings)), readings }
-  return wire === undefined ? entry : { ...entry, wire }
+  const body = text ?? Buffer.from(JSON.stringify(readings))
+  return wire === undefined
+    ? { origin, receivedAt, body, readings }
+    : { origin, receivedAt, body, readings, wire }
 }
 
 function refuse(message: Message, fault: Fault, refused: unknown): Refusal {
