@@ -5,13 +5,17 @@
  * Each reading is made right before it is judged, as one that was just parsed; what making it costs is measured by
  * itself and taken off. On a machine that has other work to do two figures are only comparable when they are taken at
  * the same time: all works take turns, a slice of 20,000 readings each, and what is printed is the median (and the
- * quartiles) of the ratios of slices that followed each other. `node bench/rules.ts cooking_fume` is that part alone.
+ * quartiles) of the ratios of slices that followed each other. Each part is a process of its own, so that none pays for
+ * what another has left behind; `node bench/rules.ts cooking_fume` is that part alone.
  */
+import { spawnSync } from 'node:child_process'
 import { cpus } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import { loadKinds } from '../gateway/model/kinds.ts'
 import type { MetricValue, Reading } from '../gateway/model/reading.ts'
 import type { Rule } from '../gateway/model/rule.ts'
-import { DeviceState, observe } from '../rules/engine.ts'
+import { DeviceState } from '../rules/device-state.ts'
+import { observe } from '../rules/engine.ts'
 import { BUILT_IN_PACKS, loadRules } from '../rules/pack.ts'
 import { planRules } from '../rules/plan.ts'
 
@@ -22,6 +26,8 @@ const EVERY_MS: Record<string, number> = { cooking_fume: 10_000, river_station: 
 const ROUNDS = 40
 const WARM_UP = 80
 const START = Date.UTC(2024, 5, 1)
+/** Of a cache: 64 bytes. */
+const NUMBERS_PER_LINE = 8
 
 const kinds = loadKinds()
 const world = { kinds, areas: new Map() }
@@ -112,6 +118,16 @@ function judging(load: Load): Work {
   })
 }
 
+/** Only asks memory for the numbers of each device's head, and does nothing with them. */
+function looking({ kind, devices, rules }: Load): Work {
+  const { blank } = planRules(rules, world).get(kind)!
+  const heads = Array.from({ length: devices }, () => blank.slice())
+  return sending({ kind, devices, rules }, (device) => {
+    const head = heads[device]!
+    for (let at = 0; at < head.length; at += NUMBERS_PER_LINE) sink += head[at] === 1 ? 1 : 0
+  })
+}
+
 function parsing(kind: string): Work {
   const texts = Array.from({ length: 1000 }, (_, index) =>
     JSON.stringify(readingAt(kind, START + index, index / 1000)),
@@ -172,10 +188,7 @@ function say(what: string, micros: readonly number[], than?: readonly number[], 
   process.stdout.write(`${what.padEnd(44)} ${middle.toFixed(2)} µs  ${times}\n`)
 }
 
-process.stdout.write(`${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}\n`)
-const [only] = process.argv.slice(2)
-for (const kind of Object.keys(SENT)) {
-  if (only !== undefined && only !== kind) continue
+function compareKinds(kind: string): void {
   const load = { kind, devices: 200, rules: packs }
   const { parse, make, few } = measure({ parse: parsing(kind), make: making(kind), few: judging(load) })
   say(`${kind}: JSON.parse of the reading`, parse!)
@@ -185,14 +198,20 @@ for (const kind of Object.keys(SENT)) {
     few: judging(load),
     many: judging({ ...load, devices: 20_000 }),
     late: judging({ ...load, lateShare: 0.01 }),
+    look: looking(load),
+    lookAtMany: looking({ ...load, devices: 20_000 }),
   })
   const plain = without(more['few']!, more['make']!)
   say(`${kind}: the same beside the next two`, plain)
   const many = without(more['many']!, more['make']!)
   say(`${kind}: 20,000 devices instead of 200`, many, plain, '1.2 × at most')
+  const look = without(more['look']!, more['make']!)
+  say(`${kind}: looking at a head, 200 devices`, look)
+  say(`${kind}: looking at a head, 20,000 devices`, without(more['lookAtMany']!, more['make']!), look)
   say(`${kind}: 1 % late`, without(more['late']!, more['make']!), plain)
 }
-if (only === undefined || only === 'rules') {
+
+function compareRules(): void {
   const fume = packs.filter(({ kind }) => kind === 'cooking_fume')
   const load = (rules: number): Work =>
     judging({ kind: 'cooking_fume', devices: 200, rules: [...fume, ...idle(rules - fume.length)] })
@@ -201,4 +220,14 @@ if (only === undefined || only === 'rules') {
   say('20 rules', few)
   say('500 rules of which the same number applies', many, few, '1.2 × at most')
 }
+
+const PARTS = [...Object.keys(SENT), 'rules']
+const [only] = process.argv.slice(2)
+if (only === undefined) {
+  process.stdout.write(`${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}\n`)
+  for (const part of PARTS) {
+    spawnSync(process.execPath, [fileURLToPath(import.meta.url), part], { stdio: 'inherit' })
+  }
+} else if (only === 'rules') compareRules()
+else compareKinds(only)
 if (Number.isNaN(sink)) process.stdout.write('nothing was judged\n')

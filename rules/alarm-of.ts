@@ -1,6 +1,6 @@
 import type { Alarm, AlarmEnd } from '../gateway/model/alarm.ts'
 import type { Origin } from '../gateway/model/reading.ts'
-import type { Finding } from './engine.ts'
+import type { Finding } from './device-state.ts'
 
 /** The engine's finding as the alarm that everybody else knows; its case is the queue's to add. */
 export function alarmOf(finding: Finding, origin: Origin, reason?: AlarmEnd): Omit<Alarm, 'case'> {

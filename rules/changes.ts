@@ -1,67 +1,48 @@
 import { MILLION } from './millionths.ts'
-import { Panes } from './panes.ts'
-import { Samples } from './samples.ts'
+import { Panes, type WindowMemory, type WindowPlace } from './panes.ts'
+import { recordAt } from './rings.ts'
 import type { Window } from './window.ts'
 
-/** Numbers per pane: time of its last change, changes. */
-const STRIDE = 2
+/** A pane: time of its last change, changes. */
+const PANE_SIZE = 2
+/** The newest value, and the changes of all panes. */
+const EMPTY = [NaN, 0]
 
 /**
  * How often the value became another than the one before it. Kept are only the changes, for most values are none; the
  * value before the window counts too, however long ago it came.
  */
 export class Changes implements Window {
-  readonly #width: number
-  readonly #panes: Panes
-  readonly #samples = new Samples(STRIDE)
-  #newest = NaN
-  #count = 0
+  static readonly recordSize = PANE_SIZE
+  readonly panes: Panes
 
-  constructor(width: number) {
-    this.#width = width
-    this.#panes = new Panes(width)
+  constructor(place: WindowPlace) {
+    this.panes = new Panes(place, { paneSize: PANE_SIZE, own: EMPTY })
   }
 
-  get value(): number {
-    return Number.isNaN(this.#newest) ? NaN : this.#count * MILLION
-  }
-
-  push(ts: number, value: number): void {
-    const samples = this.#samples
-    while (!samples.isEmpty && samples.data[samples.first]! <= ts - this.#width) {
-      this.#count -= samples.data[samples.first + 1]!
-      samples.first += STRIDE
+  push(memory: WindowMemory, ts: number, value: number): number {
+    const { cells } = memory
+    const { panes } = this
+    const { open, own } = panes
+    const before = panes.first(cells)
+    const first = panes.drop(memory, ts - panes.width)
+    for (let position = before; position < first; position++) {
+      cells[own + 1]! -= memory.rings[recordAt(memory.rings, panes, position) + 1]!
     }
-    const isChange = value !== this.#newest && !Number.isNaN(this.#newest)
-    this.#newest = value
-    if (!isChange) return
-    this.#count++
-    const last = samples.end - STRIDE
-    if (!samples.isEmpty && this.#panes.isSame(samples.data[last]!, ts)) {
-      samples.data[last] = ts
-      samples.data[last + 1]!++
-      return
+    if (cells[open] === -Infinity) cells[own + 1] = 0
+    const newest = cells[own]!
+    cells[own] = value
+    if (value !== newest && !Number.isNaN(newest)) {
+      const isSame = panes.isOpenAt(cells, ts)
+      if (!isSame) panes.close(memory)
+      cells[open + 1] = isSame ? cells[open + 1]! + 1 : 1
+      cells[open] = ts
+      cells[own + 1]! += 1
     }
-    const at = samples.append()
-    samples.data[at] = ts
-    samples.data[at + 1] = 1
+    return cells[own + 1]! * MILLION
   }
 
-  copyFrom(other: Changes): void {
-    this.#samples.copyFrom(other.#samples)
-    this.#newest = other.#newest
-    this.#count = other.#count
-  }
-
-  /** The newest value, then the panes. */
-  toArray(): number[] {
-    return Number.isNaN(this.#newest) ? [] : [this.#newest, ...this.#samples.toArray()]
-  }
-
-  restore([newest = NaN, ...panes]: readonly number[]): void {
-    this.#newest = newest
-    this.#samples.restore(panes)
-    this.#count = 0
-    for (let at = 1; at < panes.length; at += STRIDE) this.#count += panes[at]!
+  close(memory: WindowMemory): void {
+    this.panes.close(memory)
   }
 }

@@ -1,11 +1,10 @@
-import { SEVERITIES, type AlarmState, type Severity } from '../gateway/model/alarm.ts'
+import { SEVERITIES } from '../gateway/model/alarm.ts'
 import type { Reading } from '../gateway/model/reading.ts'
-import type { Rule } from '../gateway/model/rule.ts'
-import { Fold, PHASE, type ClosedAlarm, type Frozen } from './fold.ts'
-import { localOf, type Attributes, type Local } from './local.ts'
+import { CELL, FOLD, PHASE } from './cells.ts'
+import type { DeviceState, Finding } from './device-state.ts'
+import type { ClosedAlarm } from './fold.ts'
 import { MILLION } from './millionths.ts'
-import { CELL, type Plan } from './plan.ts'
-import { ROW_HEADER, Tail } from './tail.ts'
+import { ROW_HEADER } from './tail.ts'
 
 /**
  * The rules of one kind at work on one device: `(state, event, now) → (state, changes)`. No clock, no I/O, no
@@ -31,120 +30,6 @@ const OVERFLOW_ROWS = 250
 /** Rows between two marks, so that a device that reports seldom does not copy its state at each reading. */
 const MARK_ROWS = 20
 
-/** An alarm as the engine sees it; place and case are the gateway's to add. */
-export interface Finding {
-  readonly id: string
-  readonly rule: Rule
-  readonly severity: Severity
-  readonly state: AlarmState
-  readonly stale: boolean
-  /** Event time, epoch milliseconds. */
-  readonly startedAt: number
-  readonly clearedAt: number | null
-  readonly value: number | null
-  readonly peak: number | null
-}
-
-export interface Bounds {
-  /** How far behind its device's newest a reading may come and still be judged, ms. */
-  readonly latenessMs: number
-  /** A reading this far behind the gateway's clock on arrival raises stale alarms, ms. */
-  readonly staleAfterMs: number
-}
-
-export class DeviceState {
-  readonly device: string
-  readonly plan: Plan
-  readonly bounds: Bounds
-  /** The device's, as they are in force. */
-  readonly attributes: Attributes
-  readonly local: Local
-  base: Fold
-  readonly head: Fold
-  readonly tail: Tail
-  mark: Fold | null = null
-  /** So many of the alarms that the head has closed were closed at the mark. */
-  markClosed = 0
-  /** Rows behind the mark, or so. */
-  markRows = 0
-  /** In one place, as the fold's: newest, lag, clock, absentClock, settledTs, markTs. */
-  readonly #times = Float64Array.of(-Infinity, 0, -Infinity, -Infinity, -Infinity, Infinity)
-  /** Readings that came later than the bound. */
-  late = 0
-  /** What has been said, of alarms that may still change. */
-  said = new Map<string, Finding>()
-
-  /** `tail`: one of the same columns, to go on with. */
-  constructor(device: string, plan: Plan, bounds: Bounds, attributes: Attributes = {}, tail?: Tail) {
-    this.device = device
-    this.plan = plan
-    this.bounds = bounds
-    this.attributes = attributes
-    this.local = localOf(plan, attributes)
-    this.base = new Fold(plan, this.local.numbers)
-    this.head = new Fold(plan, this.local.numbers)
-    this.tail = tail ?? new Tail(plan.columns)
-  }
-
-  /** What no reading of the tail concerns; null once the base has left all of that behind. */
-  get frozen(): Frozen | null {
-    return this.head.frozen
-  }
-  set frozen(frozen: Frozen | null) {
-    this.base.frozen = frozen
-    this.head.frozen = frozen
-    if (this.mark !== null) this.mark.frozen = frozen
-  }
-
-  /** Event time of the newest reading. */
-  get newest(): number {
-    return this.#times[0]!
-  }
-  set newest(ts: number) {
-    this.#times[0] = ts
-  }
-
-  /** How long the newest reading had been under way, ms: the device's present is the clock's less this. */
-  get lag(): number {
-    return this.#times[1]!
-  }
-  set lag(ms: number) {
-    this.#times[1] = ms
-  }
-
-  /** Event time up to which timers have run. */
-  get clock(): number {
-    return this.#times[2]!
-  }
-  set clock(ts: number) {
-    this.#times[2] = ts
-  }
-
-  /** The same of those of `absent`. */
-  get absentClock(): number {
-    return this.#times[3]!
-  }
-  set absentClock(ts: number) {
-    this.#times[3] = ts
-  }
-
-  /** Event time of the base: nothing comes before it any more. */
-  get settledTs(): number {
-    return this.#times[4]!
-  }
-  set settledTs(ts: number) {
-    this.#times[4] = ts
-  }
-
-  /** Where {@link mark} is; Infinity while there is none. Its room is kept. */
-  get markTs(): number {
-    return this.#times[5]!
-  }
-  set markTs(ts: number) {
-    this.#times[5] = ts
-  }
-}
-
 const nothing: readonly Finding[] = []
 
 /**
@@ -165,7 +50,7 @@ export function observe(
     else if (!take(state, reading, receivedAt, source, wrongFrom < Infinity) && ts < wrongFrom) wrongFrom = ts
   }
   if (wrongFrom < Infinity) refold(state, wrongFrom)
-  const changes = state.head.changed ? report(state, false) : nothing
+  const changes = state.hasChanged ? report(state, false) : nothing
   settle(state)
   return changes
 }
@@ -175,14 +60,15 @@ export function observe(
  * what {@link observe} keeps for those that come late; a state hears of its readings by the one or by the other.
  */
 export function follow(state: DeviceState, reading: Reading, receivedAt: number): readonly Finding[] {
-  const { head, plan } = state
+  const { plan } = state
   layOut(plan.row, state, reading, receivedAt, 0)
+  state.isFollowed = true
   state.newest = reading.ts
   state.lag = receivedAt - reading.ts
-  head.step(plan.row, 0)
-  const changes = head.changed ? report(state, false) : nothing
-  for (const closed of head.closed) forget(state, closed)
-  if (head.closed.length > 0) head.closed = []
+  state.present.step(plan.row, 0)
+  const changes = state.hasChanged ? report(state, false) : nothing
+  for (const closed of state.closed) forget(state, closed)
+  if (state.closed.length > 0) state.closed = []
   return changes
 }
 
@@ -199,52 +85,55 @@ export function advance(state: DeviceState, now: number, absentNow: number = now
 export function runClocks(state: DeviceState, clock: number, absentClock: number): readonly Finding[] {
   if (clock > state.clock) state.clock = clock
   if (absentClock > state.absentClock) state.absentClock = absentClock
-  const { head } = state
-  if (head.due <= Math.max(state.clock, state.absentClock)) head.runTimers(state.clock, state.absentClock)
-  return head.changed ? report(state, false) : nothing
+  const { present } = state
+  if (present.due <= Math.max(state.clock, state.absentClock))
+    present.runTimers(state.clock, state.absentClock)
+  return state.hasChanged ? report(state, false) : nothing
 }
 
 /**
  * When a timer runs out next by the gateway's clock, as far as is known now; Infinity for never. Silence does
  * not count before `absentFrom`.
  */
-export function nextDue({ head, plan, lag }: DeviceState, absentFrom: number = -Infinity): number {
-  if (head.due > head.timersEnd) return Infinity
-  if (head.due + lag >= absentFrom) return head.due + lag
+export function nextDue(state: DeviceState, absentFrom: number = -Infinity): number {
+  const { plan, head, lag } = state
+  const { due: soonest, timersEnd } = state.present
+  if (soonest > timersEnd) return Infinity
+  if (soonest + lag >= absentFrom) return soonest + lag
   let next = Infinity
-  for (const { cell, absents } of plan.rules) {
-    const due = head.cells[cell + CELL.due]! + lag
-    if (due > head.timersEnd + lag) continue
-    next = Math.min(next, absents.length > 0 ? Math.max(due, absentFrom) : due)
+  for (const rule of plan.rules) {
+    const due = head[rule.due]! + lag
+    if (due > timersEnd + lag) continue
+    next = Math.min(next, rule.absents.length > 0 ? Math.max(due, absentFrom) : due)
   }
   return next
 }
 
 /** What changed of values and peaks alone: they are not worth a change each, but the book follows them. */
 export function refresh(state: DeviceState): readonly Finding[] {
-  return state.head.moved || state.head.changed ? report(state, true) : nothing
+  return state.hasMoved || state.hasChanged ? report(state, true) : nothing
 }
 
 /** Whether the rule's alarm fires and its condition is over: only `clear.for` runs. */
 export function isEnding({ head, plan }: DeviceState, rule: string): boolean {
   const judged = plan.rules.find((one) => one.rule.id === rule)
-  return judged !== undefined && head.cells[judged.cell + CELL.phase] === PHASE.clearing
+  return judged !== undefined && head[judged.phase] === PHASE.clearing
 }
 
 /** Alarms that are firing, and those that have cleared but may still be corrected. */
 export function findings(state: DeviceState): Finding[] {
   const { head, plan } = state
-  const all = head.closed.map((closed) =>
+  const all = state.closed.map((closed) =>
     finding(state, closed.rule, closed.startedAt, closed.clearedAt, closed),
   )
-  for (const [index, { cell }] of plan.rules.entries()) {
-    if (head.cells[cell + CELL.phase]! < PHASE.firing) continue
+  for (const [index, { phase, cell }] of plan.rules.entries()) {
+    if (head[phase]! < PHASE.firing) continue
     all.push(
-      finding(state, index, head.cells[cell + CELL.startedAt]!, null, {
-        severity: head.cells[cell + CELL.severity]!,
-        value: head.cells[cell + CELL.value]!,
-        peak: head.cells[cell + CELL.peak]!,
-        stale: head.cells[cell + CELL.stale] === 1,
+      finding(state, index, head[cell + CELL.startedAt]!, null, {
+        severity: head[cell + CELL.severity]!,
+        value: head[cell + CELL.value]!,
+        peak: head[cell + CELL.peak]!,
+        stale: head[cell + CELL.stale] === 1,
       }),
     )
   }
@@ -256,26 +145,22 @@ export function findings(state: DeviceState): Finding[] {
  * had run.
  */
 export function refold(state: DeviceState, from: number = -Infinity): void {
-  const { head, tail } = state
+  const { head, tail, plan } = state
   const wanted = state.markTs
   const isMarked = wanted < from
-  if (isMarked) {
-    const { closed } = head
-    head.copyFrom(state.mark!)
-    closed.length = state.markClosed
-    head.closed = closed
-  } else {
-    head.copyFrom(state.base)
-    state.markTs = Infinity
-  }
+  plan.cells.copy(isMarked ? state.mark : state.base, head)
+  state.closed.length = isMarked ? state.markClosed : 0
+  if (!isMarked) state.markTs = Infinity
+  const { present } = state
   for (let at = isMarked ? tail.after(wanted) : tail.first; at < tail.end; at += tail.stride) {
-    if (!isMarked && state.markTs === Infinity && head.lastTs >= wanted) setMark(state)
-    head.step(tail.data, at)
+    if (!isMarked && state.markTs === Infinity && present.lastTs >= wanted) setMark(state)
+    present.step(tail.data, at)
     state.markRows++
   }
-  if (head.due <= Math.max(state.clock, state.absentClock)) head.runTimers(state.clock, state.absentClock)
-  head.changed = true
-  head.moved = true
+  if (present.due <= Math.max(state.clock, state.absentClock))
+    present.runTimers(state.clock, state.absentClock)
+  present.note(FOLD.changed)
+  present.note(FOLD.moved)
 }
 
 /** By their time; those of one instant as they were. */
@@ -298,7 +183,7 @@ function take(
   source: number,
   mustRefold: boolean,
 ): boolean {
-  const { head, tail } = state
+  const { tail } = state
   const { row } = state.plan
   layOut(row, state, reading, receivedAt, source)
   const { ts } = reading
@@ -313,16 +198,17 @@ function take(
     }
   }
   if (mustRefold || put === 'known') return true
-  if (put === 'appended' && ts >= head.time) {
+  const { present } = state
+  if (put === 'appended' && ts >= present.time) {
     if (state.markTs === Infinity) setMark(state)
-    head.step(row, 0)
+    present.step(row, 0)
     state.markRows++
     return true
   }
   // A further part of the newest instant: the first part was judged on its own, which is the same as judging
   // both at once as long as it did not move any rule.
-  if (put === 'extended' && ts === head.lastTs && ts === head.time && !head.stirred) {
-    head.complete(row, 0)
+  if (put === 'extended' && ts === present.lastTs && ts === present.time && !present.isStirred) {
+    present.complete(row, 0)
     return true
   }
   return false
@@ -347,13 +233,11 @@ function layOut(
 
 /** Marks the head, unless timers have run since its last reading: an earlier one may come between. */
 function setMark(state: DeviceState): void {
-  const { head } = state
-  if (head.time !== head.lastTs || head.lastTs <= state.settledTs) return
-  state.mark ??= new Fold(state.plan, state.local.numbers)
-  state.mark.frozen = head.frozen
-  state.mark.copyFrom(head)
-  state.markTs = head.lastTs
-  state.markClosed = head.closed.length
+  const { present } = state
+  if (present.time !== present.lastTs || present.lastTs <= state.settledTs) return
+  state.plan.cells.copy(state.head, state.mark)
+  state.markTs = present.lastTs
+  state.markClosed = state.closed.length
   state.markRows = 0
 }
 
@@ -372,10 +256,10 @@ function settle(state: DeviceState): void {
 }
 
 function promote(state: DeviceState): void {
-  const { base, mark, head, tail } = state
-  for (let index = 0; index < state.markClosed; index++) forget(state, head.closed[index]!)
-  if (state.markClosed > 0) head.closed.splice(0, state.markClosed)
-  state.base = mark!
+  const { base, mark, closed, tail } = state
+  for (let index = 0; index < state.markClosed; index++) forget(state, closed[index]!)
+  if (state.markClosed > 0) closed.splice(0, state.markClosed)
+  state.base = mark
   state.mark = base
   settleUpTo(state, state.markTs)
   tail.dropUntil(state.markTs)
@@ -389,21 +273,21 @@ function settleUpTo(state: DeviceState, ts: number): void {
 
 /** The oldest row of the tail becomes part of the base; what ended there cannot change any more. */
 function absorb(state: DeviceState): void {
-  const { base, head, tail } = state
+  const { tail, closed } = state
+  const ended: ClosedAlarm[] = []
+  const base = state.fold.of(state, state.base, ended)
   base.step(tail.data, tail.first)
   settleUpTo(state, base.lastTs)
   tail.shift()
   // The base has caught up with the mark.
   if (base.lastTs >= state.markTs) state.markTs = Infinity
-  if (base.closed.length === 0) return
-  for (const closed of base.closed) {
-    forget(state, closed)
-    const at = head.closed.findIndex((c) => c.rule === closed.rule && c.startedAt === closed.startedAt)
+  for (const alarm of ended) {
+    forget(state, alarm)
+    const at = closed.findIndex((c) => c.rule === alarm.rule && c.startedAt === alarm.startedAt)
     if (at < 0) continue
-    head.closed.splice(at, 1)
+    closed.splice(at, 1)
     if (at < state.markClosed) state.markClosed--
   }
-  base.closed = []
 }
 
 function forget(state: DeviceState, { rule, startedAt }: ClosedAlarm): void {
@@ -412,7 +296,8 @@ function forget(state: DeviceState, { rule, startedAt }: ClosedAlarm): void {
 
 /** The difference between what is known now and what was said; then it counts as said. */
 function report(state: DeviceState, withValues: boolean): readonly Finding[] {
-  state.head.changed = false
+  const { fold } = state.plan.cells
+  state.head[fold + FOLD.changed] = 0
   const before = state.said
   const after = new Map(findings(state).map((found) => [found.id, found]))
   const changes: Finding[] = []
@@ -429,7 +314,7 @@ function report(state: DeviceState, withValues: boolean): readonly Finding[] {
       after.set(id, said)
     }
   }
-  if (withValues) state.head.moved = false
+  if (withValues) state.head[fold + FOLD.moved] = 0
   state.said = after
   return changes
 }

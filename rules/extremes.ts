@@ -1,85 +1,98 @@
-import { Panes } from './panes.ts'
-import { Samples } from './samples.ts'
+import type { OverWindow } from '../gateway/model/rule.ts'
+import { Panes, type WindowMemory, type WindowPlace } from './panes.ts'
+import { recordAt } from './rings.ts'
 import type { Window } from './window.ts'
 
-/** Numbers per candidate: time of its pane's last sample, value. */
-const STRIDE = 2
+/** A pane: time of its last sample, greatest, least. Once closed, also those of its block up to itself. */
+const PANE_SIZE = 3
+/** Of all closed panes: the greatest and the least, and times until which neither has left. */
+const GREATEST = 0
+const LEAST = 1
+const GREATEST_TS = 2
+const LEAST_TS = 3
+const EMPTY = [-Infinity, Infinity, -Infinity, -Infinity]
+/** Panes of a block, a power of two, less one. */
+const IN_BLOCK = 31
 
 /**
- * The greatest value (sign 1) or the least (sign −1). Kept are only the candidates: values with no greater one
- * after them, so they fall from the oldest, which is the answer, to the newest.
+ * The greatest value, the least, or the distance between them. Once the pane that holds one of them has left, the
+ * next is looked for in those that are left, block by block: some sixty steps at most, for a thousand panes.
  */
-export class Extremes extends Samples implements Window {
-  readonly #sign: 1 | -1
-  readonly #width: number
-  readonly #panes: Panes
+export class Extremes implements Window {
+  static readonly recordSize = PANE_SIZE + 2
+  readonly panes: Panes
+  readonly #aggregate: OverWindow
 
-  constructor(sign: 1 | -1, width: number) {
-    super(STRIDE)
-    this.#sign = sign
-    this.#width = width
-    this.#panes = new Panes(width)
+  /** `min`, `max` or `range`. */
+  constructor(place: WindowPlace, aggregate: OverWindow) {
+    this.panes = new Panes(place, { paneSize: PANE_SIZE, own: EMPTY, told: 0 })
+    this.#aggregate = aggregate
   }
 
-  get value(): number {
-    const { data, first, end } = this
-    return first === end ? NaN : data[first + 1]! * this.#sign
-  }
-
-  push(ts: number, value: number): void {
-    const { data } = this
-    let { first, end } = this
-    while (first < end && data[first]! <= ts - this.#width) first += STRIDE
-    let signed = value * this.#sign
-    if (first < end && this.#panes.isSame(data[end - STRIDE]!, ts)) {
-      signed = Math.max(signed, data[end - 1]!)
-      end -= STRIDE
+  push(memory: WindowMemory, ts: number, value: number): number {
+    const { cells } = memory
+    const { panes } = this
+    const { open, own } = panes
+    const until = ts - panes.width
+    const isLost = until >= cells[own + GREATEST_TS]! || until >= cells[own + LEAST_TS]!
+    // What else has left makes no difference: it is dropped now and then, for its room.
+    if (isLost || (panes.end(cells) & IN_BLOCK) === 0) panes.drop(memory, until)
+    if (isLost) this.#lookAgain(memory)
+    if (panes.isOpenAt(cells, ts)) {
+      if (value > cells[open + 1]!) cells[open + 1] = value
+      if (value < cells[open + 2]!) cells[open + 2] = value
+    } else {
+      this.close(memory)
+      cells[open + 1] = value
+      cells[open + 2] = value
     }
-    while (first < end && data[end - 1]! <= signed) end -= STRIDE
-    this.first = first
-    this.end = end
-    const at = this.append()
-    this.data[at] = ts
-    this.data[at + 1] = signed
+    cells[open] = ts
+    const greatest = Math.max(cells[own + GREATEST]!, cells[open + 1]!)
+    const least = Math.min(cells[own + LEAST]!, cells[open + 2]!)
+    if (this.#aggregate === 'range') return greatest - least
+    return this.#aggregate === 'max' ? greatest : least
   }
 
-  override copyFrom(other: Extremes): void {
-    super.copyFrom(other)
-  }
-}
-
-/** The greatest value less the least. */
-export class Range implements Window {
-  readonly #greatest: Extremes
-  readonly #least: Extremes
-
-  constructor(width: number) {
-    this.#greatest = new Extremes(1, width)
-    this.#least = new Extremes(-1, width)
-  }
-
-  get value(): number {
-    return this.#greatest.value - this.#least.value
+  close(memory: WindowMemory): void {
+    const { panes } = this
+    const position = panes.end(memory.cells)
+    const record = panes.close(memory)
+    if (record < 0) return
+    const { cells, rings } = memory
+    const greatest = rings[record + 1]!
+    const least = rings[record + 2]!
+    this.#meet(cells, rings[record]!, greatest, least)
+    const before = (position & IN_BLOCK) === 0 ? record : recordAt(rings, panes, position - 1) + 2
+    rings[record + PANE_SIZE] = Math.max(greatest, rings[before + 1]!)
+    rings[record + PANE_SIZE + 1] = Math.min(least, rings[before + 2]!)
   }
 
-  push(ts: number, value: number): void {
-    this.#greatest.push(ts, value)
-    this.#least.push(ts, value)
+  /** Of panes of which the first ends at `ts`, in order of their times. */
+  #meet(cells: Float64Array, ts: number, greatest: number, least: number): void {
+    const { own } = this.panes
+    if (greatest >= cells[own + GREATEST]!) {
+      cells[own + GREATEST] = greatest
+      cells[own + GREATEST_TS] = ts
+    }
+    if (least <= cells[own + LEAST]!) {
+      cells[own + LEAST] = least
+      cells[own + LEAST_TS] = ts
+    }
   }
 
-  copyFrom(other: Range): void {
-    this.#greatest.copyFrom(other.#greatest)
-    this.#least.copyFrom(other.#least)
-  }
-
-  /** How many numbers are the greatest's, then those, then the least's. */
-  toArray(): number[] {
-    const greatest = this.#greatest.toArray()
-    return [greatest.length, ...greatest, ...this.#least.toArray()]
-  }
-
-  restore([length = 0, ...numbers]: readonly number[]): void {
-    this.#greatest.restore(numbers.slice(0, length))
-    this.#least.restore(numbers.slice(length))
+  #lookAgain({ cells, rings }: WindowMemory): void {
+    const { panes } = this
+    const end = panes.end(cells)
+    cells.set(EMPTY, panes.own)
+    let position = panes.first(cells)
+    while (position < end) {
+      // Of a block that has lost some of its panes, the rest is looked at one by one.
+      const isWhole = (position & IN_BLOCK) === 0
+      const first = recordAt(rings, panes, position)
+      if (isWhole) position = Math.min(position + IN_BLOCK, end - 1)
+      const last = recordAt(rings, panes, position) + (isWhole ? PANE_SIZE : 1)
+      this.#meet(cells, rings[first]!, rings[last]!, rings[last + 1]!)
+      position++
+    }
   }
 }

@@ -1,30 +1,17 @@
+import { CELL, FOLD, PHASE } from './cells.ts'
 import type { Facts } from './facts.ts'
 import { MILLION } from './millionths.ts'
-import { CELL, CELLS_PER_RULE, type JudgedRule, type Plan, type PlanColumn } from './plan.ts'
+import type { JudgedRule, Plan, PlanColumn } from './plan.ts'
+import { roomier } from './rings.ts'
 import { classOfMillionths } from './surface-water.ts'
 import { ROW_HEADER } from './tail.ts'
-import { newWindow, type Window } from './window.ts'
-
-/**
- * The readings of one device folded up to some event time, one by one in order. A fold depends on the rows
- * that it was given and on how far its timers were run, and on nothing else.
- *
- * Per rule: idle → (condition holds) pending → (held for `for`) firing ⇄ clearing → (clear condition held for
- * `clear.for`, and no severity holds) idle. A severity above the alarm's raises it at once, `for` or not; it
- * never sinks while the alarm fires. Conditions are judged when a reading with one of their columns comes,
- * and when a timer runs out. Timers run out at exact event times, and those due at or before a reading run
- * before it is judged: the result does not depend on when anybody looked.
- */
-export const PHASE = { idle: 0, pending: 1, firing: 2, clearing: 3 } as const
+import type { Panes, WindowMemory } from './panes.ts'
 
 /**
  * Timers run on through silence for so long after the newest reading: a month of days on which a device was offline
  * is told, and fifty years are not, when its clock was at 1970 once. Those that are due later wait for its next reading.
  */
 const LONGEST_SILENCE_MS = 31 * 86_400_000
-
-/** Numbers behind the cells of a plan. */
-const TIMES = 4
 
 /** An alarm that began and ended within what was folded. */
 export interface ClosedAlarm {
@@ -48,101 +35,117 @@ export interface Frozen {
   readonly last: number
 }
 
-export class Fold implements Facts {
-  readonly cells: Float64Array
+/** A device, as its folds see it. */
+export interface Folded {
+  /** What its attributes come to. */
   readonly numbers: Float64Array
-  readonly windows: readonly Window[]
-  /** Whether the newest reading was stale on arrival. */
-  stale = false
-  closed: ClosedAlarm[] = []
-  /** Set when an alarm fired, rose, cleared or became fresh; whoever looks resets it. */
-  changed = false
-  /** Set when only a firing alarm's value or peak moved; whoever looks resets it. */
-  moved = false
-  /** Whether judging the newest reading did more to any rule than move its value by one column. */
-  stirred = false
-  frozen: Frozen | null = null
-  readonly #plan: Plan
-  /**
-   * 1 for a rule that was found idle, in force, and has nothing to say as long as the numbers that it looks at stay the
-   * same: most readings repeat most of what the last one said. Calendars and silence wake it by its timer.
-   */
-  readonly #asleep: Uint8Array
-  /** How many are not. */
-  #awake: number
-  /** Where the times begin. */
-  readonly #times: number
+  readonly frozen: Frozen | null
+  /** Closed panes of its windows. */
+  rings: Float64Array
+  /** Position of the oldest of them that any of its folds still looks at. */
+  oldestPane(panes: Panes): number
+}
 
-  /** `numbers`: what the device's attributes come to. */
-  constructor(plan: Plan, numbers: Float64Array) {
+const NOBODY: Folded = {
+  numbers: new Float64Array(),
+  frozen: null,
+  rings: new Float64Array(),
+  oldestPane: () => 0,
+}
+
+/**
+ * The readings of one device folded up to some event time, one by one in order. What comes out depends on the rows
+ * that it was given and on how far its timers were run, and on nothing else.
+ *
+ * Per rule: idle → (condition holds) pending → (held for `for`) firing ⇄ clearing → (clear condition held for
+ * `clear.for`, and no severity holds) idle. A severity above the alarm's raises it at once, `for` or not; it
+ * never sinks while the alarm fires. Conditions are judged when a reading with one of their columns comes,
+ * and when a timer runs out. Timers run out at exact event times, and those due at or before a reading run
+ * before it is judged: the result does not depend on when anybody looked.
+ *
+ * All that is known is in numbers ({@link CELL}): a device has several such arrays, and a plan has one `Fold`, which
+ * turns to the one that it is asked to go on with ({@link of}).
+ */
+export class Fold implements Facts, WindowMemory {
+  cells: Float64Array
+  numbers: Float64Array
+  rings: Float64Array
+  #device: Folded
+  /** Where alarms go that end. */
+  #closed: ClosedAlarm[] = []
+  readonly #plan: Plan
+  /** Where the numbers of the fold as a whole begin. */
+  readonly #fold: number
+
+  private constructor(plan: Plan) {
     this.#plan = plan
-    this.numbers = numbers
-    this.#times = plan.cells
-    this.cells = new Float64Array(plan.cells + TIMES).fill(NaN, 0, plan.signals.length)
-    this.now = -Infinity
-    this.lastTs = -Infinity
-    this.time = -Infinity
-    this.due = Infinity
-    for (const { cell } of plan.rules) this.cells[cell + CELL.due] = Infinity
-    this.windows = plan.windows.map(({ window }) => newWindow(window.aggregate, window.width))
-    this.#asleep = new Uint8Array(plan.rules.length)
-    this.#awake = plan.rules.length
+    this.#fold = plan.cells.fold
+    this.cells = plan.blank
+    this.#device = NOBODY
+    this.numbers = NOBODY.numbers
+    this.rings = NOBODY.rings
   }
 
-  // Behind the rules' cells: as properties each would be a number in a place of its own, which with thousands of devices
-  // is in no cache when it is looked for.
+  static readonly #all = new WeakMap<Plan, Fold>()
+
+  static by(plan: Plan): Fold {
+    const known = Fold.#all.get(plan) ?? new Fold(plan)
+    Fold.#all.set(plan, known)
+    return known
+  }
+
+  /** Turns to these numbers of the device; `closed` takes the alarms that end from now on. */
+  of(device: Folded, cells: Float64Array, closed: ClosedAlarm[]): this {
+    this.#device = device
+    this.cells = cells
+    this.numbers = device.numbers
+    this.rings = device.rings
+    this.#closed = closed
+    return this
+  }
+
+  makeRoom(panes: Panes): void {
+    const device = this.#device
+    const { panes: all } = this.#plan
+    this.rings = roomier(this.rings, all, panes, device.oldestPane(panes), (one) => one.end(this.cells))
+    device.rings = this.rings
+  }
+
   get now(): number {
-    return this.cells[this.#times]!
+    return this.cells[this.#fold]!
   }
   set now(ts: number) {
-    this.cells[this.#times] = ts
+    this.cells[this.#fold] = ts
   }
 
   get lastTs(): number {
-    return this.cells[this.#times + 1]!
-  }
-  set lastTs(ts: number) {
-    this.cells[this.#times + 1] = ts
+    return this.cells[this.#fold + FOLD.lastTs]!
   }
 
-  /** Event time that was reached: by a reading or by a timer. */
   get time(): number {
-    return this.cells[this.#times + 2]!
-  }
-  set time(ts: number) {
-    this.cells[this.#times + 2] = ts
+    return this.cells[this.#fold + FOLD.time]!
   }
 
-  /** When the next timer runs out, or earlier: a timer that was set anew is noticed once it is reached. */
   get due(): number {
-    return this.cells[this.#times + 3]!
-  }
-  set due(ts: number) {
-    this.cells[this.#times + 3] = ts
+    return this.cells[this.#fold + FOLD.due]!
   }
 
-  /** Becomes what `other`, a fold of the same plan, is, but without what that has closed. */
-  copyFrom(other: Fold): void {
-    this.cells.set(other.cells)
-    const { windows } = this
-    for (let index = 0; index < windows.length; index++) windows[index]!.copyFrom(other.windows[index]!)
-    this.#asleep.set(other.#asleep)
-    this.#awake = other.#awake
-    this.stale = other.stale
-    this.stirred = false
-    this.closed = []
+  get isStirred(): boolean {
+    return this.cells[this.#fold + FOLD.stirred] === 1
   }
 
   /** Takes the next row: not earlier than any before it, nor than the timers that have run. */
   step(data: Float64Array, at: number): void {
+    const { cells } = this
+    const fold = this.#fold
     const ts = data[at]!
-    if (this.due <= ts) this.#runTimers(ts, ts, ts)
+    if (cells[fold + FOLD.due]! <= ts) this.#runTimers(ts, ts, ts)
     const isBack = ts > this.timersEnd
-    this.now = ts
-    this.time = ts
-    this.lastTs = ts
-    this.stale = data[at + 1] === 1
-    this.stirred = false
+    cells[fold + FOLD.now] = ts
+    cells[fold + FOLD.lastTs] = ts
+    cells[fold + FOLD.time] = ts
+    cells[fold + FOLD.stale] = data[at + 1]!
+    cells[fold + FOLD.stirred] = 0
     this.#judge(data, at)
     if (isBack) this.#judgeOverdue()
   }
@@ -164,7 +167,7 @@ export class Fold implements Facts {
 
   /** `row`: the time of the row that comes next, if one does. */
   #runTimers(until: number, absentUntil: number, row: number | null): void {
-    const { frozen } = this
+    const { frozen } = this.#device
     const { rules } = this.#plan
     const end = Math.min(until, this.timersEnd)
     const absentEnd = Math.min(absentUntil, this.timersEnd)
@@ -173,7 +176,7 @@ export class Fold implements Facts {
       let next = -1
       for (let index = 0; index < rules.length; index++) {
         const rule = rules[index]!
-        const time = this.cells[rule.cell + CELL.due]!
+        const time = this.cells[rule.due]!
         const limit = rule.absents.length > 0 ? absentEnd : end
         if (time < due && time <= limit) {
           const frozenUntil = frozen === null ? -Infinity : frozen.until[index]!
@@ -184,7 +187,7 @@ export class Fold implements Facts {
       }
       if (next < 0) break
       this.now = due
-      if (due > this.time) this.time = due
+      if (due > this.time) this.cells[this.#fold + FOLD.time] = due
       this.#advance(rules[next]!, next, false)
     }
     this.findDue()
@@ -193,8 +196,7 @@ export class Fold implements Facts {
   /** Rules whose timers have been due since the silence grew too long for them, and which this reading did not concern. */
   #judgeOverdue(): void {
     for (const [index, rule] of this.#plan.rules.entries()) {
-      if (this.cells[rule.cell + CELL.due]! <= this.now && !this.#isFrozen(index))
-        this.#advance(rule, index, false)
+      if (this.cells[rule.due]! <= this.now && !this.#isFrozen(index)) this.#advance(rule, index, false)
     }
     this.findDue()
   }
@@ -202,6 +204,8 @@ export class Fold implements Facts {
   /** Feeds the row's numbers to the cells, then judges the rules to which any of them is news. */
   #judge(data: Float64Array, at: number): void {
     const { columns, calls, rules } = this.#plan
+    const { cells } = this
+    const isAnyAwake = cells[this.#fold + FOLD.awake]! > 0
     let isRated = false
     calls.begin()
     for (let index = 0; index < columns.length; index++) {
@@ -210,48 +214,49 @@ export class Fold implements Facts {
       const column = columns[index]!
       if (column.credibility !== null) {
         const { reported } = column
-        const doubted = reported >= 0 ? this.cells[reported + 1] : NaN
+        const doubted = reported >= 0 ? cells[reported + 1] : NaN
         const isBelieved = this.#believes(column, value)
         if (reported >= 0) {
-          const isNews = doubted !== this.cells[reported + 1]
-          if (isNews || this.#awake > 0) this.#call(column.doubters, isNews)
-          this.#witness(column.hourlyDoubters)
+          const isNews = doubted !== cells[reported + 1]
+          if (isNews || isAnyAwake) this.#call(column.doubters, isNews)
+          if (column.hourlyDoubters.length > 0) this.#witness(column.hourlyDoubters)
         }
         if (!isBelieved) continue
       }
       const isNews = this.#feed(column, value)
       isRated ||= column.isRated && isNews
-      if (isNews || this.#awake > 0) this.#call(column.rules, isNews)
-      this.#witness(column.hourly)
+      if (isNews || isAnyAwake) this.#call(column.rules, isNews)
+      if (column.hourly.length > 0) this.#witness(column.hourly)
     }
     if (isRated) this.rate()
     for (let index = 0; index < calls.size; index++) {
       const rule = calls.queue[index]!
       const judged = rules[rule]!
-      if (this.frozen !== null && this.#isFrozen(rule)) continue
+      if (this.#isFrozen(rule)) continue
       // It was idle and stays so, with no clock to set: nothing of it is touched.
-      if (this.#asleep[rule] === 1 && judged.isTimeless && this.#level(judged) < 0) continue
+      if (cells[judged.phase] === PHASE.asleep && judged.isTimeless && this.#level(judged) < 0) continue
       this.#advance(judged, rule, true)
     }
   }
 
   #isFrozen(rule: number): boolean {
-    return this.frozen !== null && this.now <= this.frozen.until[rule]!
+    const { frozen } = this.#device
+    return frozen !== null && this.now <= frozen.until[rule]!
   }
 
   /** Rules look at a number that came: to those asleep it matters only when it is another than before. */
   #call(indices: Int32Array, isNews: boolean): void {
-    const { calls } = this.#plan
+    const { calls, rules } = this.#plan
     for (let at = 0; at < indices.length; at++) {
       const index = indices[at]!
-      if (isNews || this.#asleep[index] === 0) calls.add(index)
+      if (isNews || this.cells[rules[index]!.phase] !== PHASE.asleep) calls.add(index)
     }
   }
 
   /** What an hour may wake needs to know when it last looked at anything; all others are woken by a reading. */
   #witness(hourly: Int32Array): void {
     for (let at = 0; at < hourly.length; at++) {
-      this.cells[hourly[at]! + CELL.evidence] = this.now
+      this.cells[hourly[at]!] = this.now
     }
   }
 
@@ -287,9 +292,7 @@ export class Fold implements Facts {
     }
     for (let index = 0; index < windows.length; index++) {
       const { window, signal } = windows[index]!
-      const over = this.windows[window]!
-      over.push(now, value)
-      const { value: made } = over
+      const made = window.push(this, now, value)
       isNews ||= cells[signal] !== made
       cells[signal] = made
     }
@@ -315,19 +318,11 @@ export class Fold implements Facts {
   resetTimers(changed: readonly JudgedRule[]): void {
     for (const rule of changed) {
       this.#setDue(rule)
-      if (this.cells[rule.cell + CELL.phase] !== PHASE.idle) continue
+      if (this.cells[rule.phase]! > PHASE.idle) continue
       for (const { signal, silence } of rule.absents) {
         const end = this.cells[signal]! + silence
-        if (end < this.cells[rule.cell + CELL.due]!) this.cells[rule.cell + CELL.due] = end
+        if (end < this.cells[rule.due]!) this.cells[rule.due] = end
       }
-    }
-    this.findDue()
-  }
-
-  /** Of these rules, what `other` knows; the rest stays. */
-  adopt(other: Fold, rules: readonly JudgedRule[]): void {
-    for (const { cell } of rules) {
-      this.cells.set(other.cells.subarray(cell, cell + CELLS_PER_RULE), cell)
     }
     this.findDue()
   }
@@ -337,30 +332,26 @@ export class Fold implements Facts {
     let due = Infinity
     const { rules } = this.#plan
     for (let index = 0; index < rules.length; index++) {
-      const time = this.cells[rules[index]!.cell + CELL.due]!
+      const time = this.cells[rules[index]!.due]!
       if (time < due) due = time
     }
-    this.due = due
+    this.cells[this.#fold + FOLD.due] = due
   }
 
   /** Judges one rule at `now`: because of a reading, or because its timer ran out. */
   #advance(rule: JudgedRule, index: number, byReading: boolean): void {
     const { cells } = this
-    const at = rule.cell
-    if (byReading) cells[at + CELL.evidence] = this.now
+    if (byReading) cells[rule.evidence] = this.now
     const level = this.#level(rule)
-    if (cells[at + CELL.phase]! < PHASE.firing) {
+    if (cells[rule.phase]! < PHASE.firing) {
       if (level >= 0) this.#approach(rule, level, byReading)
-      else if (cells[at + CELL.phase] === PHASE.pending) this.#enter(rule, PHASE.idle)
+      else if (cells[rule.phase] === PHASE.pending) this.#enter(rule, PHASE.idle)
     } else {
       this.#sustain(rule, level, byReading)
       this.#retreat(rule, index, level, byReading)
     }
     this.#setDue(rule)
-    const isAsleep = cells[at + CELL.phase] === PHASE.idle && this.now >= rule.from ? 1 : 0
-    if (this.#asleep[index] === isAsleep) return
-    this.#asleep[index] = isAsleep
-    this.#awake += isAsleep === 1 ? -1 : 1
+    if (cells[rule.phase]! <= PHASE.idle) this.#rest(rule, this.now >= rule.from ? PHASE.asleep : PHASE.idle)
   }
 
   /** The highest severity that holds, or -1. */
@@ -375,10 +366,9 @@ export class Fold implements Facts {
 
   /** Idle or pending, and a severity holds. */
   #approach(rule: JudgedRule, level: number, byReading: boolean): void {
-    const at = rule.cell
-    if (this.cells[at + CELL.phase] === PHASE.idle) {
+    if (this.cells[rule.phase]! <= PHASE.idle) {
       this.#enter(rule, PHASE.pending)
-      this.cells[at + CELL.since] = this.now
+      this.cells[rule.cell + CELL.since] = this.now
     }
     if (this.#hasLasted(rule, rule.forMs, byReading)) this.#fire(rule, level)
   }
@@ -387,10 +377,10 @@ export class Fold implements Facts {
     const { cells } = this
     const at = rule.cell
     this.#enter(rule, PHASE.firing)
-    this.changed = true
+    this.note(FOLD.changed)
     cells[at + CELL.severity] = level
     cells[at + CELL.startedAt] = this.now
-    cells[at + CELL.stale] = this.stale ? 1 : 0
+    cells[at + CELL.stale] = cells[this.#fold + FOLD.stale]!
     const holding = rule.subjects.findIndex((subject) => subject.test(this))
     const subject = holding >= 0 || rule.subjects.length === 0 ? holding : 0
     cells[at + CELL.subject] = subject
@@ -405,14 +395,14 @@ export class Fold implements Facts {
     const at = rule.cell
     if (level > cells[at + CELL.severity]!) {
       cells[at + CELL.severity] = level
-      this.changed = true
-      this.stirred = true
+      this.note(FOLD.changed)
+      this.note(FOLD.stirred)
     }
     if (!byReading) return
-    if (level >= 0 && cells[at + CELL.stale] === 1 && !this.stale) {
+    if (level >= 0 && cells[at + CELL.stale] === 1 && cells[this.#fold + FOLD.stale] === 0) {
       cells[at + CELL.stale] = 0
-      this.changed = true
-      this.stirred = true
+      this.note(FOLD.changed)
+      this.note(FOLD.stirred)
     }
     const subject = rule.subjects[cells[at + CELL.subject]!]
     if (subject === undefined) return
@@ -423,9 +413,9 @@ export class Fold implements Facts {
     if (Number.isNaN(peak) || subject.badness(value, this) > subject.badness(peak, this)) {
       cells[at + CELL.peak] = value
     }
-    this.moved = true
+    this.note(FOLD.moved)
     // A further part of this instant may move it again, and what it was in between must not be its peak.
-    if (rule.isRated) this.stirred = true
+    if (rule.isRated) this.note(FOLD.stirred)
   }
 
   /** Firing: towards the end, or back from there. */
@@ -435,17 +425,17 @@ export class Fold implements Facts {
     const inForce = this.now < rule.until
     const clear = !inForce || (rule.clear === null ? level < 0 : rule.clear(this))
     if (!clear) {
-      if (cells[at + CELL.phase] === PHASE.clearing) this.#enter(rule, PHASE.firing)
+      if (cells[rule.phase] === PHASE.clearing) this.#enter(rule, PHASE.firing)
       return
     }
-    if (cells[at + CELL.phase] === PHASE.firing) {
+    if (cells[rule.phase] === PHASE.firing) {
       this.#enter(rule, PHASE.clearing)
       cells[at + CELL.since] = this.now
     }
     if (level >= 0 || !this.#hasLasted(rule, rule.clearForMs, byReading)) return
     this.#enter(rule, PHASE.idle)
-    this.changed = true
-    this.closed.push({
+    this.note(FOLD.changed)
+    this.#closed.push({
       rule: index,
       severity: cells[at + CELL.severity]!,
       startedAt: cells[at + CELL.startedAt]!,
@@ -458,27 +448,38 @@ export class Fold implements Facts {
   }
 
   #enter(rule: JudgedRule, phase: number): void {
-    this.cells[rule.cell + CELL.phase] = phase
-    this.stirred = true
+    this.#rest(rule, phase)
+    this.note(FOLD.stirred)
+  }
+
+  #rest(rule: JudgedRule, phase: number): void {
+    const { cells } = this
+    const awake = this.#fold + FOLD.awake
+    if (cells[rule.phase] === PHASE.asleep) cells[awake]! += 1
+    if (phase === PHASE.asleep) cells[awake]! -= 1
+    cells[rule.phase] = phase
+  }
+
+  /** `what`: one of FOLD that is looked for and reset. */
+  note(what: number): void {
+    this.cells[this.#fold + what] = 1
   }
 
   /** Whether what began at `since` has lasted for `duration`, as far as the readings can tell. */
   #hasLasted(rule: JudgedRule, duration: number, byReading: boolean): boolean {
-    const at = rule.cell
-    if (this.now < this.cells[at + CELL.since]! + duration) return false
+    if (this.now < this.cells[rule.cell + CELL.since]! + duration) return false
     // What has to last no time needs no evidence: it holds at the hour, and nobody has to have spoken since.
     if (duration === 0) return true
-    return byReading || this.now <= this.cells[at + CELL.evidence]! + rule.holdMs
+    return byReading || this.now <= this.cells[rule.evidence]! + rule.holdMs
   }
 
   #setDue(rule: JudgedRule): void {
     const { cells } = this
-    const at = rule.cell
-    const phase = cells[at + CELL.phase]
+    const phase = cells[rule.phase]
     let due = Infinity
     if (phase === PHASE.pending || phase === PHASE.clearing) {
-      const end = cells[at + CELL.since]! + (phase === PHASE.pending ? rule.forMs : rule.clearForMs)
-      if (end > this.now && end <= cells[at + CELL.evidence]! + rule.holdMs) due = end
+      const end = cells[rule.cell + CELL.since]! + (phase === PHASE.pending ? rule.forMs : rule.clearForMs)
+      if (end > this.now && end <= cells[rule.evidence]! + rule.holdMs) due = end
     }
     // For loops with an index: this runs for every rule that a reading concerns.
     for (let index = 0; index < rule.absents.length; index++) {
@@ -490,7 +491,7 @@ export class Fold implements Facts {
       const end = rule.boundaries[index]!(this)
       if (end < due) due = end
     }
-    cells[at + CELL.due] = due
-    if (due < this.due) this.due = due
+    cells[rule.due] = due
+    if (due < this.due) cells[this.#fold + FOLD.due] = due
   }
 }

@@ -2,7 +2,7 @@ import { array, assert, boolean, constantFrom, integer, option, property, record
 import { describe, expect, test } from 'vitest'
 import type { Flag, Position, Reading } from '../gateway/model/reading.ts'
 import type { Condition, Rule } from '../gateway/model/rule.ts'
-import type { Finding } from './engine.ts'
+import type { Finding } from './device-state.ts'
 import { planRules } from './plan.ts'
 import { underNewRules } from './snapshot.ts'
 import { BOUNDS, MINUTE, rule, START, Watched, WORLD, x } from './watched.fixture.ts'

@@ -1,100 +1,85 @@
-import { Panes } from './panes.ts'
-import { Samples } from './samples.ts'
+import { Panes, type WindowMemory, type WindowPlace } from './panes.ts'
+import { recordAt } from './rings.ts'
 import type { Window } from './window.ts'
 
-/** Numbers per pane: time of its last sample, sum, count. */
-const STRIDE = 3
+/** A pane: time of its last sample, sum, count. */
+const PANE_SIZE = 3
+const PERCENT = 95
 
 /**
- * A percentile by nearest rank: the least value that at least so many percent are not above. Samples of one pane
- * count as one, with their mean.
+ * The 95th percentile by nearest rank: the least value that at least 95 % are not above. Samples of one pane
+ * count as one, with their mean. So it is the least of the few greatest, and only those are put in order.
  */
 export class Percentile implements Window {
-  readonly #percent: number
-  readonly #width: number
-  readonly #panes: Panes
-  readonly #samples = new Samples(STRIDE)
-  /** The panes' values, rising. */
-  #sorted = new Float64Array(8)
+  static readonly recordSize = PANE_SIZE
+  readonly panes: Panes
+  /** A heap, the least of them first. */
+  #greatest = new Float64Array(8)
   #size = 0
 
-  constructor(percent: number, width: number) {
-    this.#percent = percent
-    this.#width = width
-    this.#panes = new Panes(width)
+  constructor(place: WindowPlace) {
+    this.panes = new Panes(place, { paneSize: PANE_SIZE, own: [] })
   }
 
-  get value(): number {
-    return this.#size === 0 ? NaN : this.#sorted[Math.ceil((this.#percent * this.#size) / 100) - 1]!
+  push(memory: WindowMemory, ts: number, value: number): number {
+    const { cells } = memory
+    const { panes } = this
+    const { open } = panes
+    panes.drop(memory, ts - panes.width)
+    const isSame = panes.isOpenAt(cells, ts)
+    if (!isSame) panes.close(memory)
+    cells[open] = ts
+    cells[open + 1] = isSame ? cells[open + 1]! + value : value
+    cells[open + 2] = isSame ? cells[open + 2]! + 1 : 1
+    return this.#value(memory)
   }
 
-  push(ts: number, value: number): void {
-    const samples = this.#samples
-    while (!samples.isEmpty && samples.data[samples.first]! <= ts - this.#width) {
-      this.#take(this.#valueAt(samples.first))
-      samples.first += STRIDE
-    }
-    let at = samples.end - STRIDE
-    if (at >= samples.first && this.#panes.isSame(samples.data[at]!, ts)) {
-      this.#take(this.#valueAt(at))
-      samples.data[at + 1]! += value
-      samples.data[at + 2]!++
-    } else {
-      at = samples.append()
-      samples.data[at + 1] = value
-      samples.data[at + 2] = 1
-    }
-    samples.data[at] = ts
-    this.#put(this.#valueAt(at))
+  close(memory: WindowMemory): void {
+    this.panes.close(memory)
   }
 
-  copyFrom(other: Percentile): void {
-    this.#samples.copyFrom(other.#samples)
-    if (this.#sorted.length < other.#size) this.#sorted = new Float64Array(other.#sorted.length)
-    this.#sorted.set(other.#sorted.subarray(0, other.#size))
-    this.#size = other.#size
-  }
-
-  toArray(): number[] {
-    return this.#samples.toArray()
-  }
-
-  restore(numbers: readonly number[]): void {
-    this.#samples.restore(numbers)
+  #value({ cells, rings }: WindowMemory): number {
+    const { panes } = this
+    const [first, end] = [panes.first(cells), panes.end(cells)]
+    const count = end - first + 1
+    const wanted = count - Math.ceil((PERCENT * count) / 100) + 1
+    if (wanted > this.#greatest.length) this.#greatest = new Float64Array(2 * wanted)
     this.#size = 0
-    for (let at = 0; at < numbers.length; at += STRIDE) this.#put(this.#valueAt(at))
-  }
-
-  #valueAt(at: number): number {
-    return this.#samples.data[at + 1]! / this.#samples.data[at + 2]!
-  }
-
-  #put(value: number): void {
-    if (this.#size === this.#sorted.length) {
-      const grown = new Float64Array(this.#size * 2)
-      grown.set(this.#sorted)
-      this.#sorted = grown
+    this.#take(cells[panes.open + 1]! / cells[panes.open + 2]!, wanted)
+    for (let position = first; position < end; position++) {
+      const record = recordAt(rings, panes, position)
+      this.#take(rings[record + 1]! / rings[record + 2]!, wanted)
     }
-    const place = this.#placeOf(value)
-    this.#sorted.copyWithin(place + 1, place, this.#size)
-    this.#sorted[place] = value
-    this.#size++
+    return this.#greatest[0]!
   }
 
-  #take(value: number): void {
-    const place = this.#placeOf(value)
-    this.#sorted.copyWithin(place, place + 1, this.#size)
-    this.#size--
-  }
-
-  /** Of the first that is not below. */
-  #placeOf(value: number): number {
-    let [low, high] = [0, this.#size]
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if (this.#sorted[middle]! < value) low = middle + 1
-      else high = middle
+  /** Keeps it when it is among the `wanted` greatest. */
+  #take(value: number, wanted: number): void {
+    const heap = this.#greatest
+    if (this.#size === wanted) {
+      if (value > heap[0]!) this.#sink(value)
+      return
     }
-    return low
+    let at = this.#size++
+    for (let above = (at - 1) >> 1; at > 0 && heap[above]! > value; above = (at - 1) >> 1) {
+      heap[at] = heap[above]!
+      at = above
+    }
+    heap[at] = value
+  }
+
+  /** In place of the least. */
+  #sink(value: number): void {
+    const heap = this.#greatest
+    let at = 0
+    for (;;) {
+      let below = 2 * at + 1
+      if (below >= this.#size) break
+      if (below + 1 < this.#size && heap[below + 1]! < heap[below]!) below++
+      if (heap[below]! >= value) break
+      heap[at] = heap[below]!
+      at = below
+    }
+    heap[at] = value
   }
 }

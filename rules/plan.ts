@@ -3,6 +3,7 @@ import type { AreaGeometry } from '../gateway/model/area.ts'
 import { durationMs } from '../gateway/model/duration.ts'
 import type { Kinds } from '../gateway/model/kind.ts'
 import { ANY_KIND, type Rule } from '../gateway/model/rule.ts'
+import { CellMap, type RuleCells } from './cells.ts'
 import type { Column, Joins } from './column.ts'
 import { looksAtOthers } from './conditions.ts'
 import { instantOf } from './effective.ts'
@@ -10,7 +11,10 @@ import { compile, type CompiledCondition } from './evaluate.ts'
 import type { Facts, Subject, Test } from './facts.ts'
 import { Layout, type Feed, type Rating, type Signal } from './layout.ts'
 import type { Parameter, Place } from './local.ts'
+import type { Panes } from './panes.ts'
+import { ringsOf } from './rings.ts'
 import { ROW_HEADER } from './tail.ts'
+import { AGGREGATES, type Window } from './window.ts'
 
 /**
  * How long one reading speaks for the time after it when none follows, as far as durations are concerned:
@@ -21,27 +25,6 @@ import { ROW_HEADER } from './tail.ts'
  */
 const HOLD_MS = 5 * 60_000
 
-/** Numbers that the engine keeps per device and rule, after the signals. */
-export const CELL = {
-  phase: 0,
-  /** Since when the condition (pending) or the clear condition (clearing) has held. */
-  since: 1,
-  /** Time of the last reading that the rule looked at. */
-  evidence: 2,
-  /** When the rule's clock runs out next; Infinity for never. */
-  due: 3,
-  /** Index into SEVERITIES. */
-  severity: 4,
-  startedAt: 5,
-  /** Millionths; NaN where the rule has no number. */
-  value: 6,
-  peak: 7,
-  /** Which of the rule's subjects `value` and `peak` follow; -1 for none. */
-  subject: 8,
-  stale: 9,
-} as const
-export const CELLS_PER_RULE = 10
-
 /** What rules may speak of beside a device's readings. */
 export interface World {
   readonly kinds: Kinds
@@ -51,10 +34,8 @@ export interface World {
 
 export const EMPTY_WORLD: World = { kinds: new Map(), areas: new Map() }
 
-export interface JudgedRule {
+export interface JudgedRule extends RuleCells {
   readonly rule: Rule
-  /** Where its cells begin. */
-  readonly cell: number
   /** By index into SEVERITIES; null where the rule has no such severity. */
   readonly levels: readonly (Test | null)[]
   readonly subjects: readonly Subject[]
@@ -77,16 +58,18 @@ export interface JudgedRule {
 }
 
 /** A column of the row, and who is to judge when it has a number. By index into the plan's rules. */
-export interface PlanColumn extends Readonly<Omit<Feed, 'column'>> {
+export interface PlanColumn extends Readonly<Omit<Feed, 'column' | 'windows'>> {
   /** Known by it in saved states. */
   readonly key: string
   readonly read: Column['read']
   readonly joins: Joins
+  /** What is made of it over time, and the cell where that goes. */
+  readonly windows: readonly { readonly window: Window; readonly signal: number }[]
   /** Rules that look at what is believed of it. */
   readonly rules: Int32Array
   /** Rules that look at all of it. */
   readonly doubters: Int32Array
-  /** The cells of those among them that days or hours can wake. */
+  /** Where the evidence of those among them is that days or hours can wake. */
   readonly hourly: Int32Array
   readonly hourlyDoubters: Int32Array
   /** The shortest silence that any rule waits for, ms. */
@@ -100,12 +83,16 @@ export interface Plan {
   readonly sources: readonly string[]
   readonly columns: readonly PlanColumn[]
   readonly signals: readonly Signal[]
-  readonly windows: readonly { readonly key: string; readonly window: NonNullable<Signal['window']> }[]
+  readonly windows: readonly { readonly key: string; readonly window: Window }[]
+  /** Of those. */
+  readonly panes: readonly Panes[]
   readonly ratings: readonly Rating[]
   readonly parameters: readonly Parameter[]
   readonly places: readonly Place[]
   readonly rules: readonly JudgedRule[]
-  readonly cells: number
+  readonly cells: CellMap
+  /** The numbers of a device that was never heard. */
+  readonly blank: Float64Array
   /** Room to lay out one row in, so that a reading costs no allocation. */
   readonly row: Float64Array
   /** Room to note which rules a row concerns. */
@@ -184,18 +171,18 @@ function planKind(kind: string, rules: readonly Rule[], { kinds, areas }: World)
       const parts = [...levels, clear].filter((part) => part !== null)
       return parts.some((part) => columnsOf(part).includes(column)) ? [index] : []
     })
-  const judged = compiled.map(({ rule, levels, clear, attributes }, index) =>
-    judgedRule({ rule, levels, clear, attributes }, layout, signals.length + index * CELLS_PER_RULE),
-  )
+  const { windows, cells } = placed(signals, rules.length)
+  const judged = compiled.map((rule, index) => judgedRule(rule, layout, cells.rule(index)))
   const hourly = (indices: readonly number[]) =>
     Int32Array.from(
-      indices.flatMap((index) => (judged[index]!.boundaries.length > 0 ? judged[index]!.cell : [])),
+      indices.flatMap((index) => (judged[index]!.boundaries.length > 0 ? judged[index]!.evidence : [])),
     )
   const columns = feeds.map(({ column: { read, joins = 'greatest' }, ...feed }, index): PlanColumn => {
     const rules = concerned((part) => part.columns, index)
     const doubters = concerned((part) => part.doubts, index)
     return {
       ...feed,
+      windows: feed.windows.map(({ window, signal }) => ({ window: windows[window]!.window, signal })),
       key: layout.keyOf(index),
       read,
       joins,
@@ -211,6 +198,9 @@ function planKind(kind: string, rules: readonly Rule[], { kinds, areas }: World)
         ),
     }
   })
+  const blank = cells.blank()
+  const panes = windows.map(({ window }) => window.panes)
+  for (const one of panes) one.clear(blank)
   return {
     kind,
     sources,
@@ -219,12 +209,31 @@ function planKind(kind: string, rules: readonly Rule[], { kinds, areas }: World)
     ratings,
     parameters,
     places,
-    windows: signals.flatMap(({ key, window }) => (window === undefined ? [] : [{ key, window }])),
+    windows,
+    panes,
     rules: judged,
-    cells: signals.length + compiled.length * CELLS_PER_RULE,
+    cells,
+    blank,
     row: new Float64Array(ROW_HEADER + columns.length),
     calls: new Calls(compiled.length),
   }
+}
+
+/** Windows one behind the other, and where they and everything else have their numbers. */
+function placed(signals: readonly Signal[], rules: number): Pick<Plan, 'windows' | 'cells'> {
+  const over = signals.flatMap(({ key, window }) => (window === undefined ? [] : [{ key, ...window }]))
+  // A pane is a part of the width, and most readings have all metrics.
+  const rings = ringsOf(
+    over.map(({ aggregate, width }) => ({ pace: width, recordSize: AGGREGATES[aggregate].recordSize })),
+  )
+  let at = new CellMap(signals.length, rules, 0).windows
+  const windows = over.map(({ key, aggregate, width }, index) => {
+    const window = new AGGREGATES[aggregate]({ width, at, ring: rings[index]! }, aggregate)
+    at += window.panes.numbers
+    return { key, window }
+  })
+  const numbers = windows.reduce((sum, { window }) => sum + window.panes.numbers, 0)
+  return { windows, cells: new CellMap(signals.length, rules, numbers) }
 }
 
 interface CompiledRule {
@@ -237,15 +246,15 @@ interface CompiledRule {
 function judgedRule(
   { rule, levels, clear, attributes }: CompiledRule,
   { ratings }: Layout,
-  cell: number,
+  cells: RuleCells,
 ): JudgedRule {
   const parts = [...levels, clear].filter((part) => part !== null)
   const absents = parts.flatMap((part) => part.absents)
   const subjects = levels.flatMap((level) => level?.subjects ?? [])
   const boundaries = parts.flatMap((part) => part.boundaries)
   return {
+    ...cells,
     rule,
-    cell,
     levels: levels.map((level) => level?.test ?? null),
     subjects,
     isRated: subjects.some(({ signal }) => ratings.some((rating) => rating.signal === signal)),

@@ -1,9 +1,12 @@
 import type { Rule } from '../gateway/model/rule.ts'
-import { DeviceState, findings, refold, type Bounds } from './engine.ts'
-import type { Fold } from './fold.ts'
+import { CELLS_PER_RULE, FOLD, PHASE } from './cells.ts'
+import { DeviceState, type Bounds } from './device-state.ts'
+import { findings, refold } from './engine.ts'
 import { ROLES } from './links.ts'
 import type { Attributes } from './local.ts'
-import { CELLS_PER_RULE, type JudgedRule, type Plan } from './plan.ts'
+import type { JudgedRule, Plan } from './plan.ts'
+import { rearranged } from './rings.ts'
+import { restoreWindow } from './window.ts'
 
 /**
  * A device's state as JSON. Signals, windows, columns and rules go by name, so a state outlives a change of
@@ -28,7 +31,9 @@ export interface Snapshot {
 
 interface FoldSnapshot {
   readonly signals: Readonly<Record<string, Num>>
-  readonly windows: Readonly<Record<string, readonly number[]>>
+  /** What windows remember. Absent in states of old, which had it in another form: those windows begin empty. */
+  readonly panes?: Readonly<Record<string, readonly Num[]>>
+  /** `[evidence, due]` of one that is idle, else `[phase, since, evidence, due, severity, …]`. */
   readonly rules: Readonly<Record<string, readonly Num[]>>
   readonly now: Num
   readonly lastTs: Num
@@ -43,7 +48,7 @@ export function snapshotOf(state: DeviceState): Snapshot {
   return {
     columns: plan.columns.map(({ key }) => key),
     rows: packed(tail.data, tail.first, tail.end),
-    base: snapshotOfFold(state.base, plan),
+    base: snapshotOfFold(state, state.base),
     newest: pack(state.newest),
     lag: state.lag,
     clock: pack(state.clock),
@@ -56,8 +61,8 @@ export function snapshotOf(state: DeviceState): Snapshot {
 /** The state that the snapshot was taken of. All it finds counts as said. */
 export function restore(snapshot: Snapshot, device: string, plan: Plan, bounds: Bounds): DeviceState {
   const state = new DeviceState(device, plan, bounds, snapshot.attributes)
-  restoreFold(snapshot.base, state.base, plan)
-  state.settledTs = state.base.lastTs
+  restoreFold(snapshot.base, state)
+  state.settledTs = state.base[plan.cells.fold + FOLD.lastTs]!
   restoreTail(snapshot, state)
   state.newest = unpack(snapshot.newest)
   state.lag = snapshot.lag
@@ -71,7 +76,7 @@ export function restore(snapshot: Snapshot, device: string, plan: Plan, bounds: 
 /** Folds the head; all that it finds counts as said. */
 function present(state: DeviceState): void {
   refold(state)
-  state.head.changed = false
+  state.head[state.plan.cells.fold + FOLD.changed] = 0
   state.said = new Map(findings(state).map((found) => [found.id, found]))
 }
 
@@ -105,12 +110,12 @@ export function underNewRules(
   const same = strangers.length > 0 ? null : sameSights(state.plan, plan)
   if (same !== null) return carriedOver(state, plan, attributes, changed, same)
   const snapshot = { ...snapshotOf(state), attributes }
-  const known = snapshotOfFold(state.head, state.plan)
+  const known = snapshotOfFold(state, state.head)
   if (strangers.length > 0) {
     const base = without(known, strangers)
     const next = restore({ ...snapshot, base, rows: [], frozen: {} }, state.device, plan, state.bounds)
-    next.base.resetTimers(changed)
-    next.head.resetTimers(changed)
+    next.fold.of(next, next.base, []).resetTimers(changed)
+    next.present.resetTimers(changed)
     return next
   }
   // Of what is changed the present state holds from the base on, and is not touched up to the newest reading.
@@ -130,9 +135,15 @@ export function underNewRules(
     plan,
     state.bounds,
   )
-  next.head.resetTimers(changed)
-  next.base.adopt(next.head, changed)
+  takeOver(next, changed)
   return next
+}
+
+/** Rules whose former selves have judged: their clocks are their own from now on, and the base knows what the head does. */
+function takeOver(next: DeviceState, changed: readonly JudgedRule[]): void {
+  next.present.resetTimers(changed)
+  for (const rule of changed) copyRule(next.head, rule, next.base, rule)
+  next.fold.of(next, next.base, []).findDue()
 }
 
 /** Where the signals, windows and rules of a plan are in another that looks at the same: by index, -1 for none. */
@@ -178,10 +189,11 @@ function carriedOver(
   same: SameSights,
 ): DeviceState {
   const next = new DeviceState(state.device, plan, state.bounds, attributes, state.tail)
-  carryFold(state.base, state.plan, next.base, plan, same)
-  carryFold(state.head, state.plan, next.head, plan, same)
+  const former = Array.from(same.windows, (index) => state.plan.panes[index]!)
+  next.rings = rearranged(state.rings, former, plan.panes)
+  for (const which of ['base', 'head'] as const) carryFold(state[which], state.plan, next[which], plan, same)
   const renamed = new Map([...same.rules].map((former, index) => [former, index]))
-  next.head.closed = state.head.closed.flatMap((closed) => {
+  next.closed = state.closed.flatMap((closed) => {
     const rule = renamed.get(closed.rule)
     return rule === undefined || changed.includes(plan.rules[rule]!) ? [] : [{ ...closed, rule }]
   })
@@ -193,27 +205,32 @@ function carriedOver(
   const frozen = { ...frozenOf(state) }
   if (Number.isFinite(state.newest)) for (const { rule } of changed) frozen[rule.id] = state.newest
   freeze(next, frozen)
-  next.head.resetTimers(changed)
-  next.base.adopt(next.head, changed)
+  takeOver(next, changed)
   next.said = new Map(findings(next).map((found) => [found.id, found]))
   return next
 }
 
-function carryFold(from: Fold, former: Plan, to: Fold, plan: Plan, same: SameSights): void {
-  for (let index = 0; index < same.signals.length; index++)
-    to.cells[index] = from.cells[same.signals[index]!]!
-  for (let index = 0; index < same.windows.length; index++) {
-    to.windows[index]!.copyFrom(from.windows[same.windows[index]!]!)
+function carryFold(from: Float64Array, former: Plan, to: Float64Array, plan: Plan, same: SameSights): void {
+  for (let index = 0; index < same.signals.length; index++) to[index] = from[same.signals[index]!]!
+  for (const [index, panes] of plan.panes.entries()) {
+    const its = former.panes[same.windows[index]!]!
+    for (let at = 0; at < panes.numbers; at++) to[panes.at + at] = from[its.at + at]!
   }
-  for (const [index, { cell }] of plan.rules.entries()) {
-    const rule = former.rules[same.rules[index]!]
-    if (rule !== undefined) to.cells.set(from.cells.subarray(rule.cell, rule.cell + CELLS_PER_RULE), cell)
+  for (const [index, rule] of plan.rules.entries()) {
+    const its = former.rules[same.rules[index]!]
+    if (its !== undefined) copyRule(from, its, to, rule)
   }
-  to.now = from.now
-  to.lastTs = from.lastTs
-  to.time = from.time
-  to.stale = from.stale
-  to.findDue()
+  for (const what of CARRIED) to[plan.cells.fold + what] = from[former.cells.fold + what]!
+}
+
+/** Of a fold as a whole; the rest follows. All rules are awake. */
+const CARRIED = [FOLD.now, FOLD.lastTs, FOLD.time, FOLD.stale] as const
+
+function copyRule(from: Float64Array, its: JudgedRule, to: Float64Array, rule: JudgedRule): void {
+  to[rule.phase] = Math.max(from[its.phase]!, PHASE.idle)
+  to[rule.evidence] = from[its.evidence]!
+  to[rule.due] = from[its.due]!
+  for (let at = 0; at < CELLS_PER_RULE; at++) to[rule.cell + at] = from[its.cell + at]!
 }
 
 /** Without what is known of sources behind which there is another device now. */
@@ -222,7 +239,7 @@ function without(fold: FoldSnapshot, sources: readonly string[]): FoldSnapshot {
   return {
     ...fold,
     signals: Object.fromEntries(Object.entries(fold.signals).filter(isKept)),
-    windows: Object.fromEntries(Object.entries(fold.windows).filter(isKept)),
+    panes: Object.fromEntries(Object.entries(fold.panes ?? {}).filter(isKept)),
   }
 }
 
@@ -237,46 +254,77 @@ function textOf(rule: Rule): string {
   return text
 }
 
-function snapshotOfFold(fold: Fold, plan: Plan): FoldSnapshot {
+function snapshotOfFold(state: DeviceState, cells: Float64Array): FoldSnapshot {
+  const { plan, rings } = state
+  const number = (what: number) => cells[plan.cells.fold + what]!
   return {
-    signals: Object.fromEntries(plan.signals.map(({ key }, index) => [key, pack(fold.cells[index]!)])),
-    windows: Object.fromEntries(plan.windows.map(({ key }, index) => [key, fold.windows[index]!.toArray()])),
-    rules: Object.fromEntries(
-      plan.rules.map(({ rule, cell }) => [rule.id, packed(fold.cells, cell, cell + CELLS_PER_RULE)]),
+    signals: Object.fromEntries(plan.signals.map(({ key }, index) => [key, pack(cells[index]!)])),
+    panes: Object.fromEntries(
+      plan.windows.map(({ key, window }) => [key, window.panes.toArray(cells, rings).map(pack)]),
     ),
-    now: pack(fold.now),
-    lastTs: pack(fold.lastTs),
-    time: pack(fold.time),
-    stale: fold.stale,
+    rules: Object.fromEntries(plan.rules.map((rule) => [rule.rule.id, snapshotOfRule(cells, rule)])),
+    now: pack(number(FOLD.now)),
+    lastTs: pack(number(FOLD.lastTs)),
+    time: pack(number(FOLD.time)),
+    stale: number(FOLD.stale) === 1,
   }
 }
 
-function restoreFold(snapshot: FoldSnapshot, fold: Fold, plan: Plan): void {
+function snapshotOfRule(cells: Float64Array, { phase, evidence, due, cell }: JudgedRule): Num[] {
+  const ends = [cells[evidence]!, cells[due]!]
+  if (cells[phase]! <= PHASE.idle) return ends.map(pack)
+  const [since, ...rest] = cells.subarray(cell, cell + CELLS_PER_RULE)
+  return [cells[phase]!, since!, ...ends, ...rest].map(pack)
+}
+
+function restoreRule(
+  saved: readonly Num[],
+  cells: Float64Array,
+  { phase, evidence, due, cell }: JudgedRule,
+): void {
+  const numbers = saved.map(unpack)
+  const isIdle = numbers.length === 2
+  if (!isIdle && numbers.length !== 3 + CELLS_PER_RULE) return
+  const [itsPhase, since, itsEvidence, itsDue, ...rest] = isIdle ? [PHASE.idle, 0, ...numbers] : numbers
+  cells[phase] = itsPhase!
+  cells[evidence] = itsEvidence!
+  cells[due] = itsDue!
+  cells.set([since!, ...rest], cell)
+}
+
+function restoreFold(snapshot: FoldSnapshot, state: DeviceState): void {
+  const { base, plan } = state
+  const fold = state.fold.of(state, base, [])
   for (const [index, { key }] of plan.signals.entries()) {
     const value = snapshot.signals[key]
-    if (value !== undefined) fold.cells[index] = unpack(value)
+    if (value !== undefined) base[index] = unpack(value)
   }
-  for (const [index, { key }] of plan.windows.entries())
-    fold.windows[index]!.restore(snapshot.windows[key] ?? [])
-  for (const { rule, cell } of plan.rules) {
-    const cells = snapshot.rules[rule.id]
-    if (cells?.length === CELLS_PER_RULE) fold.cells.set(cells.map(unpack), cell)
+  for (const { key, window } of plan.windows) {
+    const saved = snapshot.panes?.[key]
+    if (saved !== undefined) restoreWindow(window, fold, saved.map(unpack))
   }
-  fold.now = unpack(snapshot.now)
-  fold.lastTs = unpack(snapshot.lastTs)
-  fold.time = unpack(snapshot.time)
-  fold.stale = snapshot.stale
-  hear(fold, plan)
+  for (const rule of plan.rules) {
+    const saved = snapshot.rules[rule.rule.id]
+    if (saved !== undefined) restoreRule(saved, base, rule)
+  }
+  const at = plan.cells.fold
+  base[at + FOLD.now] = unpack(snapshot.now)
+  base[at + FOLD.lastTs] = unpack(snapshot.lastTs)
+  base[at + FOLD.time] = unpack(snapshot.time)
+  base[at + FOLD.stale] = snapshot.stale ? 1 : 0
+  hear(state)
   // Of factors that are known, for a rule that is the first to ask for their class.
   fold.rate()
   fold.findDue()
 }
 
 /** Rules that are the first to listen for silence: where nobody else is listened to, the newest reading is known. */
-function hear(fold: Fold, { columns, sources }: Plan): void {
-  if (sources.length > 1 || !Number.isFinite(fold.lastTs)) return
+function hear({ base, plan }: DeviceState): void {
+  const { columns, sources, cells } = plan
+  const lastTs = base[cells.fold + FOLD.lastTs]!
+  if (sources.length > 1 || !Number.isFinite(lastTs)) return
   for (const { heard } of columns) {
-    if (heard >= 0 && Number.isNaN(fold.cells[heard]!)) fold.cells[heard] = fold.lastTs
+    if (heard >= 0 && Number.isNaN(base[heard]!)) base[heard] = lastTs
   }
 }
 

@@ -1,75 +1,61 @@
+import type { OverWindow } from '../gateway/model/rule.ts'
 import { MILLION } from './millionths.ts'
-import { Panes } from './panes.ts'
-import { Samples } from './samples.ts'
+import { Panes, type WindowMemory, type WindowPlace } from './panes.ts'
+import { recordAt } from './rings.ts'
 import type { Window } from './window.ts'
 
-/** Numbers per pane: time of its last sample, sum, count. */
-const STRIDE = 3
+/** A pane: time of its last sample, sum, count. */
+const PANE_SIZE = 3
+/** Of all panes: sum, count. */
+const EMPTY = [0, 0]
 
 /**
  * Mean, sum or count. Values are whole millionths, so sums are exact up to 2^53 (a total of 9·10⁹ units), nothing
  * drifts, and the order of additions does not matter.
  */
-export class Sums extends Samples implements Window {
-  readonly #aggregate: 'mean' | 'sum' | 'count'
-  readonly #width: number
-  readonly #panes: Panes
-  #sum = 0
-  #count = 0
+export class Sums implements Window {
+  static readonly recordSize = PANE_SIZE
+  readonly panes: Panes
+  readonly #aggregate: OverWindow
 
-  constructor(aggregate: 'mean' | 'sum' | 'count', width: number) {
-    super(STRIDE)
+  /** `mean`, `sum` or `count`. */
+  constructor(place: WindowPlace, aggregate: OverWindow) {
+    this.panes = new Panes(place, { paneSize: PANE_SIZE, own: EMPTY })
     this.#aggregate = aggregate
-    this.#width = width
-    this.#panes = new Panes(width)
   }
 
-  get value(): number {
-    if (this.#aggregate === 'count') return this.#count * MILLION
-    return this.#aggregate === 'sum' ? this.#sum : this.#sum / this.#count
-  }
-
-  push(ts: number, value: number): void {
-    this.#evict(ts - this.#width)
-    const last = this.end - STRIDE
-    if (last >= this.first && this.#panes.isSame(this.data[last]!, ts)) {
-      this.data[last] = ts
-      this.data[last + 1]! += value
-      this.data[last + 2]!++
+  push(memory: WindowMemory, ts: number, value: number): number {
+    const { cells } = memory
+    const { panes } = this
+    const { open, own } = panes
+    let sum = cells[own]! + value
+    let count = cells[own + 1]! + 1
+    const before = panes.first(cells)
+    const first = panes.drop(memory, ts - panes.width)
+    for (let position = before; position < first; position++) {
+      const record = recordAt(memory.rings, panes, position)
+      sum -= memory.rings[record + 1]!
+      count -= memory.rings[record + 2]!
+    }
+    if (panes.isOpenAt(cells, ts)) {
+      cells[open + 1]! += value
+      cells[open + 2]! += 1
     } else {
-      const at = this.append()
-      this.data[at] = ts
-      this.data[at + 1] = value
-      this.data[at + 2] = 1
+      if (panes.close(memory) < 0) {
+        sum = value
+        count = 1
+      }
+      cells[open + 1] = value
+      cells[open + 2] = 1
     }
-    this.#sum += value
-    this.#count++
+    cells[open] = ts
+    cells[own] = sum
+    cells[own + 1] = count
+    if (this.#aggregate === 'count') return count * MILLION
+    return this.#aggregate === 'sum' ? sum : sum / count
   }
 
-  override copyFrom(other: Sums): void {
-    super.copyFrom(other)
-    this.#sum = other.#sum
-    this.#count = other.#count
-  }
-
-  override restore(numbers: readonly number[]): void {
-    super.restore(numbers)
-    this.#sum = 0
-    this.#count = 0
-    for (let at = 0; at < numbers.length; at += STRIDE) {
-      this.#sum += numbers[at + 1]!
-      this.#count += numbers[at + 2]!
-    }
-  }
-
-  #evict(until: number): void {
-    const { data } = this
-    let { first } = this
-    while (first < this.end && data[first]! <= until) {
-      this.#sum -= data[first + 1]!
-      this.#count -= data[first + 2]!
-      first += STRIDE
-    }
-    this.first = first
+  close(memory: WindowMemory): void {
+    this.panes.close(memory)
   }
 }

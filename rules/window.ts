@@ -1,47 +1,49 @@
 import type { OverWindow } from '../gateway/model/rule.ts'
 import { Changes } from './changes.ts'
-import { Extremes, Range } from './extremes.ts'
+import { Extremes } from './extremes.ts'
+import type { Panes, WindowMemory, WindowPlace } from './panes.ts'
 import { Percentile } from './percentile.ts'
 import { Rate } from './rate.ts'
 import { Sums } from './sums.ts'
 
-/**
- * A trailing window (ts − width, ts] of a metric's normal values, and what is made of it.
- *
- * Samples of the same thousandth of the window (counted from the epoch, so that it does not depend on where the
- * window began) are one pane and leave together with its last one: memory is bounded, and the window is at most a
- * thousandth too long for devices that are faster than that.
- */
+/** A trailing window of a metric's normal values, and what is made of it. */
 export interface Window {
-  /** Millionths; NaN while it is not known. */
-  readonly value: number
-  /** Takes a sample that is later than any before it, and drops what has left the window. */
-  push(ts: number, value: number): void
-  /** Becomes what `other`, a window of the same aggregate and width, is. */
-  copyFrom(other: Window): void
-  toArray(): number[]
-  restore(numbers: readonly number[]): void
+  readonly panes: Panes
+  /**
+   * Takes a sample, later than any before it, and drops what has left the window. Answers its value: millionths, NaN
+   * while it is not known.
+   */
+  push(memory: WindowMemory, ts: number, value: number): number
+  /** Closes the open pane, if there is one. */
+  close(memory: WindowMemory): void
 }
 
-export function newWindow(aggregate: OverWindow, width: number): Window {
-  switch (aggregate) {
-    case 'mean':
-    case 'sum':
-    case 'count':
-      return new Sums(aggregate, width)
-    case 'min':
-      return new Extremes(-1, width)
-    case 'max':
-      return new Extremes(1, width)
-    case 'range':
-      return new Range(width)
-    case 'p95':
-      return new Percentile(95, width)
-    case 'changes':
-      return new Changes(width)
-    case 'rate':
-      return new Rate(width)
-    default:
-      return aggregate satisfies never
+interface Aggregate {
+  /** Numbers of a closed pane. */
+  readonly recordSize: number
+  new (place: WindowPlace, aggregate: OverWindow): Window
+}
+
+/** What makes the windows of an aggregate. */
+export const AGGREGATES: Readonly<Record<OverWindow, Aggregate>> = {
+  mean: Sums,
+  sum: Sums,
+  count: Sums,
+  min: Extremes,
+  max: Extremes,
+  range: Extremes,
+  p95: Percentile,
+  changes: Changes,
+  rate: Rate,
+}
+
+/** Takes what {@link Panes.toArray} has told, into a window without samples. */
+export function restoreWindow(window: Window, memory: WindowMemory, numbers: readonly number[]): void {
+  const { cells } = memory
+  const { told, paneSize, open, own } = window.panes
+  for (let at = told; at + paneSize <= numbers.length; at += paneSize) {
+    window.close(memory)
+    for (let index = 0; index < paneSize; index++) cells[open + index] = numbers[at + index]!
   }
+  for (let index = 0; index < told; index++) cells[own + index] = numbers[index]!
 }

@@ -1,5 +1,5 @@
 import { Replay, warmUpMs, type Change } from '../../rules/backtest.ts'
-import type { Bounds } from '../../rules/engine.ts'
+import type { Bounds } from '../../rules/device-state.ts'
 import { devicesBehind } from '../../rules/links.ts'
 import { planLinkedRules, planRules, type Plan, type World } from '../../rules/plan.ts'
 import { AtSites } from '../district/site-attributes.ts'

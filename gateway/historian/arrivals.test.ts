@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { DeviceState, observe } from '../../rules/engine.ts'
+import { DeviceState } from '../../rules/device-state.ts'
+import { observe } from '../../rules/engine.ts'
 import { planRules } from '../../rules/plan.ts'
 import type { Delivery, Reading, StoredReading } from '../model/reading.ts'
 import type { Rule } from '../model/rule.ts'

@@ -1,14 +1,5 @@
-import {
-  advance,
-  DeviceState,
-  findings,
-  isEnding,
-  observe,
-  refresh,
-  runClocks,
-  type Bounds,
-  type Finding,
-} from '../../rules/engine.ts'
+import { DeviceState, type Bounds, type Finding } from '../../rules/device-state.ts'
+import { advance, findings, isEnding, observe, refresh, runClocks } from '../../rules/engine.ts'
 import { attributesThatCount, devicesBehind, Links } from '../../rules/links.ts'
 import type { Attributes } from '../../rules/local.ts'
 import { planLinkedRules, planRules, type Plan, type World } from '../../rules/plan.ts'
@@ -137,7 +128,7 @@ export class Docket {
     if (!inSilence) {
       if (part === 'own') this.late += watch.state.late - lateBefore
       this.#note(watch, changes)
-      if (watch.state.head.moved) this.#moved.add(watch)
+      if (watch.state.hasMoved) this.#moved.add(watch)
     }
     if (watch.unsavedFrom === null) {
       watch.unsavedFrom = seq + known

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { inOrder, type Bounds } from '../../rules/engine.ts'
+import type { Bounds } from '../../rules/device-state.ts'
+import { inOrder } from '../../rules/engine.ts'
 import type { World } from '../../rules/plan.ts'
 import type { Log } from '../log.ts'
 import type { Alarm, AlarmBook } from '../model/alarm.ts'

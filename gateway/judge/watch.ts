@@ -1,5 +1,6 @@
 import { alarmOf } from '../../rules/alarm-of.ts'
-import { nextDue, type DeviceState, type Finding } from '../../rules/engine.ts'
+import type { DeviceState, Finding } from '../../rules/device-state.ts'
+import { nextDue } from '../../rules/engine.ts'
 import type { Alarm, AlarmEnd } from '../model/alarm.ts'
 import type { Origin } from '../model/reading.ts'
 import type { Schedule } from './schedule.ts'
