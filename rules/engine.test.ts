@@ -157,6 +157,15 @@ describe('a changed rule', () => {
     expect(watched.at(5, { x: 2.2 }).changes.at(-1)).toMatchObject({ state: 'cleared', rule: { version: 2 } })
   })
 
+  test('comes between two parts of one instant, and they are judged together all the same', () => {
+    const kept = rule({ red: { any: [x({ above: 2 }), { metric: 'y', is: true }] } })
+    const edited = (version: number) => rule({ red: x({ above: 9 }) }, { id: 'edited', version })
+    const watched = new Watched(kept, edited(1)).at(0, { x: 3 }).at(1, { x: 1 })
+    expect(watched.alarms).toEqual([['r', 'red', 0, 1]])
+    watched.state = underNewRules(watched.state, planRules([kept, edited(2)]).get('k')!)
+    expect(watched.at(1, { y: true }).alarms).toEqual([['r', 'red', 0, null]])
+  })
+
   test('is judged at the next reading, though that says nothing new', () => {
     const watched = new Watched(rule({ red: x({ above: 5 }) }))
     watched.at(0, { x: 3 }).at(1, { x: 3 })

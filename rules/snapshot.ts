@@ -224,7 +224,7 @@ function carryFold(from: Float64Array, former: Plan, to: Float64Array, plan: Pla
 }
 
 /** Of a fold as a whole; the rest follows. All rules are awake. */
-const CARRIED = [FOLD.now, FOLD.lastTs, FOLD.time, FOLD.stale] as const
+const CARRIED = [FOLD.now, FOLD.lastTs, FOLD.time, FOLD.stale, FOLD.stirred] as const
 
 function copyRule(from: Float64Array, its: JudgedRule, to: Float64Array, rule: JudgedRule): void {
   to[rule.phase] = Math.max(from[its.phase]!, PHASE.idle)
