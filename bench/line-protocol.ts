@@ -21,7 +21,7 @@ const LINES = 1000
 const REQUESTS = 20
 
 const cli = fileURLToPath(new URL('../cli/gridwhistle.ts', import.meta.url))
-const mqttDevices = deviceIds('load-', 100)
+const mqttDevices = deviceIds('load-', 1000)
 /** A sender's own. */
 const DEVICES = 50
 const httpDevices = deviceIds('line-', REQUESTS * DEVICES)
@@ -33,8 +33,10 @@ interface Measured {
   readonly cpu: number
 }
 
-async function mqtt(system: System): Promise<Measured> {
-  const args = ['--devices', '100', '--in-flight', '4', '--batch', '50', '--duration', `${SECONDS}s`]
+async function mqtt(system: System, devices: number, inFlight: number, batch: number): Promise<Measured> {
+  const args = Object.entries({ devices, 'in-flight': inFlight, batch, duration: `${SECONDS}s` }).flatMap(
+    ([name, value]) => [`--${name}`, String(value)],
+  )
   const child = spawn(process.execPath, [cli, 'load', '--json', ...system.load, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -122,7 +124,9 @@ function cpuOf(watch: CpuWatch, readings: number, from: number, to: number): num
 }
 
 const WAYS = {
-  'MQTT, 50 readings a message': mqtt,
+  'MQTT, 50 readings a message': (system: System) => mqtt(system, 100, 4, 50),
+  // What devices and messages of the last way cost whatever the wire.
+  'MQTT, 20 readings a message, 1,000 devices': (system: System) => mqtt(system, 1000, 1, 20),
   'line protocol, 1,000 lines of one device': (system: System) => lines(system, 'device'),
   'line protocol, 1,000 lines of 50 devices': (system: System) => lines(system, 'gateway'),
 }
