@@ -5,7 +5,6 @@ import { Fold, type ClosedAlarm, type Folded, type Frozen } from './fold.ts'
 import { localOf, type Attributes, type Local } from './local.ts'
 import type { Panes } from './panes.ts'
 import type { Plan } from './plan.ts'
-import { emptyRings } from './rings.ts'
 import { Tail } from './tail.ts'
 
 /** An alarm as the engine sees it; place and case are the gateway's to add. */
@@ -76,7 +75,7 @@ export class DeviceState implements Folded {
     this.head = plan.blank.slice()
     this.base = plan.blank.slice()
     this.mark = new Float64Array(plan.blank.length)
-    this.rings = emptyRings(plan.panes)
+    this.rings = plan.rings.slice()
     this.tail = tail ?? new Tail(plan.columns)
   }
 

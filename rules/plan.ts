@@ -12,7 +12,7 @@ import type { Facts, Subject, Test } from './facts.ts'
 import { Layout, type Feed, type Rating, type Signal } from './layout.ts'
 import type { Parameter, Place } from './local.ts'
 import type { Panes } from './panes.ts'
-import { ringsOf } from './rings.ts'
+import { emptyRings, ringsOf } from './rings.ts'
 import { ROW_HEADER } from './tail.ts'
 import { AGGREGATES, type Window } from './window.ts'
 
@@ -93,6 +93,8 @@ export interface Plan {
   readonly cells: CellMap
   /** The numbers of a device that was never heard. */
   readonly blank: Float64Array
+  /** And its rings. */
+  readonly rings: Float64Array
   /** Room to lay out one row in, so that a reading costs no allocation. */
   readonly row: Float64Array
   /** Room to note which rules a row concerns. */
@@ -214,6 +216,7 @@ function planKind(kind: string, rules: readonly Rule[], { kinds, areas }: World)
     rules: judged,
     cells,
     blank,
+    rings: emptyRings(panes),
     row: new Float64Array(ROW_HEADER + columns.length),
     calls: new Calls(compiled.length),
   }

@@ -22,7 +22,7 @@ export interface Ring {
 const START = 0
 const MASK = 1
 const GROUP_NUMBERS = 2
-const FIRST_ROWS = 8
+const FIRST_ROWS = 32
 
 /** `pace`: rings of the same are a group. */
 export function ringsOf(all: readonly { readonly pace: number; readonly recordSize: number }[]): Ring[] {
@@ -69,7 +69,7 @@ export function roomier<Its extends Ring>(
   endOf: (ring: Its) => number,
 ): Float64Array {
   rings[full.floor] = oldest
-  const isTight = (ring: Its) => (endOf(ring) - rings[ring.floor]!) * 4 > rowsOf(rings, ring) * 3
+  const isTight = (ring: Its) => (endOf(ring) - rings[ring.floor]!) * 8 > rowsOf(rings, ring) * 7
   // A ring that is nearly full would have to look for its oldest again and again.
   if (rowsOf(rings, full) > 0 && !isTight(full)) return rings
   const tight = new Set([full, ...all.filter(isTight)].map(({ group }) => group))

@@ -3,6 +3,7 @@ import { advance, findings, isEnding, observe, refresh, runClocks } from '../../
 import { attributesThatCount, devicesBehind, Links } from '../../rules/links.ts'
 import type { Attributes } from '../../rules/local.ts'
 import { planLinkedRules, planRules, type Plan, type World } from '../../rules/plan.ts'
+import { MANY_DEVICES, prefetch } from '../../rules/prefetch.ts'
 import { restore, snapshotOf, underNewRules } from '../../rules/snapshot.ts'
 import type { Alarm, AlarmEnd } from '../model/alarm.ts'
 import type { DeviceDirectory } from '../model/device.ts'
@@ -88,6 +89,17 @@ export class Docket {
       const its = this.#devices.get(looker.device)?.kind
       return sum + (its === undefined ? 0 : (this.#plans.linked.get(its)?.rules.length ?? 0))
     }, own)
+  }
+
+  /** These deliveries come next: what they will touch is fetched together. */
+  foresee(deliveries: readonly Delivery[]): void {
+    if (this.#watches.size < MANY_DEVICES) return
+    const states: DeviceState[] = []
+    for (const { origin } of deliveries) {
+      const watch = this.#watches.get(nameOf('own', origin.device))
+      if (watch !== undefined) states.push(watch.state)
+    }
+    prefetch(states)
   }
 
   /**

@@ -90,6 +90,26 @@ describe('following the journal', () => {
     expect(crashed.book.settled()).toEqual(court.book.settled())
   })
 
+  test('of many devices that report in turn each has its own alarm', async () => {
+    const court = await open([HIGH])
+    await judged(court)
+    const devices = Array.from({ length: 700 }, (_, index) => `many-${index}`)
+    for (const minute of [0, 1]) {
+      court.now = START + minute * MINUTE
+      const { now } = court
+      await Promise.all(
+        devices.map((device, index) =>
+          append(court.journal, originOf(device), now, [
+            { ts: now, metrics: { x: minute * (index % 2) * 5 } },
+          ]),
+        ),
+      )
+      await judged(court)
+    }
+    const odd = devices.filter((_, index) => index % 2 === 1)
+    await soon(() => expect(new Set(court.book.all().map(({ device }) => device))).toEqual(new Set(odd)))
+  })
+
   test('a reading over the limit is an alarm in the book, with the tags of its device', async () => {
     const court = await open([HIGH])
     await judged(court)
