@@ -3,7 +3,7 @@ import type { Facts } from './facts.ts'
 import { MILLION } from './millionths.ts'
 import type { JudgedRule, Plan, PlanColumn } from './plan.ts'
 import { roomier } from './rings.ts'
-import { classOfMillionths } from './surface-water.ts'
+import { classOfMillionths, isWorse, type WaterClass } from './surface-water.ts'
 import { ROW_HEADER } from './tail.ts'
 import type { Panes, WindowMemory } from './panes.ts'
 
@@ -304,11 +304,11 @@ export class Fold implements Facts, WindowMemory {
     const { ratings } = this.#plan
     for (let index = 0; index < ratings.length; index++) {
       const { signal, factors } = ratings[index]!
-      let worst = 0
+      let worst: WaterClass | 0 = 0
       for (let at = 0; at < factors.length; at++) {
         const { factor, signal } = factors[at]!
-        const its = classOfMillionths(factor, this.cells[signal]!)
-        if (its > worst) worst = its
+        const value = this.cells[signal]!
+        if (worst === 0 || isWorse(factor, value, worst)) worst = classOfMillionths(factor, value)
       }
       if (worst > 0) this.cells[signal] = worst * MILLION
     }

@@ -7,6 +7,7 @@ import {
   classOfValue,
   excessMultiple,
   factorsOf,
+  isWorse,
   RATED_METRICS,
   targetClass,
   WATER_BODIES,
@@ -143,4 +144,17 @@ test('every rated factor is a metric of the kinds that measure water', () => {
   const kinds = loadKinds()
   for (const kind of ['river_station', 'survey_boat'])
     for (const metric of RATED_METRICS) expect(kinds.get(kind)!.metrics).toHaveProperty(metric)
+})
+
+test('a value is worse than a class exactly when its own is, and what is not known never is', () => {
+  const value = fc.oneof(fc.constant(NaN), fc.integer({ min: 0, max: 50_000_000 }))
+  const classes = fc.constantFrom(1, 2, 3, 4, 5, 6)
+  fc.assert(
+    fc.property(fc.constantFrom(...factors), value, value, classes, (factor, one, other, floor) => {
+      // As a rating asks: one that another value has made, or a worse one.
+      const than = Math.max(classOfMillionths(factor, other), floor) as 1 | 2 | 3 | 4 | 5 | 6
+      expect(isWorse(factor, one, than)).toBe(classOfMillionths(factor, one) > than)
+    }),
+    { numRuns: 2000 },
+  )
 })

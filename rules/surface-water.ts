@@ -91,6 +91,15 @@ export function classOfMillionths({ bound, millionths }: Factor, value: number):
   }
 }
 
+/** Whether its class is worse than one that is known, which takes one comparison where it is not. */
+export function isWorse(factor: Factor, value: number, than: WaterClass): boolean {
+  const { bound, millionths } = factor
+  if (than === 6) return false
+  if (bound === 'most') return value > millionths[than - 1]!
+  if (bound === 'least') return value < millionths[than - 1]!
+  return classOfMillionths(factor, value) > than
+}
+
 export interface Rating {
   /** Of the worst factor. */
   readonly overall: WaterClass
