@@ -41,7 +41,7 @@ export class Extremes implements Window {
     if (panes.isOpenAt(cells, ts)) {
       if (value > cells[open + 1]!) cells[open + 1] = value
       if (value < cells[open + 2]!) cells[open + 2] = value
-    } else if (cells[open]! === -Infinity || value !== cells[open + 1]! || value !== cells[open + 2]!) {
+    } else if (cells[open] === -Infinity || value !== cells[open + 1]! || value !== cells[open + 2]!) {
       // Panes of nothing but one value are one pane: it is there until the last of them has left.
       this.close(memory)
       cells[open + 1] = value
