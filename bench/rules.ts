@@ -25,7 +25,7 @@ const BOUNDS = { latenessMs: 300_000, staleAfterMs: 3_600_000 }
 const EVERY_MS: Record<string, number> = { cooking_fume: 10_000, river_station: 60_000 }
 /** Slices of each work that are measured, and before that. */
 const ROUNDS = 40
-const WARM_UP = 20
+const WARM_UP = 80
 const START = Date.UTC(2024, 5, 1)
 /** Readings that are judged together, as the judge takes them from the queue. */
 const TOGETHER = 32
