@@ -112,7 +112,9 @@ describe('the page behind a printed code', () => {
     await act({ action: 'accept', note: 'internal: call the owner on 13900000000' }, crew)
     await page.reload()
     await page.locator('.state.accepted').waitFor()
-    expect(await page.locator('.promise').textContent()).toMatch(/^东街巡查组 已于 (\d+\/\d+ )?\d\d:\d\d 受理$/)
+    expect(await page.locator('.promise').textContent()).toMatch(
+      /^东街巡查组 已于 (\d+\/\d+ )?\d\d:\d\d 受理$/,
+    )
     await act({ action: 'arrive', position: [120.8801, 32.0001] }, crew)
     await act({ action: 'handle', publicNote: EVIL }, crew)
     await act({ action: 'verify' })
