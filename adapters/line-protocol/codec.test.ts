@@ -190,6 +190,28 @@ test('a time stamp of any precision is cut to the millisecond that it fell into'
   )
 })
 
+test.each(['17180000001234567890', '171800000012345678901'])(
+  'a time of more digits than 64 bits hold is a bad line, whatever came before: %s',
+  (time) => {
+    const alike = 'm,device=a f=1 1718000000123456789\n'.repeat(3)
+    const alone = decode(`m,device=a f=1 ${time}`, 'ns').bad
+    expect(alone).toHaveLength(1)
+    expect(decode(`${alike}m,device=a f=1 ${time}`, 'ns').bad).toEqual([{ ...alone[0], number: 4 }])
+  },
+)
+
+test('whole numbers say the same in the first line and in those like it', () => {
+  const whole = fc.integer({ min: -2_000_000_000, max: 2_000_000_000 })
+  fc.assert(
+    fc.property(fc.array(whole, { minLength: 1, maxLength: 6 }), (values) => {
+      const lines = values.map((value, index) => `m,device=a f=${value}i,g=${value} ${index + 1}`)
+      const metrics = values.map((value) => ({ f: value, g: value }))
+      const { readings } = decode(lines.join('\n'), 'ms').batches[0]!
+      expect(readings.map((reading) => (reading as { metrics: object }).metrics)).toEqual(metrics)
+    }),
+  )
+})
+
 test('messages hold no more than they may, and together everything in order', () => {
   const limits = fc.record({
     readings: fc.integer({ min: 1, max: 5 }),

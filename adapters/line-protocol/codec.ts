@@ -153,7 +153,8 @@ class Decoder {
 
   /** Undefined when the line does not look like the one before. */
   #asBefore({ layout }: Group): unknown {
-    if (layout === undefined) return undefined
+    // Times of a second or more have digits that JSON's have not.
+    if (layout === undefined || Number.isNaN(this.#cut)) return undefined
     const end = layout.read(this.#input, this.#view, this.#at, this.#cut, this.#text)
     if (end < 0) return undefined
     this.#at = end

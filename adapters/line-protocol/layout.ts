@@ -8,6 +8,8 @@ import { digitsEnd, isWord } from './scalar.ts'
 
 /** Longer lines are read as ever: what a line begins with must not cost more than the line. */
 const MOST_KEYS = 100
+/** Of a time, at most: what InfluxDB's 64 bits hold, in nanoseconds. */
+const TIME_DIGITS = 19
 const TRUE = Buffer.from('true')
 const FALSE = Buffer.from('false')
 const BEFORE_TIME = new Piece(Buffer.from('},"ts":'))
@@ -76,6 +78,7 @@ export class Layout {
     }
     const end = digitsEnd(input, at)
     if (end < input.length && input[end] !== NEWLINE) return -1
+    if (end - at > TIME_DIGITS) return -1
     const digits = end - at - cut
     const ts = digits > 0 && input[at] !== ZERO ? decimal(input, at, at + digits) : NaN
     if (Number.isNaN(ts)) return -1
@@ -101,7 +104,8 @@ export class Layout {
       else if (digit === POINT - ZERO && point < 0) point = at
       else break
     }
-    this.#end = at
+    // A whole number ends with `i`.
+    this.#end = point < 0 && input[at] === SMALL_I ? at + 1 : at
     if (at === limit || at === first || !isJsonNumber(input, first, at)) return this.#otherValue(input, start)
     const number = point < 0 ? digits : digits / POWERS[at - point - 1]!
     return first === start ? number : -number

@@ -34,7 +34,9 @@ export class Frames {
     const bytes = this.#bytes
     const forms = Buffer.from(JSON.stringify(this.#forms))
     bytes.append(forms)
-    bytes.view.setUint32(bytes.reserve(4), forms.length, true)
+    // Reserved first: that may put another view in place of the present one.
+    const at = bytes.reserve(4)
+    bytes.view.setUint32(at, forms.length, true)
     return { buffer: bytes.bytes.buffer, size: bytes.size }
   }
 }
