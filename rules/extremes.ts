@@ -54,6 +54,20 @@ export class Extremes implements Window {
     return this.#aggregate === 'max' ? greatest : least
   }
 
+  /** A pane with a greater one behind it will never be the greatest, and the same of the least. */
+  thinned(panes: readonly number[]): number[] {
+    const kept: number[][] = []
+    let [greatest, least] = [-Infinity, Infinity]
+    for (let at = panes.length - PANE_SIZE; at >= 0; at -= PANE_SIZE) {
+      const pane = panes.slice(at, at + PANE_SIZE)
+      if (pane[1]! <= greatest && pane[2]! >= least) continue
+      greatest = Math.max(greatest, pane[1]!)
+      least = Math.min(least, pane[2]!)
+      kept.push(pane)
+    }
+    return kept.toReversed().flat()
+  }
+
   close(memory: WindowMemory): void {
     const { panes } = this
     const position = panes.end(memory.cells)

@@ -107,7 +107,8 @@ export class Fold implements Facts, WindowMemory {
   makeRoom(panes: Panes): void {
     const device = this.#device
     const { panes: all } = this.#plan
-    this.rings = roomier(this.rings, all, panes, device.oldestPane(panes), (one) => one.end(this.cells))
+    const oldestOf = (one: Panes) => device.oldestPane(one)
+    this.rings = roomier(this.rings, all, panes, oldestOf, (one) => one.end(this.cells))
     device.rings = this.rings
   }
 

@@ -116,7 +116,10 @@ export class Calls {
   begin(): void {
     this.size = 0
     this.#round = (this.#round + 1) >>> 0
-    if (this.#round === 0) this.#rounds.fill(0)
+    if (this.#round > 0) return
+    // Begun anew: nobody was called in a round of this number.
+    this.#rounds.fill(0)
+    this.#round = 1
   }
 
   add(rule: number): void {

@@ -58,17 +58,17 @@ export function isFull(rings: Float64Array, { group, floor }: Ring, position: nu
 }
 
 /**
- * With room in the one that is full: `oldest` is the position of the oldest record that anybody still looks at. Those
- * that will be full soon grow at once, for all records are moved. `endOf`: the position behind the newest record.
+ * With room in the one that is full. Those that will be full soon grow at once, for all records are moved. `oldestOf`:
+ * the position of the oldest record that anybody still looks at; `endOf`: the one behind the newest.
  */
 export function roomier<Its extends Ring>(
   rings: Float64Array,
   all: readonly Its[],
   full: Its,
-  oldest: number,
+  oldestOf: (ring: Its) => number,
   endOf: (ring: Its) => number,
 ): Float64Array {
-  rings[full.floor] = oldest
+  for (const ring of all) rings[ring.floor] = oldestOf(ring)
   const isTight = (ring: Its) => (endOf(ring) - rings[ring.floor]!) * 8 > rowsOf(rings, ring) * 7
   // A ring that is nearly full would have to look for its oldest again and again.
   if (rowsOf(rings, full) > 0 && !isTight(full)) return rings

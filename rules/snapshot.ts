@@ -6,7 +6,7 @@ import { ROLES } from './links.ts'
 import type { Attributes } from './local.ts'
 import type { JudgedRule, Plan } from './plan.ts'
 import { rearranged } from './rings.ts'
-import { restoreWindow } from './window.ts'
+import { restoreWindow, windowNumbers } from './window.ts'
 
 /**
  * A device's state as JSON. Signals, windows, columns and rules go by name, so a state outlives a change of
@@ -260,7 +260,7 @@ function snapshotOfFold(state: DeviceState, cells: Float64Array): FoldSnapshot {
   return {
     signals: Object.fromEntries(plan.signals.map(({ key }, index) => [key, pack(cells[index]!)])),
     panes: Object.fromEntries(
-      plan.windows.map(({ key, window }) => [key, window.panes.toArray(cells, rings).map(pack)]),
+      plan.windows.map(({ key, window }) => [key, windowNumbers(window, cells, rings).map(pack)]),
     ),
     rules: Object.fromEntries(plan.rules.map((rule) => [rule.rule.id, snapshotOfRule(cells, rule)])),
     now: pack(number(FOLD.now)),

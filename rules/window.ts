@@ -16,6 +16,8 @@ export interface Window {
   push(memory: WindowMemory, ts: number, value: number): number
   /** Closes the open pane, if there is one. */
   close(memory: WindowMemory): void
+  /** Of panes, one after the other, those that can still make a difference; all where there is no such method. */
+  thinned?(panes: readonly number[]): number[]
 }
 
 interface Aggregate {
@@ -37,7 +39,13 @@ export const AGGREGATES: Readonly<Record<OverWindow, Aggregate>> = {
   rate: Rate,
 }
 
-/** Takes what {@link Panes.toArray} has told, into a window without samples. */
+/** All that a fold knows of it. */
+export function windowNumbers(window: Window, cells: Float64Array, rings: Float64Array): number[] {
+  const numbers = window.panes.toArray(cells, rings)
+  return window.thinned?.(numbers) ?? numbers
+}
+
+/** Takes what {@link windowNumbers} has told, into a window without samples. */
 export function restoreWindow(window: Window, memory: WindowMemory, numbers: readonly number[]): void {
   const { cells } = memory
   const { told, paneSize, open, own } = window.panes

@@ -4,7 +4,7 @@ import { OVER_WINDOW, type OverWindow } from '../gateway/model/rule.ts'
 import { MILLION } from './millionths.ts'
 import type { WindowMemory } from './panes.ts'
 import { emptyRings, roomier, ringsOf } from './rings.ts'
-import { AGGREGATES, restoreWindow, type Window } from './window.ts'
+import { AGGREGATES, restoreWindow, windowNumbers, type Window } from './window.ts'
 
 const WIDTH = 40_000
 /** A thousandth of the window. */
@@ -28,11 +28,17 @@ class Watcher implements WindowMemory {
 
   makeRoom(): void {
     const { panes } = this.window
-    this.rings = roomier(this.rings, [panes], panes, panes.first(this.base), () => panes.end(this.cells))
+    this.rings = roomier(
+      this.rings,
+      [panes],
+      panes,
+      () => panes.first(this.base),
+      () => panes.end(this.cells),
+    )
   }
 
   restart(): void {
-    const told = JSON.parse(JSON.stringify(this.window.panes.toArray(this.cells, this.rings))) as (
+    const told = JSON.parse(JSON.stringify(windowNumbers(this.window, this.cells, this.rings))) as (
       number | null
     )[]
     this.window.panes.clear(this.cells)
@@ -150,4 +156,12 @@ describe('a window', () => {
       }
     },
   )
+
+  test('of extremes tells no more than what may still be one', () => {
+    const watcher = new Watcher('range')
+    for (let index = 0; index < 500; index++)
+      watcher.window.push(watcher, index * GRAIN, (index * 7919) % 997)
+    const told = windowNumbers(watcher.window, watcher.cells, watcher.rings)
+    expect(told.length).toBeLessThan(3 * 40)
+  })
 })
