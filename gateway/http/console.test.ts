@@ -85,6 +85,7 @@ describe('the live page', () => {
   test('keeps up by events: a new case, an alarm and a reading come by themselves', async () => {
     const page = await open()
     await signIn(page)
+    await page.locator('.connection.live').waitFor()
     const secret = await site.device(fume('fume-2', 'wenfeng'))
     await page.locator('tr', { hasText: 'fume-2' }).waitFor()
     await site.call('POST', '/api/v1/readings', {

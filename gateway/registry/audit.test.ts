@@ -141,11 +141,14 @@ test('an entry knows where it came from, whatever was awaited in between', async
   )
   audit.note('gateway', 'device.create', 'x')
   const { items } = audit.list({ limit: 9 })
-  expect(items.map(({ actor, address }) => [actor, address])).toEqual([
-    ['gateway', null],
-    ['192.0.2.1', '192.0.2.1'],
-    ['192.0.2.2', '192.0.2.2'],
-  ])
+  // Whichever of them came first.
+  expect(new Map(items.map(({ actor, address }) => [actor, address]))).toEqual(
+    new Map([
+      ['gateway', null],
+      ['192.0.2.1', '192.0.2.1'],
+      ['192.0.2.2', '192.0.2.2'],
+    ]),
+  )
 })
 
 test('the list is cut to actor, kind of action, subject and time, and pages without loss or repetition', () => {
