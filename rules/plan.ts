@@ -182,11 +182,21 @@ function planKind(kind: string, rules: readonly Rule[], { kinds, areas }: World)
     Int32Array.from(
       indices.flatMap((index) => (judged[index]!.boundaries.length > 0 ? judged[index]!.evidence : [])),
     )
-  const columns = feeds.map(({ column: { read, joins = 'greatest' }, ...feed }, index): PlanColumn => {
+  const columns = feeds.map((feed, index): PlanColumn => {
     const rules = concerned((part) => part.columns, index)
     const doubters = concerned((part) => part.doubts, index)
+    // Name by name, here and for rules: copies by spread may be of a shape each, and every access to them slow.
+    const { source, plain, heard, run, credibility, memory, reported, isRated } = feed
+    const { read, joins = 'greatest' } = feed.column
     return {
-      ...feed,
+      source,
+      plain,
+      heard,
+      run,
+      credibility,
+      memory,
+      reported,
+      isRated,
       windows: feed.windows.map(({ window, signal }) => ({ window: windows[window]!.window, signal })),
       key: layout.keyOf(index),
       read,
@@ -252,14 +262,17 @@ interface CompiledRule {
 function judgedRule(
   { rule, levels, clear, attributes }: CompiledRule,
   { ratings }: Layout,
-  cells: RuleCells,
+  { phase, evidence, due, cell }: RuleCells,
 ): JudgedRule {
   const parts = [...levels, clear].filter((part) => part !== null)
   const absents = parts.flatMap((part) => part.absents)
   const subjects = levels.flatMap((level) => level?.subjects ?? [])
   const boundaries = parts.flatMap((part) => part.boundaries)
   return {
-    ...cells,
+    phase,
+    evidence,
+    due,
+    cell,
     rule,
     levels: levels.map((level) => level?.test ?? null),
     subjects,
