@@ -149,14 +149,27 @@ export function planLinkedRules(
 }
 
 function planKinds(rules: readonly Rule[], world: World): ReadonlyMap<string, Plan> {
-  const named = rules.filter(({ kind }) => kind !== ANY_KIND).map(({ kind }) => kind)
-  const isForAll = named.length < rules.length
-  const kinds = new Set([...named, ...(isForAll ? world.kinds.keys() : [])])
-  const about = (kind: string) => rules.filter((rule) => rule.kind === kind || rule.kind === ANY_KIND)
-  return new Map([...kinds].map((kind) => [kind, planKind(kind, about(kind), world)]))
+  return new Map(kindsOf(rules, world).map((kind) => [kind, planKind(kind, rules, world)]))
 }
 
-function planKind(kind: string, rules: readonly Rule[], { kinds, areas }: World): Plan {
+/** Kinds that any of the rules is about. */
+export function kindsOf(rules: readonly Rule[], world: World): readonly string[] {
+  const named = rules.filter(({ kind }) => kind !== ANY_KIND).map(({ kind }) => kind)
+  const isForAll = named.length < rules.length
+  return [...new Set([...named, ...(isForAll ? world.kinds.keys() : [])])]
+}
+
+/** Whether the rule is about devices of the kind. */
+export function isAbout(rule: Rule, kind: string): boolean {
+  return rule.kind === kind || rule.kind === ANY_KIND
+}
+
+/**
+ * The plan of those among the rules that are about the kind. Rules that look at other devices are not to be
+ * mixed with those that do not.
+ */
+export function planKind(kind: string, all: readonly Rule[], { kinds, areas }: World): Plan {
+  const rules = all.filter((rule) => isAbout(rule, kind))
   const layout = new Layout(kinds.get(kind), kinds)
   const compiled = rules.map((rule) => {
     const scope = { layout, areas: new Map([...areas, ...Object.entries(rule.areas ?? {})]) }

@@ -1,7 +1,8 @@
 import { Replay, warmUpMs, type Change } from '../../rules/backtest.ts'
+import { looksAtOthers } from '../../rules/conditions.ts'
 import type { Bounds } from '../../rules/device-state.ts'
 import { devicesBehind } from '../../rules/links.ts'
-import { planLinkedRules, planRules, type Plan, type World } from '../../rules/plan.ts'
+import { kindsOf, type Plan, type World } from '../../rules/plan.ts'
 import { AtSites } from '../district/site-attributes.ts'
 import type { Alarm } from '../model/alarm.ts'
 import { isSimulated, type Device } from '../model/device.ts'
@@ -9,10 +10,11 @@ import type { District } from '../model/district.ts'
 import type { History, Recorded, Stretch } from '../model/pipeline.ts'
 import type { Rule } from '../model/rule.ts'
 import { AlarmLog } from './alarm-log.ts'
-import { inArrivalOrder, type Sighting } from './arrival-order.ts'
+import { inArrivalOrder } from './arrival-order.ts'
 import { foresee, type ForeseenCase, type Manning } from './crews.ts'
 import { differenceOf, type Difference } from './difference.ts'
 import { loadOf, type HourOfWork } from './load.ts'
+import { NeededPlans } from './needed-plans.ts'
 import type { RegistryPicture } from './registry-picture.ts'
 
 /** What to judge again. Times are epoch milliseconds. */
@@ -151,18 +153,23 @@ class Run {
     this.log = new AlarmLog(request.from, request.to)
   }
 
-  /** Devices that the rules are about: those that the history knows, and those that look at others. */
+  /** Devices for which any rule can hold: those that the history knows, and those that look at others. */
   async subjects(): Promise<readonly Subject[]> {
     const { rules, devices } = this.#request
     const { history, world } = this.#sources
     const subjects: Subject[] = []
-    for (const plan of planRules(rules, world).values()) {
-      for (const device of await history.devices(plan.kind)) subjects.push({ device, plan, sees: [device] })
-    }
-    for (const plan of planLinkedRules(rules, world).values()) {
-      for (const { id, kind, attributes = {} } of this.#devices.values()) {
-        if (kind === plan.kind) subjects.push({ device: id, plan, sees: devicesBehind(plan, id, attributes) })
+    const alone = rules.filter((rule) => !looksAtOthers(rule))
+    const own = new NeededPlans(alone, world)
+    for (const kind of kindsOf(alone, world)) {
+      for (const device of await history.devices(kind)) {
+        const plan = own.of(kind, this.#devices.get(device)?.attributes)
+        if (plan !== undefined) subjects.push({ device, plan, sees: [device] })
       }
+    }
+    const linked = new NeededPlans(rules.filter(looksAtOthers), world)
+    for (const { id, kind, attributes = {} } of this.#devices.values()) {
+      const plan = linked.of(kind, attributes)
+      if (plan !== undefined) subjects.push({ device: id, plan, sees: devicesBehind(plan, id, attributes) })
     }
     return devices === undefined ? subjects : subjects.filter(({ device }) => devices.includes(device))
   }
@@ -174,41 +181,57 @@ class Run {
     const { site = '', street = '', grid = '' } = registered ?? {}
     const origin = { device, kind: plan.kind, site, street, grid }
     const replay = new Replay(origin, plan, this.#sources.bounds, registered?.attributes)
-    const note = (changes: readonly Change[]): void => changes.forEach((change) => this.log.note(change))
     const tell = (ts: number): void =>
       this.#progress((this.#done + (ts - this.#begin) / (to - this.#begin)) / of, device)
+    const take = (recorded: Recorded, source: number): void => this.#note(replay.take(recorded, source))
+    const isOver = (): boolean => !this.log.isFiring
 
-    for await (const chunk of this.#sightings(subject, this.#begin, to)) {
-      for (const { recorded, source } of chunk) note(replay.take(recorded, source))
-      tell(chunk.at(-1)!.recorded.reading.ts)
-    }
+    await this.#follow(subject, this.#begin, to, take, { tell })
     // The first reading beyond shows what had run out before it; the others, how alarms that fire then end.
-    let isOver = false
-    for await (const chunk of this.#sightings(subject, to, to + FOLLOW_MS)) {
-      for (const { recorded, source } of chunk) {
-        note(replay.take(recorded, source))
-        isOver = !this.log.isFiring
-        if (isOver) break
-      }
-      if (isOver) break
-    }
+    await this.#follow(subject, to, to + FOLLOW_MS, take, { isOver })
     const end = this.log.isFiring ? to + FOLLOW_MS : to
     // Nobody waits for a device that is no more.
-    note(replay.end(registered === undefined ? -Infinity : Math.min(end, this.#sources.now)))
+    this.#note(replay.end(registered === undefined ? -Infinity : Math.min(end, this.#sources.now)))
     this.log.leave()
     if (plan.sources.length === 1) this.late += replay.late
     this.#done++
     tell(this.#begin)
   }
 
-  async *#sightings({ plan, sees }: Subject, from: number, to: number): AsyncIterable<readonly Sighting[]> {
+  #note(changes: readonly Change[]): void {
+    for (const change of changes) this.log.note(change)
+  }
+
+  /** Hands on what the subject sees, in order, until all is over; tells now and then how far it is. */
+  async #follow(
+    { plan, sees }: Subject,
+    from: number,
+    to: number,
+    take: (recorded: Recorded, source: number) => void,
+    { tell, isOver }: { tell?: (ts: number) => void; isOver?: () => boolean },
+  ): Promise<void> {
     const streams = sees.map((device, source) => {
       const kind = source === 0 || device === undefined ? plan.kind : this.#devices.get(device)?.kind
       if (device === undefined || kind === undefined) return nobody
       return this.#scan({ device, kind, from, to })
     })
-    if (streams.length > 1) yield* inArrivalOrder(streams)
-    else for await (const chunk of streams[0]!) yield chunk.map((recorded) => ({ recorded, source: 0 }))
+    if (streams.length === 1) {
+      for await (const chunk of streams[0]!) {
+        for (const recorded of chunk) {
+          take(recorded, 0)
+          if (isOver?.() === true) return
+        }
+        tell?.(chunk.at(-1)!.reading.ts)
+      }
+      return
+    }
+    for await (const chunk of inArrivalOrder(streams)) {
+      for (const { recorded, source } of chunk) {
+        take(recorded, source)
+        if (isOver?.() === true) return
+      }
+      tell?.(chunk.at(-1)!.recorded.reading.ts)
+    }
   }
 
   async *#scan(stretch: Stretch): AsyncIterable<readonly Recorded[]> {
