@@ -96,6 +96,7 @@ export class Fold implements Facts, WindowMemory {
 
   /** Turns to these numbers of the device; `closed` takes the alarms that end from now on. */
   of(device: Folded, cells: Float64Array, closed: ClosedAlarm[]): this {
+    if (this.cells === cells && this.#closed === closed) return this
     this.#device = device
     this.cells = cells
     this.numbers = device.numbers
@@ -173,11 +174,13 @@ export class Fold implements Facts, WindowMemory {
     const end = Math.min(until, this.timersEnd)
     const absentEnd = Math.min(absentUntil, this.timersEnd)
     for (;;) {
+      let soonest = Infinity
       let due = Infinity
       let next = -1
       for (let index = 0; index < rules.length; index++) {
         const rule = rules[index]!
         const time = this.cells[rule.due]!
+        if (time < soonest) soonest = time
         const limit = rule.absents.length > 0 ? absentEnd : end
         if (time < due && time <= limit) {
           const frozenUntil = frozen === null ? -Infinity : frozen.until[index]!
@@ -186,12 +189,36 @@ export class Fold implements Facts, WindowMemory {
           next = index
         }
       }
-      if (next < 0) break
+      this.cells[this.#fold + FOLD.due] = soonest
+      if (next < 0) return
+      const rule = rules[next]!
+      if (this.#sleepsOn(rule, due)) continue
       this.now = due
       if (due > this.time) this.cells[this.#fold + FOLD.time] = due
-      this.#advance(rules[next]!, next, false)
+      this.#advance(rule, next, false)
     }
-    this.findDue()
+  }
+
+  /** Whether the rule is asleep, and the silence that its timer was set for was broken; then that is set anew. */
+  #sleepsOn(rule: JudgedRule, due: number): boolean {
+    const { cells } = this
+    if (cells[rule.phase] !== PHASE.asleep || rule.boundaries.length > 0) return false
+    const end = this.#endOfSilence(rule, -Infinity)
+    if (end <= due) return false
+    cells[rule.due] = end
+    return true
+  }
+
+  /** When the first of the silences that the rule waits for is over, of those that end after `after`. */
+  #endOfSilence({ absents }: JudgedRule, after: number): number {
+    let first = Infinity
+    // For loops with an index: this runs for every rule that a reading concerns.
+    for (let index = 0; index < absents.length; index++) {
+      const { signal, silence } = absents[index]!
+      const end = this.cells[signal]! + silence
+      if (end > after && end < first) first = end
+    }
+    return first
   }
 
   /** Rules whose timers have been due since the silence grew too long for them, and which this reading did not concern. */
@@ -482,12 +509,7 @@ export class Fold implements Facts, WindowMemory {
       const end = cells[rule.cell + CELL.since]! + (phase === PHASE.pending ? rule.forMs : rule.clearForMs)
       if (end > this.now && end <= cells[rule.evidence]! + rule.holdMs) due = end
     }
-    // For loops with an index: this runs for every rule that a reading concerns.
-    for (let index = 0; index < rule.absents.length; index++) {
-      const { signal, silence } = rule.absents[index]!
-      const end = cells[signal]! + silence
-      if (end > this.now && end < due) due = end
-    }
+    if (rule.absents.length > 0) due = Math.min(due, this.#endOfSilence(rule, this.now))
     for (let index = 0; index < rule.boundaries.length; index++) {
       const end = rule.boundaries[index]!(this)
       if (end < due) due = end
