@@ -82,6 +82,8 @@ export class CellMap {
   readonly fold: number
   readonly times: number
   readonly phases: number
+  /** When the rules' clocks run out next, one after the other. */
+  readonly dues: number
   readonly windows: number
   /** Behind those that mean something of idle rules too. */
   readonly rules: number
@@ -94,7 +96,8 @@ export class CellMap {
     this.fold = signals
     this.times = this.fold + FOLD_NUMBERS
     this.phases = this.times + TIMES
-    this.windows = this.phases + 3 * rules
+    this.dues = this.phases + 2 * rules
+    this.windows = this.dues + rules
     this.rules = this.windows + windowNumbers
     this.size = this.rules + rules * CELLS_PER_RULE
   }
@@ -102,7 +105,7 @@ export class CellMap {
   rule(index: number): RuleCells {
     const phase = this.phases + index
     const evidence = phase + this.#count
-    return { phase, evidence, due: evidence + this.#count, cell: this.rules + index * CELLS_PER_RULE }
+    return { phase, evidence, due: this.dues + index, cell: this.rules + index * CELLS_PER_RULE }
   }
 
   /** Of a device that was never heard. Its windows are cleared by themselves. */
@@ -114,8 +117,7 @@ export class CellMap {
     cells[this.times + TIME.lag] = 0
     cells[this.times + TIME.mark] = Infinity
     cells[this.fold + FOLD.awake] = this.#count
-    const { due } = this.rule(0)
-    return cells.fill(Infinity, due, due + this.#count)
+    return cells.fill(Infinity, this.dues, this.dues + this.#count)
   }
 
   /** Makes one fold what another is, but for the times. */

@@ -169,44 +169,56 @@ export class Fold implements Facts, WindowMemory {
 
   /** `row`: the time of the row that comes next, if one does. */
   #runTimers(until: number, absentUntil: number, row: number | null): void {
-    const { frozen } = this.#device
+    const { cells } = this
     const { rules } = this.#plan
     const end = Math.min(until, this.timersEnd)
     const absentEnd = Math.min(absentUntil, this.timersEnd)
     for (;;) {
-      let soonest = Infinity
-      let due = Infinity
-      let next = -1
-      for (let index = 0; index < rules.length; index++) {
-        const rule = rules[index]!
-        const time = this.cells[rule.due]!
-        if (time < soonest) soonest = time
-        const limit = rule.absents.length > 0 ? absentEnd : end
-        if (time < due && time <= limit) {
-          const frozenUntil = frozen === null ? -Infinity : frozen.until[index]!
-          if (row === null ? frozenUntil > limit : frozenUntil >= row) continue
-          due = time
-          next = index
-        }
-      }
-      this.cells[this.#fold + FOLD.due] = soonest
+      const next = this.#nextDue(end, absentEnd, row)
       if (next < 0) return
       const rule = rules[next]!
-      if (this.#sleepsOn(rule, due)) continue
+      const due = cells[rule.due]!
       this.now = due
-      if (due > this.time) this.cells[this.#fold + FOLD.time] = due
+      if (due > this.time) cells[this.#fold + FOLD.time] = due
       this.#advance(rule, next, false)
     }
   }
 
-  /** Whether the rule is asleep, and the silence that its timer was set for was broken; then that is set anew. */
-  #sleepsOn(rule: JudgedRule, due: number): boolean {
+  /** The rule whose timer runs out first, -1 for none up to then; finds out anew when the next one runs out. */
+  #nextDue(end: number, absentEnd: number, row: number | null): number {
     const { cells } = this
-    if (cells[rule.phase] !== PHASE.asleep || rule.boundaries.length > 0) return false
-    const end = this.#endOfSilence(rule, -Infinity)
-    if (end <= due) return false
-    cells[rule.due] = end
-    return true
+    const { frozen } = this.#device
+    const { rules, cells: map } = this.#plan
+    const latest = Math.max(end, absentEnd)
+    let [soonest, due, next] = [Infinity, Infinity, -1]
+    for (let index = 0; index < rules.length; index++) {
+      let time = cells[map.dues + index]!
+      if (time <= latest) {
+        const rule = rules[index]!
+        time = this.#sleptOn(rule)
+        const limit = rule.absents.length > 0 ? absentEnd : end
+        if (time < due && time <= limit) {
+          const frozenUntil = frozen === null ? -Infinity : frozen.until[index]!
+          if (!(row === null ? frozenUntil > limit : frozenUntil >= row)) {
+            due = time
+            next = index
+          }
+        }
+      }
+      if (time < soonest) soonest = time
+    }
+    cells[this.#fold + FOLD.due] = soonest
+    return next
+  }
+
+  /** When the rule's timer runs out: later than it was set for where the rule sleeps and its silence was broken. */
+  #sleptOn(rule: JudgedRule): number {
+    const { cells } = this
+    if (cells[rule.phase] === PHASE.asleep && rule.boundaries.length === 0) {
+      const end = this.#endOfSilence(rule, -Infinity)
+      if (end > cells[rule.due]!) cells[rule.due] = end
+    }
+    return cells[rule.due]!
   }
 
   /** When the first of the silences that the rule waits for is over, of those that end after `after`. */
@@ -357,13 +369,7 @@ export class Fold implements Facts, WindowMemory {
 
   /** Finds out anew when the next timer runs out. */
   findDue(): void {
-    let due = Infinity
-    const { rules } = this.#plan
-    for (let index = 0; index < rules.length; index++) {
-      const time = this.cells[rules[index]!.due]!
-      if (time < due) due = time
-    }
-    this.cells[this.#fold + FOLD.due] = due
+    this.#nextDue(-Infinity, -Infinity, null)
   }
 
   /** Judges one rule at `now`: because of a reading, or because its timer ran out. */
