@@ -190,7 +190,9 @@ export class Fold implements Facts, WindowMemory {
     const { frozen } = this.#device
     const { rules, cells: map } = this.#plan
     const latest = Math.max(end, absentEnd)
-    let [soonest, due, next] = [Infinity, Infinity, -1]
+    let soonest = Infinity
+    let due = Infinity
+    let next = -1
     for (let index = 0; index < rules.length; index++) {
       let time = cells[map.dues + index]!
       if (time <= latest) {
