@@ -38,9 +38,17 @@ export interface Decoded {
   readonly bad: readonly BadLine[]
 }
 
-/** Never throws: what cannot be read is in `bad`, and the lines after it are read. */
-export function decode(input: Buffer, precision: Precision, limits: MessageLimits): Decoded {
-  return new Decoder(input.includes(RETURN) ? withoutReturns(input) : input, precision, limits).run()
+/**
+ * Never throws: what cannot be read is in `bad`, and the lines after it are read. The messages' texts are in `text`, and
+ * good until that is used again.
+ */
+export function decode(
+  input: Buffer,
+  precision: Precision,
+  limits: MessageLimits,
+  text = new JsonText(),
+): Decoded {
+  return new Decoder(input.includes(RETURN) ? withoutReturns(input) : input, precision, limits, text).run()
 }
 
 export function lineCount(input: Buffer): number {
@@ -82,13 +90,14 @@ class Decoder {
   #number = 1
   #numberedTo = 0
 
-  constructor(input: Buffer, precision: Precision, limits: MessageLimits) {
+  constructor(input: Buffer, precision: Precision, limits: MessageLimits, text: JsonText) {
     this.#input = input
     this.#view = viewOf(input)
     this.#precision = precision
     this.#cut = CUT[precision]
     this.#limits = limits
-    this.#text = new JsonText(input.length + (input.length >> 1))
+    this.#text = text
+    text.clear(input.length + (input.length >> 1))
   }
 
   run(): Decoded {
@@ -128,7 +137,7 @@ class Decoder {
   #head(): Group {
     const input = this.#input
     const start = this.#at
-    if (this.#last?.head.isAt(this.#view, start) === true) {
+    if (this.#last?.head.isAt(this.#view, start, input.length) === true) {
       this.#at = start + this.#last.head.length - 1
       return this.#last.group
     }
@@ -210,7 +219,7 @@ class Decoder {
   #key(expected: Key | undefined): Key {
     const input = this.#input
     const start = this.#at
-    if (expected?.piece.isAt(this.#view, start) === true) {
+    if (expected?.piece.isAt(this.#view, start, input.length) === true) {
       this.#at = start + expected.piece.length
       return expected
     }

@@ -64,7 +64,7 @@ export class Layout {
     let at = start
     for (let i = 0; i <= last; i++) {
       const { name, piece } = keys[i]!
-      if (!piece.isAt(view, at)) return -1
+      if (!piece.isAt(view, at, input.length)) return -1
       at += piece.length
       to = before[i]!.write(text.view, to)
       const value = this.#value(input, at)

@@ -13,8 +13,9 @@ export class Piece {
     for (; at < bytes.length; at++) this.#rest.push(bytes[at]!)
   }
 
-  isAt(view: DataView, start: number): boolean {
-    if (start + this.length > view.byteLength) return false
+  /** `end`: where the view ends, for asking the view itself is a call each time. */
+  isAt(view: DataView, start: number, end: number): boolean {
+    if (start + this.length > end) return false
     const words = this.#words
     const rest = this.#rest
     let at = start

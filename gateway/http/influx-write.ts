@@ -1,10 +1,13 @@
+import type { IncomingMessage } from 'node:http'
 import { promisify } from 'node:util'
 import { gunzip } from 'node:zlib'
 import { Type } from 'typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { decode, lineCount, type BadLine, type Decoded } from '../../adapters/line-protocol/codec.ts'
+import { JsonText } from '../../adapters/line-protocol/json-text.ts'
 import { precisionOf } from '../../adapters/line-protocol/time.ts'
 import { MESSAGE_LIMIT, RAW_LIMIT, type Refusal, type RefusalCode } from '../model/reading.ts'
+import { BodyMemory } from './body-memory.ts'
 import { PUBLIC, SOURCES, type Access } from './access.ts'
 import type { Caller } from './auth.ts'
 import type { HandInRate } from './hand-in-rate.ts'
@@ -39,15 +42,20 @@ export async function influxWrite(app: Api, parts: HttpParts, rate: HandInRate):
       done()
     })
     api.removeAllContentTypeParsers()
-    api.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    const memory = new BodyMemory()
+    api.addContentTypeParser('*', (_request: FastifyRequest, payload: IncomingMessage) =>
+      memory.read(payload, payload.headers['content-length'], BODY_LIMIT),
+    )
     api.setErrorHandler(answerInfluxError)
-    for (const url of ['/write', '/api/v2/write']) writeRoute(api, url, parts, rate)
+    for (const url of ['/write', '/api/v2/write']) writeRoute(api, url, parts, rate, memory)
     startRoutes(api, parts.version)
   })
 }
 
-function writeRoute(api: Api, url: string, parts: HttpParts, rate: HandInRate): void {
+function writeRoute(api: Api, url: string, parts: HttpParts, rate: HandInRate, memory: BodyMemory): void {
   const limits = { readings: MESSAGE_LIMIT, bytes: parts.maxMessageBytes }
+  // For all requests: what is handed in is copied before the next is decoded.
+  const text = new JsonText()
   api.post(
     url,
     {
@@ -79,7 +87,9 @@ function writeRoute(api: Api, url: string, parts: HttpParts, rate: HandInRate): 
       if (lines > LINES_LIMIT)
         throw new Problem('too_large', `${lines} lines; expected at most ${LINES_LIMIT}`)
       rate.charge(request.caller!, lines)
-      const refused = await handIn(decode(input, precision, limits), request.caller!, receivedAt, parts)
+      const decoded = decode(input, precision, limits, text)
+      if (Buffer.isBuffer(request.body)) memory.release(request.body)
+      const refused = await handIn(decoded, request.caller!, receivedAt, parts)
       if (refused.length > 0) throw partialWrite(refused)
       reply.code(204)
       return null

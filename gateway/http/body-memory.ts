@@ -1,0 +1,62 @@
+import type { Readable } from 'node:stream'
+import { Problem } from './problem.ts'
+
+/** Of memory that is kept for the next body, bytes: less is not worth it, and more seldom comes. */
+const LEAST = 64 * 1024
+const MOST = 512 * 1024
+/** So many pieces of it are kept. */
+const SPARES = 32
+
+/**
+ * Large bodies, in memory that earlier ones have left. While twenty senders take turns the pieces of a body lie
+ * for so long that the collector takes them for something that lasts; and as they lie outside of its heap, it would look
+ * through all of that again for every 64 MB of them.
+ */
+export class BodyMemory {
+  readonly #spares: ArrayBuffer[] = []
+
+  /**
+   * All of the body, to be given back by {@link release}. Rejects when it is longer than `limit` bytes or says so in
+   * `announced`, and when its sender is gone before its end. What is only announced takes no memory.
+   */
+  async read(payload: Readable, announced: string | undefined, limit: number): Promise<Buffer> {
+    if (Number(announced) > limit) throw new Problem('too_large')
+    let bytes = Buffer.from(this.#take(LEAST))
+    let size = 0
+    try {
+      for await (const chunk of payload.iterator({ destroyOnReturn: false })) {
+        const piece = chunk as Buffer
+        if (size + piece.length > limit) throw new Problem('too_large')
+        if (size + piece.length > bytes.length) {
+          const larger = Buffer.from(this.#take(2 * (size + piece.length)))
+          bytes.copy(larger, 0, 0, size)
+          this.release(bytes)
+          bytes = larger
+        }
+        piece.copy(bytes, size)
+        size += piece.length
+      }
+    } catch (error) {
+      this.release(bytes)
+      // The rest is read past, or the connection would wait for somebody to read it.
+      payload.resume()
+      throw error
+    }
+    return bytes.subarray(0, size)
+  }
+
+  /** Nobody looks at it any more. */
+  release({ buffer }: Buffer): void {
+    if (!(buffer instanceof ArrayBuffer)) return
+    if (buffer.byteLength <= MOST && this.#spares.length < SPARES) this.#spares.push(buffer)
+  }
+
+  #take(length: number): ArrayBuffer {
+    const at = this.#spares.findIndex(({ byteLength }) => byteLength >= length)
+    return at < 0 ? new ArrayBuffer(sizeFor(length)) : this.#spares.splice(at, 1)[0]!
+  }
+}
+
+function sizeFor(length: number): number {
+  return 2 ** Math.ceil(Math.log2(Math.max(length, LEAST)))
+}
