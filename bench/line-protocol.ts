@@ -22,9 +22,9 @@ const REQUESTS = 20
 
 const cli = fileURLToPath(new URL('../cli/gridwhistle.ts', import.meta.url))
 const mqttDevices = deviceIds('load-', 1000)
-/** A sender's own. */
-const DEVICES = 50
-const httpDevices = deviceIds('line-', REQUESTS * DEVICES)
+/** Of a sender, at most. */
+const MOST_DEVICES = 50
+const httpDevices = deviceIds('line-', REQUESTS * MOST_DEVICES)
 
 interface Measured {
   /** Readings/s. */
@@ -97,25 +97,23 @@ class Sender {
   }
 }
 
-/** A device hands in its own, or a gateway those of its 50 devices, 20 lines of each in a request. */
-async function lines(system: System, sender: 'device' | 'gateway'): Promise<Measured> {
+/** A device hands in its own readings, or a gateway those of so many devices, each with as many lines in a request. */
+async function lines(system: System, count: number): Promise<Measured> {
   const { url, secrets: file } = system.http!
   const secrets = new Secrets(file)
   const watch = new CpuWatch(system.programs)
   const startedAt = Date.now()
   const started = performance.now()
   const senders = Array.from({ length: REQUESTS }, (_, i) => {
-    const devices = httpDevices.slice(i * DEVICES, (i + 1) * DEVICES)
+    const devices = httpDevices.slice(i * count, (i + 1) * count)
     const own = devices[0]!
-    return sender === 'device'
-      ? new Sender(url, `${own}:${secrets.get(own)}`, [own], Date.now())
-      : new Sender(url, TOKEN, devices, Date.now())
+    return new Sender(url, count === 1 ? `${own}:${secrets.get(own)}` : TOKEN, devices, Date.now())
   })
   const acked = await Promise.all(senders.map((sender) => sender.send(started + SECONDS * 1000)))
-  const count = acked.reduce((sum, one) => sum + one, 0)
+  const readings = acked.reduce((sum, one) => sum + one, 0)
   return {
-    rate: (count * 1000) / (performance.now() - started),
-    cpu: cpuOf(watch, count, startedAt, Date.now()),
+    rate: (readings * 1000) / (performance.now() - started),
+    cpu: cpuOf(watch, readings, startedAt, Date.now()),
   }
 }
 
@@ -125,10 +123,12 @@ function cpuOf(watch: CpuWatch, readings: number, from: number, to: number): num
 
 const WAYS = {
   'MQTT, 50 readings a message': (system: System) => mqtt(system, 100, 4, 50),
-  // What devices and messages of the last way cost whatever the wire.
+  // As many devices, and as many readings of each, as in the last two ways: what they cost whatever the wire.
+  'MQTT, 50 readings a message, 400 devices': (system: System) => mqtt(system, 400, 1, 50),
   'MQTT, 20 readings a message, 1,000 devices': (system: System) => mqtt(system, 1000, 1, 20),
-  'line protocol, 1,000 lines of one device': (system: System) => lines(system, 'device'),
-  'line protocol, 1,000 lines of 50 devices': (system: System) => lines(system, 'gateway'),
+  'line protocol, 1,000 lines of one device': (system: System) => lines(system, 1),
+  'line protocol, 1,000 lines of 20 devices': (system: System) => lines(system, 20),
+  'line protocol, 1,000 lines of 50 devices': (system: System) => lines(system, 50),
 }
 const results = new Map<string, Measured[]>()
 for (let round = 0; round < ROUNDS; round++) {
