@@ -10,6 +10,8 @@ const SITES_SHOWN = 5000
 const ALARMS_WITH = 5
 /** How often the numbers that have no event of their own are asked for, ms. */
 const NUMBERS_EVERY = 2000
+/** A stream that has not opened by then may still be held up somewhere on its way: the lists do not wait for it, ms. */
+const OPEN_WITHIN = 3000
 
 /**
  * What the page knows: loaded once, then kept up by events. `changed` names the parts that a panel must draw
@@ -36,6 +38,8 @@ export class Live {
   #announce
   #pending = new Set()
   #events = null
+  /** What the stream says while the lists are on their way. @type {(() => void)[] | null} */
+  #held = null
   #wasLive = false
   #answers = true
   #looks = 0
@@ -60,9 +64,7 @@ export class Live {
   }
 
   start() {
-    // Events first, lists second: nothing that happens in between is missed.
     this.#listen()
-    void this.#load()
     void this.#numbers()
   }
 
@@ -93,10 +95,17 @@ export class Live {
     return titleOf(this.district.teams.find((team) => team.id === id)?.title, id)
   }
 
+  /** The stream first, then the lists, and what the stream has said meanwhile on top: nothing in between is missed. */
   #listen() {
     const events = new EventSource('/api/v1/events')
     this.#events = events
-    const on = (type, take) => events.addEventListener(type, (event) => take(JSON.parse(event.data)))
+    let hasOpened = false
+    const on = (type, take) =>
+      events.addEventListener(type, (event) => {
+        const said = JSON.parse(event.data)
+        if (this.#held === null) take(said)
+        else this.#held.push(() => take(said))
+      })
     on('reading', (reading) => this.#putReading(reading))
     on('alarm', (alarm) => this.#putAlarm(alarm))
     on('case', (item) => this.#putCase(item))
@@ -105,7 +114,13 @@ export class Live {
     events.addEventListener('open', () => {
       this.#wasLive = true
       this.#change('connection')
+      // When it opens once more by itself, the gateway sends what was missed, or says that it cannot.
+      if (!hasOpened) void this.#load()
+      hasOpened = true
     })
+    setTimeout(() => {
+      if (!hasOpened && this.#events === events) void this.#load()
+    }, OPEN_WITHIN)
     events.addEventListener('error', () => {
       this.#change('connection')
       // The browser tries again by itself unless the gateway refused; then find out why, and begin anew.
@@ -117,7 +132,6 @@ export class Live {
     if (this.#stopped) return
     try {
       await call('GET', '/session')
-      await this.#load()
     } catch (error) {
       if (error.status === 401) return this.#signedOut()
       setTimeout(() => void this.#again(), 2000)
@@ -127,6 +141,11 @@ export class Live {
   }
 
   async #load() {
+    if (this.#held !== null) {
+      this.#held.push(() => void this.#load())
+      return
+    }
+    this.#held = []
     try {
       const [cases, alarms, devices, kinds, rules, sites, district, terms] = await Promise.all([
         list('/cases?open=true', CASES_SHOWN),
@@ -151,6 +170,10 @@ export class Live {
     } catch (error) {
       if (error.status === 401) this.#signedOut()
       else if (!this.#stopped) setTimeout(() => void this.#load(), 2000)
+    } finally {
+      const held = this.#held
+      this.#held = null
+      for (const take of held) take()
     }
   }
 

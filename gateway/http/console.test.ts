@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { png } from '../evidence/media.fixture.ts'
@@ -101,6 +102,27 @@ describe('the live page', () => {
     await vi.waitFor(async () => {
       expect(await page.locator('.tile.stored .figure').textContent()).toBe('1')
     }, 8000)
+  })
+
+  test('what happens while the stream opens, or while the lists are on their way, is not missed', async () => {
+    await site.device(fume('fume-early', 'wenfeng'))
+    await site.device(fume('fume-meanwhile', 'wenfeng'))
+    const page = await open()
+    await page.route('**/api/v1/events', async (route) => {
+      site.alarm({ device: 'fume-early' })
+      await setTimeout(500)
+      await route.continue()
+    })
+    await page.route('**/api/v1/cases?*', async (route) => {
+      const response = await route.fetch()
+      site.alarm({ device: 'fume-meanwhile' })
+      await setTimeout(500)
+      await route.fulfill({ response })
+    })
+    await signIn(page)
+    await page.locator('.case', { hasText: 'fume-early' }).waitFor()
+    await page.locator('.case', { hasText: 'fume-meanwhile' }).waitFor()
+    await page.unrouteAll()
   })
 
   test('what devices and people wrote stays text', async () => {
