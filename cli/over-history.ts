@@ -1,8 +1,9 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { DateTime } from 'luxon'
-import { backTest, type BackTest } from '../gateway/backtest/backtest.ts'
+import type { BackTest } from '../gateway/backtest/backtest.ts'
 import { MANNING, type Manning } from '../gateway/backtest/crews.ts'
 import { withSources } from '../gateway/backtest/sources.ts'
+import { backTestInThreads, THREADS } from '../gateway/backtest/threads.ts'
 import { loadConfig } from '../gateway/config.ts'
 import type { Rule } from '../gateway/model/rule.ts'
 import { WrongUsage } from '../simulators/wrong-usage.ts'
@@ -39,19 +40,20 @@ export async function overHistory(
   manning: Manning = MANNING,
 ): Promise<readonly BackTest[]> {
   const now = Date.now()
-  const { to = now, from = to - WEEK, devices, config } = stretch
+  const { to = now, from = to - WEEK, devices } = stretch
   if (from >= to) throw new WrongUsage('--from must be before --to')
   const asked = devices?.join(', ')
   const progress = new Progress('judging')
   const signal = stopSignal()
   try {
-    return await withSources(loadConfig(config, process.env), now, async (sources) => {
+    const config = loadConfig(stretch.config, process.env)
+    return await withSources(config, now, async (sources) => {
       const answers: BackTest[] = []
       for (const rules of ruleSets) {
         const tell = (share: number, device: string) =>
           progress.update(Math.round(((answers.length + share) / ruleSets.length) * STEPS), STEPS, device)
         const request = { rules, from, to, ...(devices !== undefined && { devices }), manning }
-        answers.push(await backTest(request, sources, tell, signal))
+        answers.push(await backTestInThreads(request, config, sources, THREADS, tell, signal))
       }
       // A name that is mistyped would read as "no alarms at all".
       if (asked !== undefined && answers.every((answer) => answer.devices === 0))

@@ -65,10 +65,14 @@ export class AlarmLog {
     this.#firing.clear()
   }
 
-  /** By start, then by id. */
+  /** In the order in which they were first heard of. */
   all(): readonly LoggedAlarm[] {
-    return [...this.#alarms.values()].sort(
-      ({ alarm: a }, { alarm: b }) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1),
-    )
+    return [...this.#alarms.values()]
   }
+}
+
+/** By start, then by id. Throws {@link TooManyAlarms}. */
+export function inOrder(alarms: readonly LoggedAlarm[]): readonly LoggedAlarm[] {
+  if (alarms.length > LIMIT) throw new TooManyAlarms()
+  return alarms.toSorted(({ alarm: a }, { alarm: b }) => a.startedAt - b.startedAt || (a.id < b.id ? -1 : 1))
 }

@@ -1,14 +1,13 @@
-import { constants, platform, setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { TooManyAlarms } from './alarm-log.ts'
 import { backTest } from './backtest.ts'
+import { giveWay } from './give-way.ts'
 import { withSources } from './sources.ts'
 import type { FromWorker, WorkerSetup } from './worker-protocol.ts'
 
 /** One back-test, on a thread of its own that gives way to the gateway's others. */
 
-// Elsewhere this would be the priority of the whole process.
-if (platform() === 'linux') setPriority(constants.priority.PRIORITY_LOW)
+giveWay()
 
 function tell(message: FromWorker, transfer: ArrayBuffer[] = []): void {
   parentPort!.postMessage(message, transfer)

@@ -1,20 +1,15 @@
-import { Replay, warmUpMs, type Change } from '../../rules/backtest.ts'
-import { looksAtOthers } from '../../rules/conditions.ts'
 import type { Bounds } from '../../rules/device-state.ts'
-import { devicesBehind } from '../../rules/links.ts'
-import { kindsOf, type Plan, type World } from '../../rules/plan.ts'
-import { AtSites } from '../district/site-attributes.ts'
+import type { World } from '../../rules/plan.ts'
 import type { Alarm } from '../model/alarm.ts'
-import { isSimulated, type Device } from '../model/device.ts'
+import { isSimulated } from '../model/device.ts'
 import type { District } from '../model/district.ts'
-import type { History, Recorded, Stretch } from '../model/pipeline.ts'
+import type { History } from '../model/pipeline.ts'
 import type { Rule } from '../model/rule.ts'
-import { AlarmLog } from './alarm-log.ts'
-import { inArrivalOrder } from './arrival-order.ts'
+import { inOrder } from './alarm-log.ts'
 import { foresee, type ForeseenCase, type Manning } from './crews.ts'
 import { differenceOf, type Difference } from './difference.ts'
+import { ALL, devicesOf, judgeHistory, type Judged, type Progress } from './judgement.ts'
 import { loadOf, type HourOfWork } from './load.ts'
-import { NeededPlans } from './needed-plans.ts'
 import type { RegistryPicture } from './registry-picture.ts'
 
 /** What to judge again. Times are epoch milliseconds. */
@@ -40,9 +35,6 @@ export interface BackTestSources {
   readonly now: number
 }
 
-/** How far it is: 0 to 1, and the device that it is at. */
-export type Progress = (share: number, device: string) => void
-
 export interface MissedDeadlines {
   readonly respond: number
   readonly arrive: number
@@ -66,37 +58,37 @@ export interface BackTest {
   readonly difference: Difference
 }
 
-/** An alarm that has begun is followed for this long beyond the stretch at most, ms, to see how it ends. */
-const FOLLOW_MS = 86_400_000
-
-/**
- * Runs the engine over the stored history, one device after another, so that memory does not depend on how
- * long the stretch is. `signal` ends it between two chunks.
- */
+/** Judges the stored history anew. */
 export async function backTest(
   request: BackTestRequest,
   sources: BackTestSources,
-  progress: Progress = () => {},
+  progress?: Progress,
   signal?: AbortSignal,
 ): Promise<BackTest> {
+  return answerOf(request, sources, [await judgeHistory(request, sources, ALL, progress, signal)])
+}
+
+/** What follows from the parts of a history, all of which have been judged. */
+export function answerOf(
+  request: BackTestRequest,
+  sources: BackTestSources,
+  parts: readonly Judged[],
+): BackTest {
   const { rules, from, to, manning } = request
-  const sites = new AtSites(sources.district)
-  const devices = new Map([...sources.registry.devices()].map(([id, device]) => [id, sites.of(device)]))
-  const run = new Run(request, sources, devices, progress, signal)
-  const subjects = await run.subjects()
-  for (const subject of subjects) await run.judge(subject, subjects.length)
-  const logged = run.log.all()
+  const devices = devicesOf(sources)
+  const logged = inOrder(parts.flatMap(({ alarms }) => alarms))
   const cases = foresee(logged, sources.district, manning)
   const caseOf = new Map(cases.flatMap(({ id, alarms }) => alarms.map((alarm) => [alarm, id])))
-  const judged = new Set(subjects.map(({ device }) => device))
+  const judged = new Set(parts.flatMap((part) => part.devices))
   const happened = sources.registry.alarms(from, to).filter(({ device }) => isAsked(request, device, judged))
+  const sum = (what: 'readings' | 'late') => parts.reduce((all, part) => all + part[what], 0)
   return {
     from,
     to,
     rules: rules.length,
     devices: judged.size,
-    readings: run.readings,
-    late: run.late,
+    readings: sum('readings'),
+    late: sum('late'),
     alarms: logged.map(({ alarm }) => ({
       ...alarm,
       ...(isSimulated(devices.get(alarm.device)) && { simulated: true }),
@@ -116,134 +108,6 @@ export async function backTest(
 function isAsked({ devices }: BackTestRequest, device: string, judged: ReadonlySet<string>): boolean {
   return devices === undefined || devices.includes(device) || judged.has(device)
 }
-
-/** One device under one plan: its own rules, or those that look at others too. */
-interface Subject {
-  readonly device: string
-  readonly plan: Plan
-  /** Whose readings it takes, by the plan's sources; undefined where its attributes name nobody. */
-  readonly sees: readonly (string | undefined)[]
-}
-
-class Run {
-  readonly log: AlarmLog
-  readings = 0
-  late = 0
-  readonly #request: BackTestRequest
-  readonly #sources: BackTestSources
-  readonly #devices: ReadonlyMap<string, Device>
-  readonly #progress: Progress
-  readonly #signal: AbortSignal | undefined
-  readonly #begin: number
-  #done = 0
-
-  constructor(
-    request: BackTestRequest,
-    sources: BackTestSources,
-    devices: ReadonlyMap<string, Device>,
-    progress: Progress,
-    signal: AbortSignal | undefined,
-  ) {
-    this.#request = request
-    this.#sources = sources
-    this.#devices = devices
-    this.#progress = progress
-    this.#signal = signal
-    this.#begin = request.from - warmUpMs(request.rules)
-    this.log = new AlarmLog(request.from, request.to)
-  }
-
-  /** Devices for which any rule can hold: those that the history knows, and those that look at others. */
-  async subjects(): Promise<readonly Subject[]> {
-    const { rules, devices } = this.#request
-    const { history, world } = this.#sources
-    const subjects: Subject[] = []
-    const alone = rules.filter((rule) => !looksAtOthers(rule))
-    const own = new NeededPlans(alone, world)
-    for (const kind of kindsOf(alone, world)) {
-      for (const device of await history.devices(kind)) {
-        const plan = own.of(kind, this.#devices.get(device)?.attributes)
-        if (plan !== undefined) subjects.push({ device, plan, sees: [device] })
-      }
-    }
-    const linked = new NeededPlans(rules.filter(looksAtOthers), world)
-    for (const { id, kind, attributes = {} } of this.#devices.values()) {
-      const plan = linked.of(kind, attributes)
-      if (plan !== undefined) subjects.push({ device: id, plan, sees: devicesBehind(plan, id, attributes) })
-    }
-    return devices === undefined ? subjects : subjects.filter(({ device }) => devices.includes(device))
-  }
-
-  async judge(subject: Subject, of: number): Promise<void> {
-    const { to } = this.#request
-    const { device, plan } = subject
-    const registered = this.#devices.get(device)
-    const { site = '', street = '', grid = '' } = registered ?? {}
-    const origin = { device, kind: plan.kind, site, street, grid }
-    const replay = new Replay(origin, plan, this.#sources.bounds, registered?.attributes)
-    const tell = (ts: number): void =>
-      this.#progress((this.#done + (ts - this.#begin) / (to - this.#begin)) / of, device)
-    const take = (recorded: Recorded, source: number): void => this.#note(replay.take(recorded, source))
-    const isOver = (): boolean => !this.log.isFiring
-
-    await this.#follow(subject, this.#begin, to, take, { tell })
-    // The first reading beyond shows what had run out before it; the others, how alarms that fire then end.
-    await this.#follow(subject, to, to + FOLLOW_MS, take, { isOver })
-    const end = this.log.isFiring ? to + FOLLOW_MS : to
-    // Nobody waits for a device that is no more.
-    this.#note(replay.end(registered === undefined ? -Infinity : Math.min(end, this.#sources.now)))
-    this.log.leave()
-    if (plan.sources.length === 1) this.late += replay.late
-    this.#done++
-    tell(this.#begin)
-  }
-
-  #note(changes: readonly Change[]): void {
-    for (const change of changes) this.log.note(change)
-  }
-
-  /** Hands on what the subject sees, in order, until all is over; tells now and then how far it is. */
-  async #follow(
-    { plan, sees }: Subject,
-    from: number,
-    to: number,
-    take: (recorded: Recorded, source: number) => void,
-    { tell, isOver }: { tell?: (ts: number) => void; isOver?: () => boolean },
-  ): Promise<void> {
-    const streams = sees.map((device, source) => {
-      const kind = source === 0 || device === undefined ? plan.kind : this.#devices.get(device)?.kind
-      if (device === undefined || kind === undefined) return nobody
-      return this.#scan({ device, kind, from, to })
-    })
-    if (streams.length === 1) {
-      for await (const chunk of streams[0]!) {
-        for (const recorded of chunk) {
-          take(recorded, 0)
-          if (isOver?.() === true) return
-        }
-        tell?.(chunk.at(-1)!.reading.ts)
-      }
-      return
-    }
-    for await (const chunk of inArrivalOrder(streams)) {
-      for (const { recorded, source } of chunk) {
-        take(recorded, source)
-        if (isOver?.() === true) return
-      }
-      tell?.(chunk.at(-1)!.recorded.reading.ts)
-    }
-  }
-
-  async *#scan(stretch: Stretch): AsyncIterable<readonly Recorded[]> {
-    for await (const chunk of this.#sources.history.scan(stretch)) {
-      this.#signal?.throwIfAborted()
-      this.readings += chunk.length
-      yield chunk
-    }
-  }
-}
-
-const nobody: AsyncIterable<readonly Recorded[]> = (async function* () {})()
 
 function countMissed(cases: readonly ForeseenCase[]): MissedDeadlines {
   const count = (name: keyof MissedDeadlines) => cases.filter(({ missed }) => missed.includes(name)).length
