@@ -254,6 +254,8 @@ export class Fold implements Facts, WindowMemory {
       const value = data[at + ROW_HEADER + index]!
       if (Number.isNaN(value)) continue
       const column = columns[index]!
+      // Nobody looks at it but for a change, and it has not changed: most of what devices say of themselves.
+      if (column.steady >= 0 && cells[column.steady] === value && !isAnyAwake) continue
       if (column.credibility !== null) {
         const { reported } = column
         const doubted = reported >= 0 ? cells[reported + 1] : NaN

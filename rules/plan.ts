@@ -63,6 +63,8 @@ export interface PlanColumn extends Readonly<Omit<Feed, 'column' | 'windows'>> {
   readonly key: string
   readonly read: Column['read']
   readonly joins: Joins
+  /** Where the number itself is when nothing else is kept of it, so that the same number again changes nothing; or -1. */
+  readonly steady: number
   /** What is made of it over time, and the cell where that goes. */
   readonly windows: readonly { readonly window: Window; readonly signal: number }[]
   /** Rules that look at what is believed of it. */
@@ -210,6 +212,7 @@ export function planKind(kind: string, all: readonly Rule[], { kinds, areas }: W
       memory,
       reported,
       isRated,
+      steady: isSteady(feed) && hourly(rules).length === 0 ? plain : -1,
       windows: feed.windows.map(({ window, signal }) => ({ window: windows[window]!.window, signal })),
       key: layout.keyOf(index),
       read,
@@ -246,6 +249,10 @@ export function planKind(kind: string, all: readonly Rule[], { kinds, areas }: W
     row: new Float64Array(ROW_HEADER + columns.length),
     calls: new Calls(compiled.length),
   }
+}
+
+function isSteady({ credibility, heard, run, windows }: Feed): boolean {
+  return credibility === null && heard < 0 && run < 0 && windows.length === 0
 }
 
 /** Windows one behind the other, and where they and everything else have their numbers. */
