@@ -52,8 +52,8 @@ const PORTION = 3000
 /** Of the time since the last slice, when that was long: a busy intake must not leave the judge behind. */
 const SLICE_SHARE = 0.1
 const TICK_MS = 250
-/** Values, peaks and states are written at every so many ticks. */
-const TICKS_PER_SAVE = 4
+/** Values and peaks are written at every so many ticks, states at each: what is not saved is judged again after a kill. */
+const TICKS_PER_VALUES = 4
 /** Readings taken from the journal at once when catching up. */
 const READ_LIMIT = 500
 /** Readings kept in memory at most; beyond that the judge falls back to the journal. */
@@ -522,8 +522,7 @@ export class Judge implements Part {
     if (this.#mode === 'replaying') return true
     if (this.#mode === 'in step' && !this.#docket.runTimers(this.#parts.clock.now(), isTimeUp)) return false
     this.#isTickDue = false
-    if (++this.#ticks % TICKS_PER_SAVE !== 0) return true
-    this.#docket.noteValues(isTimeUp)
+    if (++this.#ticks % TICKS_PER_VALUES === 0) this.#docket.noteValues(isTimeUp)
     const end = performance.now() + SLICE_MS
     if (this.#save(() => performance.now() >= end)) {
       const { journal } = this.#parts
