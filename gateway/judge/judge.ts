@@ -3,16 +3,14 @@ import type { Bounds } from '../../rules/device-state.ts'
 import { inOrder } from '../../rules/engine.ts'
 import type { World } from '../../rules/plan.ts'
 import type { Log } from '../log.ts'
-import type { Alarm, AlarmBook } from '../model/alarm.ts'
-import type { Clock } from '../model/clock.ts'
+import type { Alarm } from '../model/alarm.ts'
 import type { DeviceDirectory } from '../model/device.ts'
 import type { Health, Journal, Part } from '../model/pipeline.ts'
 import type { Delivery } from '../model/reading.ts'
 import type { Rule } from '../model/rule.ts'
-import type { Along, Database } from '../registry/database.ts'
+import type { Along } from '../registry/database.ts'
 import { Docket } from './docket.ts'
-import { JudgeStore, type Progress } from './store.ts'
-import type { Watch } from './watch.ts'
+import { JudgeRecord, type RecordParts } from './record.ts'
 
 /**
  * Runs the rules over the journal behind the cursor `rules`.
@@ -45,8 +43,6 @@ const SLICE_MS = 2
 const FORESEEN = 32
 /** Of going over to other rules: long enough that 20,000 devices are not long in coming. */
 const CHANGE_SLICE_MS = 5
-/** Saved states that are deleted at once. */
-const MOST_DROPS = 200
 /** Rules times readings that are judged before anybody looks at the time: some 2 ms. */
 const PORTION = 3000
 /** Of the time since the last slice, when that was long: a busy intake must not leave the judge behind. */
@@ -61,21 +57,16 @@ const QUEUE_LIMIT = 50_000
 /** Devices have this long to reconnect after a start before silence counts, ms. */
 const RECONNECT_MS = 2 * 60_000
 
-export interface JudgeParts {
+export interface JudgeParts extends RecordParts {
   readonly journal: Journal
-  readonly database: Database
-  readonly book: AlarmBook
   /** They have passed `checkRules`. */
   readonly rules: readonly Rule[]
   readonly config: Bounds
   /** Of a device that is no more nothing is judged: nobody could clear its alarms, or hear from it again. */
   readonly devices: DeviceDirectory
   readonly world: World
-  readonly clock: Clock
   readonly log: Log
   readonly reconnectMs?: number
-  /** Told after the commit that holds them. */
-  readonly onChanges?: (alarms: readonly Omit<Alarm, 'case'>[]) => void
 }
 
 /** The judge does not know yet where the last run stood, or is going over to other rules: they can change in a moment. */
@@ -88,7 +79,7 @@ type Mode = 'stopped' | 'replaying' | 'changing' | 'catching up' | 'in step'
 
 export class Judge implements Part {
   readonly #parts: JudgeParts
-  readonly #store: JudgeStore
+  readonly #record: JudgeRecord
   #docket: Docket
   #rules: readonly Rule[]
   /** Memory is ahead of the disk and has to be loaded again before anything else. */
@@ -104,14 +95,11 @@ export class Judge implements Part {
   #next = 0
   /** The book has heard of the readings below it. */
   #heard = 0
-  #saved: Progress = { cursor: -1, needed: -1, late: 0, batch: 0 }
   /** Ends with the change of rules that is under way. */
   #changing: Promise<void> = Promise.resolve()
   /** Devices that were changed or removed while the rules did. */
   #waiting: (() => void)[] = []
   #failure: string | null = null
-  /** Watches whose saved states the last transaction has deleted. */
-  #dropped: readonly string[] = []
   /** When the last slice ended. */
   #rested = 0
   #ticks = 0
@@ -122,8 +110,8 @@ export class Judge implements Part {
 
   constructor(parts: JudgeParts) {
     this.#parts = parts
-    this.#store = new JudgeStore(parts.database)
     this.#docket = new Docket(parts.config, Infinity, parts.devices, parts.world)
+    this.#record = new JudgeRecord(parts, this.#docket, (work) => this.#inSlices(work))
     this.#rules = parts.rules
   }
 
@@ -145,14 +133,12 @@ export class Judge implements Part {
   #load(): void {
     const { journal, config, devices, world } = this.#parts
     this.#docket = new Docket(config, this.#absentFrom, devices, world)
-    const start = journal.cursor('rules')
-    this.#saved = this.#store.progress() ?? { cursor: start, needed: start, late: 0, batch: 0 }
-    this.#docket.load(this.#store.rules(), this.#store.states(this.#saved.batch))
-    this.#docket.late = this.#saved.late
+    this.#record.load(this.#docket, journal.cursor('rules'))
+    const { cursor, needed } = this.#record.progress
     // A journal that was replaced, or that has dropped what was needed, is followed as far as it goes.
     const held = (seq: number) => Math.min(Math.max(seq, journal.tail()), journal.head())
-    this.#heard = held(this.#saved.cursor)
-    this.#next = held(this.#saved.needed)
+    this.#heard = held(cursor)
+    this.#next = held(needed)
     this.#isAdrift = false
     this.#mode = 'replaying'
     this.#queue = []
@@ -175,8 +161,8 @@ export class Judge implements Part {
       if (this.#mode === 'in step') this.#judgeQueue(() => false)
       if (this.#mode !== 'replaying') {
         this.#docket.noteValues(() => false)
-        this.#save(() => false)
-        await this.#parts.journal.advance('rules', this.#saved.needed)
+        this.#record.save(this.#next, () => false)
+        await this.#parts.journal.advance('rules', this.#record.progress.needed)
       }
     } catch (error) {
       // Nothing is lost: the next start judges again what could not be written.
@@ -206,10 +192,10 @@ export class Judge implements Part {
     // Until the judge knows where the last run stood nothing is in force; then all devices are heeded.
     if (this.#mode === 'stopped' || this.#mode === 'replaying') return
     try {
-      this.#record()
+      this.#note()
       this.#docket.heed(device)
       // At once: what is judged again after a crash must be judged by what was in force.
-      if (this.#docket.carried.size > 0) this.#saveCarried()
+      if (this.#docket.carried.size > 0) this.#record.saveCarried(this.#next)
     } catch (error) {
       this.#drift()
       this.#fail(error)
@@ -234,7 +220,7 @@ export class Judge implements Part {
       // What is due by now is for the former rules to say.
       const now = this.#parts.clock.now()
       if (isInStep) await this.#inSlices((isTimeUp) => this.#docket.runTimers(now, isTimeUp))
-      this.#record()
+      this.#note()
       await this.#goOver(this.#docket.goBy(rules, this.#next), along)
     })
     this.#rules = rules
@@ -251,7 +237,7 @@ export class Judge implements Part {
       await nextTurn()
     }
     this.#docket.runTimers(this.#parts.clock.now(), () => false)
-    this.#record()
+    this.#note()
   }
 
   #drift(): void {
@@ -314,12 +300,12 @@ export class Judge implements Part {
     const isTimeUp = (): boolean => performance.now() >= end
     try {
       if (this.#isAdrift) this.#load()
-      this.#record()
+      this.#note()
       const isMore = this.#mode === 'in step' ? this.#judgeQueue(isTimeUp) : this.#catchUp(isTimeUp)
       // At once: an order does not wait for what the tick has to write.
-      this.#record()
+      this.#note()
       const isBehind = this.#isTickDue && !this.#tick(isTimeUp)
-      this.#record()
+      this.#note()
       if (isMore || isBehind) this.#soon()
     } catch (error) {
       this.#fail(error)
@@ -430,62 +416,13 @@ export class Judge implements Part {
     this.#soon()
   }
 
-  /** The rules of the docket, what they say of the devices, and these devices' states: all of it or nothing. */
   async #goOver<T>(steps: Iterator<void, T>, along?: Along): Promise<T> {
-    const { database } = this.#parts
-    await this.#tidy()
-    let step = steps.next()
-    await this.#inSlices((isTimeUp) => {
-      do if (step.done !== true) step = steps.next()
-      while (step.done !== true && !isTimeUp())
-      return step.done === true
-    })
-    const { carried } = this.#docket
-    const batch = carried.size > 0 ? this.#saved.batch + 1 : this.#saved.batch
-    const states = this.#docket.states(carried, this.#next)[Symbol.iterator]()
-    await this.#inSlices((isTimeUp) =>
-      database.derive(() => {
-        for (let next = states.next(); next.done !== true; next = states.next()) {
-          this.#store.stageState(next.value, batch)
-          if (isTimeUp()) return false
-        }
-        return true
-      }),
-    )
-    database.transaction(() => {
-      along?.()
-      this.#store.saveRules(this.#docket.inForce())
-      const saved = this.#write(0, batch)
-      database.afterCommit(() => {
-        this.#saved = saved
-        carried.clear()
-        this.#tell()
-      })
-    })
-    await this.#tidy().catch((error: unknown) => {
+    const found = await this.#record.goOver(steps, this.#next, along)
+    await this.#record.tidy().catch((error: unknown) => {
       // The rules are in force; it is done before they change again.
       if (!this.#isStopped()) this.#fail(error)
     })
-    return step.value as T
-  }
-
-  /** Deletes saved states that count no more, and those that never will. */
-  async #tidy(): Promise<void> {
-    const { database } = this.#parts
-    await this.#inSlices(() => {
-      const { ended } = this.#docket
-      const some = [...ended.values().take(MOST_DROPS)]
-      database.derive(() => {
-        for (const name of some) this.#store.dropState(name)
-      })
-      for (const name of some) ended.delete(name)
-      return ended.size === 0
-    })
-    let name: string | null = ''
-    await this.#inSlices(() => {
-      name = database.derive(() => this.#store.sweep(name!, this.#saved.batch))
-      return name === null
-    })
+    return found
   }
 
   /** Until `work` says that it is done; a turn of everything else after each slice. */
@@ -502,21 +439,6 @@ export class Judge implements Part {
     return this.#mode === 'stopped'
   }
 
-  #saveCarried(): void {
-    const { database } = this.#parts
-    const { carried } = this.#docket
-    const saved = database.derive(() => {
-      for (const state of this.#docket.states(carried, this.#next))
-        this.#store.saveState(state, this.#saved.batch)
-      return this.#write(0)
-    })
-    database.afterCommit(() => {
-      this.#saved = saved
-      carried.clear()
-      this.#tell()
-    })
-  }
-
   /** Timers, and now and then values and states. False when there was no time for all of it. */
   #tick(isTimeUp: () => boolean): boolean {
     if (this.#mode === 'replaying') return true
@@ -524,62 +446,18 @@ export class Judge implements Part {
     this.#isTickDue = false
     if (++this.#ticks % TICKS_PER_VALUES === 0) this.#docket.noteValues(isTimeUp)
     const end = performance.now() + SLICE_MS
-    if (this.#save(() => performance.now() >= end)) {
+    if (this.#record.save(this.#next, () => performance.now() >= end)) {
       const { journal } = this.#parts
-      journal.advance('rules', this.#saved.needed).catch((error: unknown) => this.#fail(error))
+      journal.advance('rules', this.#record.progress.needed).catch((error: unknown) => this.#fail(error))
     }
     // Only now: everything is on disk that should be.
     this.#failure = null
     return true
   }
 
-  /** Puts what the rules said into the book. Not while judging again: the cursor is ahead of that. */
-  #record(): void {
-    if (this.#docket.changes.length === 0 || this.#mode === 'replaying') return
-    this.#saved = this.#parts.database.derive(() => this.#write(0))
-    this.#tell()
-  }
-
-  /** Also saves states until time is up, at least one. False when there is nothing that is not saved. */
-  #save(isTimeUp: () => boolean): boolean {
-    const { changes, ended } = this.#docket
-    const needed = this.#docket.needed(this.#next, 0)
-    const isSaved = this.#saved.cursor === this.#next && this.#saved.needed === needed
-    if (isSaved && needed === this.#next && changes.length === 0 && ended.size === 0) return false
-    const saved: Watch[] = []
-    this.#saved = this.#parts.database.derive(() => {
-      for (const state of this.#docket.unsaved(this.#next)) {
-        this.#store.saveState(state, this.#saved.batch)
-        saved.push(state.watch)
-        if (isTimeUp()) break
-      }
-      return this.#write(saved.length)
-    })
-    for (const watch of saved) this.#docket.saved(watch)
-    this.#tell()
-    return true
-  }
-
-  /** Inside a transaction, after the first `saved` of the unsaved states. */
-  #write(saved: number, batch: number = this.#saved.batch): Progress {
-    const now = this.#parts.clock.now()
-    const { changes, ended, late } = this.#docket
-    for (const { alarm, rule } of changes) this.#parts.book.record(alarm, rule, now)
-    this.#dropped = [...ended.values().take(MOST_DROPS)]
-    for (const name of this.#dropped) this.#store.dropState(name)
-    const progress = { cursor: this.#next, needed: this.#docket.needed(this.#next, saved), late, batch }
-    this.#store.saveProgress(progress)
-    return progress
-  }
-
-  /** After it. */
-  #tell(): void {
-    const { changes, ended } = this.#docket
-    for (const name of this.#dropped) ended.delete(name)
-    this.#dropped = []
-    if (changes.length === 0) return
-    this.#docket.changes = []
-    this.#parts.onChanges?.(changes.map(({ alarm }) => alarm))
+  /** Not while judging again: the cursor is ahead of that. */
+  #note(): void {
+    if (this.#mode !== 'replaying') this.#record.note(this.#next)
   }
 
   #fail(error: unknown): void {
