@@ -2,7 +2,7 @@ import { SEVERITIES } from '../gateway/model/alarm.ts'
 import type { Reading } from '../gateway/model/reading.ts'
 import { CELL, FOLD, PHASE } from './cells.ts'
 import type { DeviceState, Finding } from './device-state.ts'
-import type { ClosedAlarm } from './fold.ts'
+import type { ClosedAlarm } from './course.ts'
 import { MILLION } from './millionths.ts'
 import { ROW_HEADER } from './tail.ts'
 
