@@ -21,6 +21,7 @@ import { Evidence } from './evidence/evidence.ts'
 import { historianConsumer } from './historian/historian.ts'
 import { Recorder } from './historian/recorder.ts'
 import { HttpServer } from './http/server.ts'
+import { httpWire } from './http/speaks-for.ts'
 import { ReadingIntake } from './ingest/intake.ts'
 import { SqliteJournal } from './journal/journal.ts'
 import { QuarantineReader } from './journal/quarantine.ts'
@@ -131,7 +132,7 @@ export class Gateway {
       file: join(dataDir, 'registry.db'),
       log,
       kinds,
-      wires: [hj212Wire(profiles), opcuaWire],
+      wires: [hj212Wire(profiles), opcuaWire, httpWire],
       token: adminToken(config.admin.token, dataDir),
       clock,
     })

@@ -11,22 +11,41 @@ const every = (step: number, from: number, to: number) => {
 }
 
 test.each([
-  ['never heard before', [], null],
-  ['away for five minutes', every(10 * MINUTE, -HOUR, -15 * MINUTE), null],
-  ['away for an hour', every(10 * MINUTE, -3 * HOUR, -HOUR), { from: BACK - HOUR, period: 'minute' }],
+  ['never heard before', MINUTE, [], null],
+  ['away for four minutes', MINUTE, every(MINUTE, -HOUR, -4 * MINUTE), null],
+  [
+    'away for a quarter of an hour',
+    MINUTE,
+    every(MINUTE, -HOUR, -15 * MINUTE),
+    { from: BACK - 15 * MINUTE, period: 'minute' },
+  ],
+  ['that reports every ten minutes, one missing', MINUTE, every(10 * MINUTE, -3 * HOUR, -10 * MINUTE), null],
+  [
+    'that reports every ten minutes, away for an hour',
+    MINUTE,
+    every(10 * MINUTE, -3 * HOUR, -HOUR),
+    { from: BACK - 69 * MINUTE, period: 'minute' },
+  ],
   [
     'away for two days',
+    10 * MINUTE,
     every(10 * MINUTE, -60 * HOUR, -48 * HOUR),
     { from: BACK - 48 * HOUR, period: 'hour' },
   ],
-  ['hourly, between two values', every(HOUR, -24 * HOUR, -30 * MINUTE), null],
+  ['hourly, between two values', MINUTE, every(HOUR, -24 * HOUR, -30 * MINUTE), null],
   [
     'hourly, three values missing',
+    MINUTE,
     every(HOUR, -24 * HOUR, -3 * HOUR),
-    { from: BACK - 4 * HOUR + 10 * MINUTE, period: 'hour' },
+    { from: BACK - 4 * HOUR + MINUTE, period: 'hour' },
   ],
-  ['every four hours, one value missing', every(4 * HOUR, -48 * HOUR, -6 * HOUR), null],
-  ['heard once, two hours ago', [BACK - 2 * HOUR], { from: BACK - 2 * HOUR + 10 * MINUTE, period: 'minute' }],
-])('a device %s', (_, starts, gap) => {
-  expect(gapBefore(starts, BACK)).toEqual(gap)
+  ['every four hours, one value missing', 10 * MINUTE, every(4 * HOUR, -48 * HOUR, -6 * HOUR), null],
+  [
+    'heard once, two hours ago',
+    MINUTE,
+    [BACK - 2 * HOUR],
+    { from: BACK - 2 * HOUR + MINUTE, period: 'minute' },
+  ],
+])('a device %s', (_, window, starts, gap) => {
+  expect(gapBefore(starts, BACK, window)).toEqual(gap)
 })

@@ -6,16 +6,20 @@ import type { Answer, Request, Session } from './requests.ts'
 const MINUTE_MS = 60_000
 const HOUR_MS = 60 * MINUTE_MS
 const DAY_MS = 24 * HOUR_MS
-/** What a device has said is looked at in windows of this length. */
-const WINDOW_MS = 10 * MINUTE_MS
+/** What a device has said is looked at in windows of this length, of the last day and of the days before. */
+const WINDOW_MS = { day: MINUTE_MS, week: 10 * MINUTE_MS }
+/** How often a device is taken to report of which nobody knows more. */
+const USUAL_MS = 10 * MINUTE_MS
+/** A shorter gap is none: connections come and go. */
+const LEAST_MS = 5 * MINUTE_MS
 /** Beyond this nothing is asked for. */
 const FURTHEST_MS = 7 * DAY_MS
 /** Longer gaps are filled with hourly values: seven days are 168 frames and not a thousand. */
 const MINUTES_UP_TO_MS = DAY_MS
 /** Many devices send by themselves what was not acknowledged: they are given this long, ms, before one asks. */
 const SETTLE_MS = 10_000
-/** A device that comes and goes is asked no sooner than this after the last time. */
-const REST_MS = 10 * MINUTE_MS
+/** A device that comes and goes is asked no sooner than this after the last time, and looked after no sooner than that. */
+const REST_MS = { asked: 10 * MINUTE_MS, seen: MINUTE_MS }
 /** After the gateway was away all devices come back: so many are asked at once, … */
 const AT_ONCE = 4
 /** … and the historian no sooner than this after the last time, ms, for it has values to store. */
@@ -32,12 +36,13 @@ export interface BackfillParts {
 
 /**
  * After an outage, of the device's network or of the gateway, the device is asked for what it has kept of the gap
- * (2051 or 2061). The gap is what the historian shows: from the last window with a value until the device
- * was back. Best effort: when it does not work now, it is tried at the next connection.
+ * (2051 or 2061). The gap is what the historian shows: from the last window with a value until the first reading with
+ * which the device was back, by that reading's own time. Best effort: when it does not work now, it is tried at the next connection.
  */
 export class Backfill {
   readonly #parts: BackfillParts
-  readonly #askedAt = new Map<string, number>()
+  /** By device, gateway's clock: until then it is left alone. */
+  readonly #restsUntil = new Map<string, number>()
   readonly #waiting: (() => Promise<void>)[] = []
   readonly #timers = new Set<NodeJS.Timeout>()
   #running = 0
@@ -48,23 +53,23 @@ export class Backfill {
     this.#parts = parts
   }
 
-  /** The device is back with a first reading, of which `metric` is a part. */
-  back(session: Session, metric: string): void {
+  /** The device is back with a first reading of `ts`, of which `metric` is a part. */
+  back(session: Session, metric: string, ts: number): void {
     const { clock, settleMs = SETTLE_MS } = this.#parts
     const { device } = session.member
     const now = clock.now()
-    if (this.#isStopped || now - (this.#askedAt.get(device) ?? -Infinity) < REST_MS) return
-    this.#askedAt.set(device, now)
+    if (this.#isStopped || now < (this.#restsUntil.get(device) ?? -Infinity)) return
+    this.#restsUntil.set(device, now + REST_MS.seen)
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
-      this.#waiting.push(() => this.#fill(session, metric, now))
+      this.#waiting.push(() => this.#fill(session, metric, Math.min(ts, now)))
       this.#next()
     }, settleMs)
     this.#timers.add(timer)
   }
 
   forget(device: string): void {
-    this.#askedAt.delete(device)
+    this.#restsUntil.delete(device)
   }
 
   stop(): void {
@@ -91,24 +96,37 @@ export class Backfill {
 
   async #fill(session: Session, metric: string, back: number): Promise<void> {
     const { device } = session.member
-    let starts: readonly number[]
+    let gap: Gap | null
     try {
-      starts = await this.#windows(session, metric, back - DAY_MS, back)
+      const day = await this.#windows(session, metric, back - DAY_MS, back, WINDOW_MS.day)
       // Only for those that were away for long: a week of values is much to look through.
-      if (starts.length === 0) starts = await this.#windows(session, metric, back - FURTHEST_MS, back)
+      gap =
+        day.length > 0
+          ? gapBefore(day, back, WINDOW_MS.day)
+          : gapBefore(
+              await this.#windows(session, metric, back - FURTHEST_MS, back, WINDOW_MS.week),
+              back,
+              WINDOW_MS.week,
+            )
     } catch {
       // The historian is away, which it reports itself.
-      this.#askedAt.delete(device)
+      this.#restsUntil.delete(device)
       return
     }
-    const gap = gapBefore(starts, back)
     if (gap === null) return
+    this.#restsUntil.set(device, this.#parts.clock.now() + REST_MS.asked)
     const answer = await this.#parts.ask(session, historyRequest(gap.period, gap.from, back))
     this.#parts.onFilled(device, gap.from, back, answer)
   }
 
   /** Beginnings of the windows that have a value. */
-  async #windows(session: Session, metric: string, from: number, to: number): Promise<number[]> {
+  async #windows(
+    session: Session,
+    metric: string,
+    from: number,
+    to: number,
+    every: number,
+  ): Promise<number[]> {
     const { device, kind } = session.member
     const windows = await this.#parts.query({
       device,
@@ -116,26 +134,31 @@ export class Backfill {
       metric,
       from,
       to,
-      every: WINDOW_MS,
+      every,
       agg: 'count',
-      limit: FURTHEST_MS / WINDOW_MS + 1,
+      limit: Math.ceil((to - from) / every) + 1,
     })
     return windows.map(([start]) => start)
   }
 }
 
-/** What is missing before `back`, when windows with values begin at `starts`; null when it is no more than usual. */
-export function gapBefore(
-  starts: readonly number[],
-  back: number,
-): { readonly from: number; readonly period: HistoryPeriod } | null {
+interface Gap {
+  readonly from: number
+  readonly period: HistoryPeriod
+}
+
+/**
+ * What is missing before `back`, when windows of `windowMs` with values begin at `starts`; null when it is no more than
+ * usual.
+ */
+export function gapBefore(starts: readonly number[], back: number, windowMs: number): Gap | null {
   const last = starts.at(-1)
   // A device that was never heard before has no gap; its past is not asked for unbidden.
   if (last === undefined) return null
   const pauses = starts.slice(1).map((start, i) => start - starts[i]!)
-  const usual = pauses.sort((a, b) => a - b)[pauses.length >> 1] ?? WINDOW_MS
-  const from = last + WINDOW_MS
+  const usual = pauses.sort((a, b) => a - b)[pauses.length >> 1] ?? USUAL_MS
+  const from = last + windowMs
   const length = back - from
-  if (length < Math.max(WINDOW_MS, 2 * usual)) return null
+  if (length < Math.max(LEAST_MS, 2 * usual)) return null
   return { from, period: usual >= HOUR_MS || length > MINUTES_UP_TO_MS ? 'hour' : 'minute' }
 }

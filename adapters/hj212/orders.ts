@@ -72,7 +72,8 @@ export function requestOf(
   if (!check(args)) {
     const { instancePath, message, params } = check.errors![0]!
     const where = ['args', ...instancePath.split('/').slice(1)].join('.')
-    return { problem: `${where}: ${message} ${JSON.stringify(params)}` }
+    const { additionalProperty: unknown } = params as { additionalProperty?: string }
+    return { problem: unknown === undefined ? `${where}: ${message}` : `${where}.${unknown}: unknown key` }
   }
   const request = ORDERS[command]!.request(args as never, now)
   return (

@@ -353,10 +353,10 @@ export class Hj212Source implements Part, CommandCarrier {
 
   #lookBack(session: Session, packet: Packet): void {
     if (session.isBack || !this.#options.fillGaps) return
-    const metric = this.#uploads.glance(session.member, packet)
-    if (metric === undefined) return
+    const first = this.#uploads.glance(session.member, packet)
+    if (first === undefined) return
     session.isBack = true
-    this.#backfill.back(session, metric)
+    this.#backfill.back(session, first.metric, first.ts)
   }
 
   #setTime(session: Session): void {

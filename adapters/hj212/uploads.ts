@@ -45,9 +45,10 @@ export class Uploads {
   }
 
   /** A metric that the packet brings a number of, without taking it. */
-  glance({ reader }: Member, packet: Packet): string | undefined {
-    const { values } = reader.read(packet)
-    return values.find(({ value }) => typeof value === 'number')?.metric
+  glance({ reader }: Member, packet: Packet): { readonly metric: string; readonly ts: number } | undefined {
+    const { ts, values } = reader.read(packet)
+    const metric = values.find(({ value }) => typeof value === 'number')?.metric
+    return metric === undefined || typeof ts !== 'number' ? undefined : { metric, ts }
   }
 
   forget(device: string): void {

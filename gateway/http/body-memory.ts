@@ -20,15 +20,15 @@ export class BodyMemory {
    * `announced`, and when its sender is gone before its end. What is only announced takes no memory.
    */
   async read(payload: Readable, announced: string | undefined, limit: number): Promise<Buffer> {
-    if (Number(announced) > limit) throw new Problem('too_large')
     let bytes = Buffer.from(this.#take(LEAST))
     let size = 0
     try {
+      if (Number(announced) > limit) throw new Problem('too_large')
       for await (const chunk of payload.iterator({ destroyOnReturn: false })) {
         const piece = chunk as Buffer
         if (size + piece.length > limit) throw new Problem('too_large')
         if (size + piece.length > bytes.length) {
-          const larger = Buffer.from(this.#take(2 * (size + piece.length)))
+          const larger = Buffer.from(this.#take(size + piece.length))
           bytes.copy(larger, 0, 0, size)
           this.release(bytes)
           bytes = larger
@@ -53,10 +53,11 @@ export class BodyMemory {
 
   #take(length: number): ArrayBuffer {
     const at = this.#spares.findIndex(({ byteLength }) => byteLength >= length)
-    return at < 0 ? new ArrayBuffer(sizeFor(length)) : this.#spares.splice(at, 1)[0]!
+    return at < 0 ? Buffer.allocUnsafeSlow(sizeFor(length)).buffer : this.#spares.splice(at, 1)[0]!
   }
 }
 
+/** The next power of two, so that a body that grows is not copied for each of its pieces. */
 function sizeFor(length: number): number {
   return 2 ** Math.ceil(Math.log2(Math.max(length, LEAST)))
 }

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { request } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { InfluxDB as InfluxDB2 } from '@influxdata/influxdb-client'
@@ -181,6 +183,53 @@ describe('credentials as agents send them', () => {
     expect(answers.map((answer) => answer.status)).toEqual([401, 401])
   })
 })
+
+test('of many senders at once, in pieces, plain and packed, is stored what each has sent', async () => {
+  const from = site.journal.head()
+  const sent: string[] = []
+  let value = 0
+  const bodies = Array.from({ length: 40 }, (_, sender) => {
+    const count = 20 + ((sender * 397) % 1500)
+    const lines = Array.from({ length: count }, (_, i) => {
+      // Of some senders line by line, of others one device after the other.
+      const isFirst = sender % 2 === 0 ? i % 7 < 4 : i < count / 2
+      const [device, ts, fume] = [isFirst ? 'fume-1' : 'fume-2', next(), value++ / 1000]
+      sent.push(JSON.stringify([device, ts, fume]))
+      return `cooking_fume,device=${device} fume=${fume},fan=${i % 3 === 0} ${ts}\n`
+    })
+    return Buffer.from(lines.join(''))
+  })
+  const statuses = await Promise.all(
+    bodies.map((body, sender) => writeInPieces(body, 1 + (sender % 5), sender % 3 === 0)),
+  )
+  expect(statuses.every((status) => status === 204)).toBe(true)
+  const found: string[] = []
+  for (let at = from; at < site.journal.head();) {
+    const { deliveries, next } = site.journal.read(at, 10_000)
+    for (const { origin, readings } of deliveries)
+      for (const { ts, metrics } of readings) found.push(JSON.stringify([origin.device, ts, metrics['fume']]))
+    at = next
+  }
+  expect(found.toSorted()).toEqual(sent.toSorted())
+})
+
+function writeInPieces(body: Buffer, count: number, isPacked: boolean): Promise<number> {
+  const bytes = isPacked ? gzipSync(body) : body
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: `Token ${ADMIN_TOKEN}`, ...(isPacked && { 'content-encoding': 'gzip' }) }
+    const post = request(`${site.origin}/api/v2/write?precision=ms`, { method: 'POST', headers }, (answer) =>
+      answer.resume().once('end', () => resolve(answer.statusCode!)),
+    )
+    post.once('error', reject)
+    void (async () => {
+      for (let piece = 0; piece < count; piece++) {
+        post.write(bytes.subarray((piece * bytes.length) / count, ((piece + 1) * bytes.length) / count))
+        await sleep(5)
+      }
+      post.end()
+    })()
+  })
+}
 
 describe('bounds', () => {
   test('gzip is unpacked, and no further than a body may be long', async () => {

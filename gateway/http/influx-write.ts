@@ -99,7 +99,7 @@ function writeRoute(api: Api, url: string, parts: HttpParts, rate: HandInRate, m
 
 async function inputOf({ body, headers }: FastifyRequest): Promise<Buffer> {
   if (!Buffer.isBuffer(body)) return Buffer.alloc(0)
-  const encoding = headers['content-encoding'] ?? 'identity'
+  const encoding = headers['content-encoding']?.toLowerCase() ?? 'identity'
   if (encoding === 'identity') return body
   if (encoding !== 'gzip') throw new Problem('unsupported_media_type', 'content-encoding: expected gzip')
   try {
@@ -209,6 +209,8 @@ function startRoutes(api: Api, version: string): void {
   )
 }
 
+const CREDENTIALS = 'agents send Authorization: Token SECRET, Basic, or the parameters u and p'
+
 /** Codes of InfluxDB 2; what is not here is `invalid`. */
 const CODES: Partial<Record<ProblemCode, string>> = {
   unauthenticated: 'unauthorized',
@@ -222,7 +224,8 @@ const CODES: Partial<Record<ProblemCode, string>> = {
 /** One document for both: version 1 reads `error`, version 2 `code` and `message`. */
 function answerInfluxError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = problemOf(error)
-  const { title, detail = title, status } = problem.document()
+  const { title, detail: told = title, status } = problem.document()
+  const detail = problem.code === 'unauthenticated' ? `${told}; ${CREDENTIALS}` : told
   if (problem.code === 'internal')
     request.log.error({ err: error, route: request.routeOptions.url }, 'request failed')
   // Telegraf's output for InfluxDB 1 drops what any 4xx answers, also this one, and keeps what a 503 does.

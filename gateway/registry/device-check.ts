@@ -30,6 +30,11 @@ export function checkedDevice(candidate: unknown, kinds: Kinds, wires: readonly 
       `position: [${lon}, ${lat}] is no place; expected [longitude, latitude]`,
     )
   }
+  const known = wires.map(({ protocol }) => protocol)
+  const strange = Object.keys(candidate.protocols ?? {}).find((protocol) => !known.includes(protocol))
+  if (known.length > 0 && strange !== undefined) {
+    throw new RegistryError('invalid', `protocols.${strange}: unknown; expected ${known.join(', ')}`)
+  }
   for (const wire of wires) {
     const binding = candidate.protocols?.[wire.protocol]
     const problem = binding === undefined ? null : wire.fault(binding, kinds.get(candidate.kind)!)

@@ -1,11 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { frame } from '../../adapters/hj212/codec.ts'
 import { Monitor, upload } from '../../adapters/hj212/monitor.fixture.ts'
+import { writtenTime } from '../../adapters/hj212/time.ts'
 import { gridwhistle } from '../command.ts'
 import { ledgerOf, pointsOf, register } from '../device.ts'
 import { ADMIN_TOKEN, eventually, GatewayProcess } from '../gateway-process.ts'
 
 const FUME = '320613000000000000000001'
+const MINUTE = 60_000
 const NOON = Date.UTC(2024, 5, 1, 4)
 const OVER =
   '##0219QN=20240601120000123;ST=31;CN=2011;PW=123456;MN=320613000000000000000001;Flag=5;CP=&&DataTime=20240601120000;a34041-Rtd=2.35,a34041-Flag=N;a34013-Rtd=6.10,a34013-Flag=N;a24088-Rtd=8.412,a24088-Flag=N;SB1-RS=1;SB2-RS=0&&5A00'
@@ -172,6 +174,50 @@ test('a command goes out over the connection of its device', async () => {
     expect(await monitor.next()).toMatchObject({ cn: '1062', mn: 'COMMANDED', cp: [['RtdInterval', '60']] })
   })
 })
+
+test(
+  'after an outage the device is asked for what is missing, and what it has kept of it is stored',
+  { timeout: 60_000 },
+  async () => {
+    const restarted = new GatewayProcess({ GW_HJ212_PORT: '0' })
+    const send = async (monitor: Monitor, fields: Omit<Parameters<typeof upload>[0], 'mn'>) => {
+      monitor.send(upload({ mn: 'AWAY', ...fields }).frame)
+      expect(await monitor.next()).toMatchObject({ cn: '9014' })
+    }
+    const stored = (count: number) =>
+      eventually(`${count} points`, async () => {
+        const found = await pointsOf(restarted, 'away', 'fume')
+        return found.length >= count ? found : undefined
+      })
+    try {
+      await restarted.start()
+      await register(restarted, { id: 'away', protocols: { hj212: { mn: 'AWAY' } } })
+      const now = Math.floor(Date.now() / MINUTE) * MINUTE
+      const before = new Monitor(restarted.ports.hj212!)
+      for (let at = now - 60 * MINUTE; at < now - 30 * MINUTE; at += MINUTE)
+        await send(before, { at, cp: 'a34041-Rtd=1.1' })
+      await stored(30)
+      await restarted.end('SIGTERM')
+      await restarted.start()
+      const back = new Monitor(restarted.ports.hj212!)
+      // Its clock is right, so its first reading is older than the moment at which it comes in.
+      await send(back, { at: now, cp: 'a34041-Rtd=1.2' })
+      const { cn, qn, cp } = await back.next()
+      const [from, to] = [now - 30 * MINUTE, now].map((at) => writtenTime(at))
+      expect([cn, Object.fromEntries(cp)]).toEqual(['2051', { BeginTime: from, EndTime: to }])
+      back.send(upload({ mn: 'AWAY', cn: '9011', flag: 4, qn: qn!, cp: 'QnRtn=1' }).frame)
+      for (let at = now - 30 * MINUTE; at < now; at += 10 * MINUTE)
+        await send(back, { cn: '2051', at, cp: 'a34041-Avg=1.3' })
+      back.send(upload({ mn: 'AWAY', cn: '9012', flag: 4, qn: qn!, cp: 'ExeRtn=1' }).frame)
+      const filled = (await stored(34)).filter(([, value]) => value === 1.3)
+      expect(filled.map(([at]) => at)).toEqual([30, 20, 10].map((minutes) => now - minutes * MINUTE))
+      back.end()
+      before.end()
+    } finally {
+      await restarted.dispose()
+    }
+  },
+)
 
 describe('registration', () => {
   test.each([
