@@ -90,6 +90,10 @@ else {
         if (length === 'True' && crc === 'False') expect(strict).toHaveProperty('code', 'bad_crc')
         if (algorithm !== undefined) expect(split(stream, size, algorithm)[0]).toHaveProperty('cn')
       }
+      // Cut in two at every byte: the verdict is the same.
+      const whole = JSON.stringify(split(stream, stream.length, 'annex-a'))
+      for (let at = 1; at < stream.length; at++)
+        expect(JSON.stringify(split(stream, at, 'annex-a'))).toBe(whole)
       const [explained] = explain(stream)
       expect(explained?.verdict === 'right').toBe(length === 'True' && crc === 'True')
       expect(explained?.checksum ?? null).toBe(algorithm ?? null)

@@ -1,6 +1,9 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { StatusCodes } from 'node-opcua-client'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { MarkedReading } from '../../adapters/opcua/codec.ts'
@@ -13,8 +16,8 @@ import { OpcuaStation } from '../../simulators/opcua/station.ts'
 import { freePort } from '../services/service.ts'
 
 const kinds = loadKinds()
-/** A few here; by hand `OPCUA_RESTARTS=20`. */
-const RESTARTS = Number(process.env['OPCUA_RESTARTS'] ?? 3)
+const simulator = fileURLToPath(new URL('../../simulators/opcua/run.ts', import.meta.url))
+const RESTARTS = 20
 const USER = { name: 'gridwhistle', password: 'station-password' }
 
 let folder: string
@@ -242,5 +245,31 @@ test(
       await soon(() => expect(last('north')).toEqual({ ts: at, metrics: { ph: 7 } }))
     }
   },
-  20_000 + RESTARTS * 20_000,
+  RESTARTS * 20_000,
 )
+
+test('values come again within 15 s after the server is killed', async () => {
+  const port = await freePort()
+  const args = [simulator, '--port', String(port), '--station', 'Killed', '--folder', join(folder, 'killed')]
+  const launch = async (): Promise<ChildProcess> => {
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    await once(child.stdout, 'data')
+    return child
+  }
+  let server = await launch()
+  try {
+    const endpoint = `opc.tcp://127.0.0.1:${port}`
+    await ready(await start([bound('killed', { ph: 'ns=1;s=Killed.ph' }, { endpoint })]))
+    const isHeard = () => soon(() => expect(last('killed')?.flags).toBeUndefined())
+    await soon(() => expect(last('killed')).toBeDefined())
+    await isHeard()
+    for (let kill = 0; kill < 2; kill++) {
+      server.kill('SIGKILL')
+      await soon(() => expect(last('killed')).toMatchObject({ flags: { ph: 'B' } }))
+      server = await launch()
+      await isHeard()
+    }
+  } finally {
+    server.kill('SIGKILL')
+  }
+}, 120_000)
