@@ -30,7 +30,7 @@ export class BodyMemory {
         if (size + piece.length > bytes.length) {
           const larger = Buffer.from(this.#take(size + piece.length))
           bytes.copy(larger, 0, 0, size)
-          this.release(bytes)
+          // Not kept: what turned out too small for this body would be for the next.
           bytes = larger
         }
         piece.copy(bytes, size)
@@ -48,11 +48,16 @@ export class BodyMemory {
   /** Nobody looks at it any more. */
   release({ buffer }: Buffer): void {
     if (!(buffer instanceof ArrayBuffer)) return
-    if (buffer.byteLength <= MOST && this.#spares.length < SPARES) this.#spares.push(buffer)
+    if (buffer.byteLength > MOST) return
+    if (this.#spares.length < SPARES) this.#spares.push(buffer)
+    else {
+      const smaller = this.#spares.findIndex(({ byteLength }) => byteLength < buffer.byteLength)
+      if (smaller >= 0) this.#spares[smaller] = buffer
+    }
   }
 
   #take(length: number): ArrayBuffer {
-    const at = this.#spares.findIndex(({ byteLength }) => byteLength >= length)
+    const at = this.#spares.findLastIndex(({ byteLength }) => byteLength >= length)
     return at < 0 ? Buffer.allocUnsafeSlow(sizeFor(length)).buffer : this.#spares.splice(at, 1)[0]!
   }
 }
