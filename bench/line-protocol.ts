@@ -16,15 +16,16 @@ import { SYSTEMS, TOKEN, type System } from './systems.ts'
 
 const ROUNDS = 3
 const SECONDS = 5
+/** Of the same load beforehand, by devices of its own: a gateway runs for years, and is compiled in the first seconds. */
+const WARM_UP_SECONDS = 5
 const LINES = 1000
 /** Requests under way: as many readings as 100 connections with 4 messages of 50. */
 const REQUESTS = 20
 
 const cli = fileURLToPath(new URL('../cli/gridwhistle.ts', import.meta.url))
-const mqttDevices = deviceIds('load-', 1000)
-/** Of a sender, at most. */
-const MOST_DEVICES = 50
-const httpDevices = deviceIds('line-', REQUESTS * MOST_DEVICES)
+/** Of all senders, at most. */
+const MOST_DEVICES = 1000
+const PREFIXES = { warmUp: 'warm-', measured: 'load-' }
 
 interface Measured {
   /** Readings/s. */
@@ -33,8 +34,16 @@ interface Measured {
   readonly cpu: number
 }
 
-async function mqtt(system: System, devices: number, inFlight: number, batch: number): Promise<Measured> {
-  const args = Object.entries({ devices, 'in-flight': inFlight, batch, duration: `${SECONDS}s` }).flatMap(
+/** Loads the gateway for so long, by devices with this prefix. */
+type Way = (system: System, prefix: string, seconds: number) => Promise<Measured>
+
+async function mqtt(
+  system: System,
+  load: { devices: number; 'in-flight': number; batch: number },
+  prefix: string,
+  seconds: number,
+): Promise<Measured> {
+  const args = Object.entries({ ...load, 'device-prefix': prefix, duration: `${seconds}s` }).flatMap(
     ([name, value]) => [`--${name}`, String(value)],
   )
   const child = spawn(process.execPath, [cli, 'load', '--json', ...system.load, ...args], {
@@ -44,8 +53,9 @@ async function mqtt(system: System, devices: number, inFlight: number, batch: nu
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
   await new Promise((resolve) => child.once('close', resolve))
-  const { rate, acked, startedAt, seconds } = JSON.parse(output) as LoadResult
-  return { rate, cpu: cpuOf(watch, acked, startedAt, startedAt + seconds * 1000) }
+  const result = JSON.parse(output) as LoadResult
+  const { rate, acked, startedAt } = result
+  return { rate, cpu: cpuOf(watch, acked, startedAt, startedAt + result.seconds * 1000) }
 }
 
 /** One sender of requests that are the same but for their times. */
@@ -98,18 +108,18 @@ class Sender {
 }
 
 /** A device hands in its own readings, or a gateway those of so many devices, each with as many lines in a request. */
-async function lines(system: System, count: number): Promise<Measured> {
+async function lines(system: System, count: number, prefix: string, seconds: number): Promise<Measured> {
   const { url, secrets: file } = system.http!
   const secrets = new Secrets(file)
   const watch = new CpuWatch(system.programs)
   const startedAt = Date.now()
   const started = performance.now()
   const senders = Array.from({ length: REQUESTS }, (_, i) => {
-    const devices = httpDevices.slice(i * count, (i + 1) * count)
+    const devices = deviceIds(prefix, MOST_DEVICES).slice(i * count, (i + 1) * count)
     const own = devices[0]!
     return new Sender(url, count === 1 ? `${own}:${secrets.get(own)}` : TOKEN, devices, Date.now())
   })
-  const acked = await Promise.all(senders.map((sender) => sender.send(started + SECONDS * 1000)))
+  const acked = await Promise.all(senders.map((sender) => sender.send(started + seconds * 1000)))
   const readings = acked.reduce((sum, one) => sum + one, 0)
   return {
     rate: (readings * 1000) / (performance.now() - started),
@@ -121,22 +131,31 @@ function cpuOf(watch: CpuWatch, readings: number, from: number, to: number): num
   return (watch.stop(from, to)['gridwhistle']! * 1e6) / readings
 }
 
-const WAYS = {
-  'MQTT, 50 readings a message': (system: System) => mqtt(system, 100, 4, 50),
+const byMqtt =
+  (load: Parameters<typeof mqtt>[1]): Way =>
+  (system, prefix, seconds) =>
+    mqtt(system, load, prefix, seconds)
+const byLines =
+  (count: number): Way =>
+  (system, prefix, seconds) =>
+    lines(system, count, prefix, seconds)
+const WAYS: Record<string, Way> = {
+  'MQTT, 50 readings a message': byMqtt({ devices: 100, 'in-flight': 4, batch: 50 }),
   // As many devices, and as many readings of each, as in the last two ways: what they cost whatever the wire.
-  'MQTT, 50 readings a message, 400 devices': (system: System) => mqtt(system, 400, 1, 50),
-  'MQTT, 20 readings a message, 1,000 devices': (system: System) => mqtt(system, 1000, 1, 20),
-  'line protocol, 1,000 lines of one device': (system: System) => lines(system, 1),
-  'line protocol, 1,000 lines of 20 devices': (system: System) => lines(system, 20),
-  'line protocol, 1,000 lines of 50 devices': (system: System) => lines(system, 50),
+  'MQTT, 50 readings a message, 400 devices': byMqtt({ devices: 400, 'in-flight': 1, batch: 50 }),
+  'MQTT, 20 readings a message, 1,000 devices': byMqtt({ devices: 1000, 'in-flight': 1, batch: 20 }),
+  'line protocol, 1,000 lines of one device': byLines(1),
+  'line protocol, 1,000 lines of 20 devices': byLines(20),
+  'line protocol, 1,000 lines of 50 devices': byLines(50),
 }
 const results = new Map<string, Measured[]>()
 for (let round = 0; round < ROUNDS; round++) {
   for (const [way, measure] of Object.entries(WAYS)) {
     const system = await SYSTEMS.gridwhistle()
     try {
-      await system.register([...mqttDevices, ...httpDevices])
-      const result = await measure(system)
+      await system.register(Object.values(PREFIXES).flatMap((prefix) => deviceIds(prefix, MOST_DEVICES)))
+      await measure(system, PREFIXES.warmUp, WARM_UP_SECONDS)
+      const result = await measure(system, PREFIXES.measured, SECONDS)
       process.stderr.write(`${way}: ${Math.round(result.rate)}/s, ${result.cpu.toFixed(2)} µs\n`)
       results.set(way, [...(results.get(way) ?? []), result])
     } finally {
