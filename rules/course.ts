@@ -172,7 +172,9 @@ export function setTimer(fold: Folding, rule: JudgedRule): void {
     if (end > fold.now && end <= cells[rule.evidence]! + rule.holdMs) due = end
   }
   if (rule.absents.length > 0) due = Math.min(due, endOfSilence(fold, rule, fold.now))
-  for (let index = 0; index < rule.boundaries.length; index++) {
+  // Of a device that was never heard no hour is the next.
+  const hours = fold.now > -Infinity ? rule.boundaries.length : 0
+  for (let index = 0; index < hours; index++) {
     const end = rule.boundaries[index]!(fold)
     if (end < due) due = end
   }

@@ -39,6 +39,9 @@ export function localOf(
 ): Local {
   return {
     numbers: Float64Array.from(parameters, ({ attribute, as }) => READINGS[as](attributes[attribute])),
-    areas: places.map(({ attribute, areas }) => areas.get(String(attributes[attribute])) ?? null),
+    areas: places.map(({ attribute, areas }) => {
+      const named = attributes[attribute]
+      return named === undefined ? null : (areas.get(String(named)) ?? null)
+    }),
   }
 }

@@ -11,7 +11,7 @@ const WINDOW_MS = { day: MINUTE_MS, week: 10 * MINUTE_MS }
 /** How often a device is taken to report of which nobody knows more. */
 const USUAL_MS = 10 * MINUTE_MS
 /** A shorter gap is none: connections come and go. */
-const LEAST_MS = 5 * MINUTE_MS
+export const LEAST_GAP_MS = 5 * MINUTE_MS
 /** Beyond this nothing is asked for. */
 const FURTHEST_MS = 7 * DAY_MS
 /** Longer gaps are filled with hourly values: seven days are 168 frames and not a thousand. */
@@ -43,6 +43,8 @@ export class Backfill {
   readonly #parts: BackfillParts
   /** By device, gateway's clock: until then it is left alone. */
   readonly #restsUntil = new Map<string, number>()
+  /** Those that are to be looked after, until they are. */
+  readonly #returned = new Map<string, Returned>()
   readonly #waiting: (() => Promise<void>)[] = []
   readonly #timers = new Set<NodeJS.Timeout>()
   #running = 0
@@ -53,19 +55,27 @@ export class Backfill {
     this.#parts = parts
   }
 
-  /** The device is back with a first reading of `ts`, of which `metric` is a part. */
-  back(session: Session, metric: string, ts: number): void {
+  /**
+   * The device is back with a reading of `ts`, of which `metric` is a part. What was not acknowledged may come first: the
+   * latest that is heard until one looks counts. False when it was looked after just now, and is to be named again.
+   */
+  back(session: Session, metric: string, ts: number): boolean {
     const { clock, settleMs = SETTLE_MS } = this.#parts
     const { device } = session.member
-    const now = clock.now()
-    if (this.#isStopped || now < (this.#restsUntil.get(device) ?? -Infinity)) return
-    this.#restsUntil.set(device, now + REST_MS.seen)
+    const returned = this.#returned.get(device)
+    if (returned !== undefined) {
+      Object.assign(returned, { session, metric, ts: Math.max(returned.ts, ts) })
+      return true
+    }
+    if (this.#isStopped || clock.now() < (this.#restsUntil.get(device) ?? -Infinity)) return false
+    this.#returned.set(device, { session, metric, ts })
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
-      this.#waiting.push(() => this.#fill(session, metric, Math.min(ts, now)))
+      this.#waiting.push(() => this.#fill(device).finally(() => this.#returned.delete(device)))
       this.#next()
     }, settleMs)
     this.#timers.add(timer)
+    return true
   }
 
   forget(device: string): void {
@@ -94,29 +104,31 @@ export class Backfill {
     })
   }
 
-  async #fill(session: Session, metric: string, back: number): Promise<void> {
-    const { device } = session.member
+  async #fill(device: string): Promise<void> {
+    const { session, metric, ts } = this.#returned.get(device)!
+    const now = this.#parts.clock.now()
+    const back = Math.min(ts, now)
+    this.#restsUntil.set(device, now + REST_MS.seen)
     let gap: Gap | null
     try {
-      const day = await this.#windows(session, metric, back - DAY_MS, back, WINDOW_MS.day)
-      // Only for those that were away for long: a week of values is much to look through.
-      gap =
-        day.length > 0
-          ? gapBefore(day, back, WINDOW_MS.day)
-          : gapBefore(
-              await this.#windows(session, metric, back - FURTHEST_MS, back, WINDOW_MS.week),
-              back,
-              WINDOW_MS.week,
-            )
+      gap = await this.#gapBefore(session, metric, back)
     } catch {
       // The historian is away, which it reports itself.
       this.#restsUntil.delete(device)
       return
     }
     if (gap === null) return
-    this.#restsUntil.set(device, this.#parts.clock.now() + REST_MS.asked)
+    this.#restsUntil.set(device, now + REST_MS.asked)
     const answer = await this.#parts.ask(session, historyRequest(gap.period, gap.from, back))
     this.#parts.onFilled(device, gap.from, back, answer)
+  }
+
+  async #gapBefore(session: Session, metric: string, back: number): Promise<Gap | null> {
+    const { day, week } = WINDOW_MS
+    const ofDay = await this.#windows(session, metric, back - DAY_MS, back, day)
+    if (ofDay.length > 1) return gapBefore(ofDay, back, day)
+    // Only for those that were away for long, or report once a day: a week of values is much to look through.
+    return gapBefore(await this.#windows(session, metric, back - FURTHEST_MS, back, week), back, week)
   }
 
   /** Beginnings of the windows that have a value. */
@@ -142,6 +154,12 @@ export class Backfill {
   }
 }
 
+interface Returned {
+  session: Session
+  metric: string
+  ts: number
+}
+
 interface Gap {
   readonly from: number
   readonly period: HistoryPeriod
@@ -159,6 +177,6 @@ export function gapBefore(starts: readonly number[], back: number, windowMs: num
   const usual = pauses.sort((a, b) => a - b)[pauses.length >> 1] ?? USUAL_MS
   const from = last + windowMs
   const length = back - from
-  if (length < Math.max(LEAST_MS, 2 * usual)) return null
+  if (length < Math.max(LEAST_GAP_MS, 2 * usual)) return null
   return { from, period: usual >= HOUR_MS || length > MINUTES_UP_TO_MS ? 'hour' : 'minute' }
 }

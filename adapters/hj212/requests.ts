@@ -11,8 +11,10 @@ export interface Session {
   st: string | null
   pw: string | null
   version: number
-  /** Its first reading on this connection has been looked at for a gap before it. */
+  /** It speaks of now on this connection, and what was before that has been looked at for a gap. */
   isBack: boolean
+  /** Time of the latest reading that this was done for. */
+  lookedTs: number
 }
 
 export interface Request {

@@ -710,6 +710,36 @@ describe('gaps', () => {
     expect(again.heard).toHaveLength(1)
   })
 
+  test('what was not acknowledged may come first: the gap is looked for before what speaks of now', async () => {
+    await rigged()
+    const now = Date.now()
+    rig.history = windows(now - 300 * MINUTE, now - 90 * MINUTE)
+    const monitor = rig.monitor()
+    for (const at of [now - 91 * MINUTE, now]) {
+      monitor.send(upload({ mn: FUME, at, cp: 'a34041-Rtd=1.2' }).frame)
+      await monitor.next()
+    }
+    expect(await monitor.next()).toMatchObject({ cn: '2051' })
+  })
+
+  test('a device that comes back again and again while it waits is asked once', async () => {
+    await rigged({ settleMs: 100 })
+    const now = Date.now()
+    rig.history = windows(now - 300 * MINUTE, now - 90 * MINUTE)
+    const monitors = []
+    for (let i = 0; i < 4; i++) {
+      const monitor = rig.monitor()
+      monitor.send(upload({ mn: FUME, at: now + i, cp: 'a34041-Rtd=1.2' }).frame)
+      await monitor.next()
+      monitors.push(monitor)
+    }
+    expect(await monitors.at(-1)!.next()).toMatchObject({ cn: '2051' })
+    await pause(200)
+    // What is not answered is said again.
+    const asked = monitors.flatMap(({ heard }) => heard.flatMap(({ cn, qn }) => (cn === '2051' ? qn : [])))
+    expect(new Set(asked).size).toBe(1)
+  })
+
   test('a device without a gap, or that is new, is left alone', async () => {
     await rigged()
     const now = Date.now()

@@ -14,7 +14,7 @@ import type {
 } from '../../gateway/model/pipeline.ts'
 import type { Refusal, RefusalCode } from '../../gateway/model/reading.ts'
 import { Assembly } from './assembly.ts'
-import { Backfill } from './backfill.ts'
+import { Backfill, LEAST_GAP_MS } from './backfill.ts'
 import { Acknowledgement } from './acknowledgement.ts'
 import { decodeSegment, fieldsOf, frame, versionOf, wantsAnswer, type Fault, type Packet } from './codec.ts'
 import { Connection } from './connection.ts'
@@ -340,7 +340,7 @@ export class Hj212Source implements Part, CommandCarrier {
         session.connection.devices.delete(device)
         this.#requests.lost(session)
       }
-      session = { member, connection, st: null, pw: null, version: 0, isBack: false }
+      session = { member, connection, st: null, pw: null, version: 0, isBack: false, lookedTs: -Infinity }
       this.#sessions.set(device, session)
       connection.devices.add(device)
       this.#parts.onPresence(device, true, this.#parts.clock.now())
@@ -353,10 +353,16 @@ export class Hj212Source implements Part, CommandCarrier {
 
   #lookBack(session: Session, packet: Packet): void {
     if (session.isBack || !this.#options.fillGaps) return
-    const first = this.#uploads.glance(session.member, packet)
-    if (first === undefined) return
-    session.isBack = true
-    this.#backfill.back(session, first.metric, first.ts)
+    const glanced = this.#uploads.glance(session.member, packet)
+    if (glanced === undefined) return
+    const { metric, ts } = glanced
+    // What comes first may be the last that was not acknowledged, or a mean of long ago: until it speaks of now, each
+    // packet that is as much later as a gap is looked before.
+    if (ts - session.lookedTs >= LEAST_GAP_MS) {
+      if (!this.#backfill.back(session, metric, ts)) return
+      session.lookedTs = ts
+    }
+    session.isBack = periodOf(packet) === 'instant' && ts >= this.#parts.clock.now() - LEAST_GAP_MS
   }
 
   #setTime(session: Session): void {

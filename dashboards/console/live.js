@@ -12,6 +12,8 @@ const ALARMS_WITH = 5
 const NUMBERS_EVERY = 2000
 /** A stream that has not opened by then may still be held up somewhere on its way: the lists do not wait for it, ms. */
 const OPEN_WITHIN = 3000
+/** A list that takes longer is asked for again: what the stream says does not wait any longer for it, ms. */
+const LOAD_WITHIN = 20_000
 
 /**
  * What the page knows: loaded once, then kept up by events. `changed` names the parts that a panel must draw
@@ -44,6 +46,8 @@ export class Live {
   #answers = true
   #looks = 0
   #timer = 0
+  #late = 0
+  #isLoaded = false
   #stopped = false
 
   /**
@@ -66,11 +70,15 @@ export class Live {
   start() {
     this.#listen()
     void this.#numbers()
+    this.#late = setTimeout(() => {
+      if (!this.#isLoaded) void this.#load()
+    }, OPEN_WITHIN)
   }
 
   stop() {
     this.#stopped = true
     clearTimeout(this.#timer)
+    clearTimeout(this.#late)
     this.#events?.close()
   }
 
@@ -118,9 +126,6 @@ export class Live {
       if (!hasOpened) void this.#load()
       hasOpened = true
     })
-    setTimeout(() => {
-      if (!hasOpened && this.#events === events) void this.#load()
-    }, OPEN_WITHIN)
     events.addEventListener('error', () => {
       this.#change('connection')
       // The browser tries again by itself unless the gateway refused; then find out why, and begin anew.
@@ -132,6 +137,8 @@ export class Live {
     if (this.#stopped) return
     try {
       await call('GET', '/session')
+      // Where streams are refused the lists are all that there is.
+      await this.#load()
     } catch (error) {
       if (error.status === 401) return this.#signedOut()
       setTimeout(() => void this.#again(), 2000)
@@ -147,7 +154,7 @@ export class Live {
     }
     this.#held = []
     try {
-      const [cases, alarms, devices, kinds, rules, sites, district, terms] = await Promise.all([
+      const lists = Promise.all([
         list('/cases?open=true', CASES_SHOWN),
         list('/alarms', ALARMS_SHOWN),
         list('/devices', DEVICES_SHOWN),
@@ -157,6 +164,7 @@ export class Live {
         call('GET', '/district?rosters=false'),
         call('GET', '/terms'),
       ])
+      const [cases, alarms, devices, kinds, rules, sites, district, terms] = await within(LOAD_WITHIN, lists)
       learnTerms(terms)
       const byId = (items) => new Map(items.map((item) => [item.id, item]))
       this.cases = byId(cases)
@@ -166,6 +174,7 @@ export class Live {
       this.rules = byId(rules)
       this.sites = byId(sites)
       this.district = district
+      this.#isLoaded = true
       this.#change('cases', 'alarms', 'devices', 'district')
     } catch (error) {
       if (error.status === 401) this.#signedOut()
@@ -248,4 +257,13 @@ export class Live {
     }
     for (const part of parts) this.#pending.add(part)
   }
+}
+
+/** Rejects when it takes longer. */
+function within(ms, promise) {
+  let timer = 0
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
+  })
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }

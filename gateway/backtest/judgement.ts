@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib'
 import { Replay, warmUpMs, type Change } from '../../rules/backtest.ts'
 import { looksAtOthers } from '../../rules/conditions.ts'
 import { devicesBehind } from '../../rules/links.ts'
@@ -15,7 +16,7 @@ export type Progress = (share: number, device: string) => void
 
 /** What the rules make of the history, or of a part of its devices. */
 export interface Judged {
-  /** Those for which any rule can hold. */
+  /** Those that the rules are about, whatever the part. */
   readonly devices: readonly string[]
   /** Readings that were judged, those before `from` too, and those that had come too late for it. */
   readonly readings: number
@@ -23,7 +24,7 @@ export interface Judged {
   readonly alarms: readonly LoggedAlarm[]
 }
 
-/** Every so many devices, from the first, the second … on. */
+/** One of so many parts, into which devices fall by their names. */
 export interface Part {
   readonly first: number
   readonly of: number
@@ -47,10 +48,11 @@ export async function judgeHistory(
 ): Promise<Judged> {
   const judgement = new Judgement(request, sources, progress, signal)
   const all = await judgement.subjects()
-  const subjects = all.filter((_, index) => index % part.of === part.first)
+  // By name, not by place: each thread lists them for itself, and a gateway may be writing meanwhile.
+  const subjects = all.filter(({ device }) => crc32(device) % part.of === part.first)
   for (const subject of subjects) await judgement.judge(subject, subjects.length)
-  const devices = [...new Set(subjects.map(({ device }) => device))]
-  return { devices, readings: judgement.readings, late: judgement.late, alarms: judgement.log.all() }
+  const { devices, readings, late, log } = judgement
+  return { devices: [...devices], readings, late, alarms: log.all() }
 }
 
 /** How many times a device's history has to be read for that. */
@@ -74,6 +76,7 @@ interface Subject {
 
 class Judgement {
   readonly log: AlarmLog
+  readonly devices = new Set<string>()
   readings = 0
   late = 0
   readonly #request: BackTestRequest
@@ -101,23 +104,29 @@ class Judgement {
 
   /** Devices for which any rule can hold: those that the history knows, and those that look at others. */
   async subjects(): Promise<readonly Subject[]> {
-    const { rules, devices } = this.#request
+    const { rules, devices: asked } = this.#request
     const { history, world } = this.#sources
     const subjects: Subject[] = []
+    const add = (device: string, plan: Plan | undefined, sees: Subject['sees']): void => {
+      if (asked !== undefined && !asked.includes(device)) return
+      this.devices.add(device)
+      if (plan !== undefined) subjects.push({ device, plan, sees })
+    }
     const alone = rules.filter((rule) => !looksAtOthers(rule))
     const own = new NeededPlans(alone, world)
     for (const kind of kindsOf(alone, world)) {
-      for (const device of await history.devices(kind)) {
-        const plan = own.of(kind, this.#devices.get(device)?.attributes)
-        if (plan !== undefined) subjects.push({ device, plan, sees: [device] })
-      }
+      for (const device of await history.devices(kind))
+        add(device, own.of(kind, this.#devices.get(device)?.attributes), [device])
     }
-    const linked = new NeededPlans(rules.filter(looksAtOthers), world)
+    const looking = rules.filter(looksAtOthers)
+    const linked = new NeededPlans(looking, world)
+    const kinds = new Set(kindsOf(looking, world))
     for (const { id, kind, attributes = {} } of this.#devices.values()) {
+      if (!kinds.has(kind)) continue
       const plan = linked.of(kind, attributes)
-      if (plan !== undefined) subjects.push({ device: id, plan, sees: devicesBehind(plan, id, attributes) })
+      add(id, plan, plan === undefined ? [] : devicesBehind(plan, id, attributes))
     }
-    return devices === undefined ? subjects : subjects.filter(({ device }) => devices.includes(device))
+    return subjects
   }
 
   async judge(subject: Subject, of: number): Promise<void> {

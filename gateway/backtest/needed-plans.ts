@@ -1,4 +1,4 @@
-import { mayHoldFor } from '../../rules/conditions.ts'
+import { looksAtOthers, mayHoldFor } from '../../rules/conditions.ts'
 import type { Attributes } from '../../rules/local.ts'
 import { isAbout, planKind, type Plan, type World } from '../../rules/plan.ts'
 import type { Rule } from '../model/rule.ts'
@@ -22,8 +22,11 @@ export class NeededPlans {
 
   /** undefined when no rule can hold for such a device. */
   of(kind: string, attributes: Attributes = {}): Plan | undefined {
-    const needed = this.#rules.filter((rule) => isAbout(rule, kind) && mayHoldFor(rule, attributes))
-    if (needed.length === 0) return undefined
+    const its = this.#rules.filter((rule) => isAbout(rule, kind))
+    const may = its.filter((rule) => mayHoldFor(rule, attributes))
+    if (may.length === 0) return undefined
+    // Rules that look at others share what is late: by the newest of all devices that any of them looks at.
+    const needed = may.some(looksAtOthers) ? its : may
     const key = JSON.stringify([kind, ...needed.map(({ id }) => id)])
     const plan = this.#plans.get(key) ?? planKind(kind, needed, this.#world)
     this.#plans.set(key, plan)

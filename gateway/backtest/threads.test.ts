@@ -16,7 +16,7 @@ import { backTestInThreads } from './threads.ts'
 const HOUR = 3_600_000
 const START = Date.UTC(2024, 5, 1)
 const END = START + 12 * HOUR
-const DEVICES = 61
+const DEVICES = 151
 const never = new AbortController().signal
 
 const dataDir = mkdtempSync(join(tmpdir(), 'gridwhistle-'))

@@ -8,8 +8,8 @@ import type { FromPart, PartSetup } from './worker-protocol.ts'
 
 /** Each opens the history for itself, and holds some 200 MB. */
 const MOST_THREADS = 4
-/** Fewer are judged sooner than a thread has started. */
-const LEAST_SUBJECTS = 20
+/** Fewer are judged sooner than threads have started, most of the time. */
+const LEAST_SUBJECTS = 50
 
 /** As many as there are cores, within bounds. */
 export const THREADS = Math.min(MOST_THREADS, availableParallelism())
@@ -63,6 +63,7 @@ function judgedBy(worker: Worker, progress: Progress): Promise<Judged> {
       case 'progress':
         return progress(message.share, message.device)
       case 'judged':
+        progress(1, message.judged.devices.at(-1) ?? '')
         return resolve(message.judged)
       case 'too_many_alarms':
         return reject(new TooManyAlarms())
