@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connectAsync } from 'mqtt'
+import { connectAsync, type MqttClient } from 'mqtt'
 import { describe, expect, test } from 'vitest'
 import { ledgerOf, pointsOf, register } from '../device.ts'
 import { eventually, GatewayProcess } from '../gateway-process.ts'
@@ -11,6 +11,33 @@ const DEVICES = ['fume-1', 'fume-2', 'fume-3']
 interface Readiness {
   ready: boolean
   parts: Record<string, { ready: boolean; detail: string }>
+}
+
+/** Publishes readings that differ in device and time, twenty at a time, until it is ended; each until it is acknowledged. */
+function publishing(publisher: MqttClient): { readonly sent: number; end(): Promise<number> } {
+  let sent = 0
+  const ends = new AbortController()
+  const done = (async () => {
+    while (!ends.signal.aborted) {
+      const batch = Array.from({ length: 20 }, () => {
+        const reading = { ts: START + sent, metrics: { fume: 1 } }
+        const topic = `v1/${DEVICES[sent++ % DEVICES.length]}/readings`
+        return publisher.publishAsync(topic, JSON.stringify(reading), { qos: 1 })
+      })
+      await Promise.all(batch)
+      await sleep(10)
+    }
+  })()
+  return {
+    get sent() {
+      return sent
+    },
+    async end() {
+      ends.abort()
+      await done
+      return sent
+    },
+  }
 }
 
 describe.skipIf(!hasMosquitto)('gateways behind one Mosquitto', () => {
@@ -36,31 +63,15 @@ describe.skipIf(!hasMosquitto)('gateways behind one Mosquitto', () => {
     const publisher = await connectAsync(broker.url)
     try {
       await Promise.all(gateways.map(isConnected))
-      let sent = 0
-      const publishingEnds = new AbortController()
-      const publishing = (async () => {
-        while (!publishingEnds.signal.aborted) {
-          const batch = Array.from({ length: 20 }, () => {
-            const reading = { ts: START + sent, metrics: { fume: 1 } }
-            return publisher.publishAsync(
-              `v1/${DEVICES[sent++ % DEVICES.length]}/readings`,
-              JSON.stringify(reading),
-              { qos: 1 },
-            )
-          })
-          await Promise.all(batch)
-          await sleep(10)
-        }
-      })()
+      const traffic = publishing(publisher)
       for (const gateway of gateways) {
-        const before = sent
-        await eventually('traffic', () => (sent > before + 300 ? true : undefined))
+        const before = traffic.sent
+        await eventually('traffic', () => (traffic.sent > before + 300 ? true : undefined))
         await gateway.end('SIGKILL')
         await gateway.start()
         await isConnected(gateway)
       }
-      publishingEnds.abort()
-      await publishing
+      const sent = await traffic.end()
       const ledgers = await eventually('every reading', async () => {
         const all = await Promise.all(gateways.map(ledgerOf))
         const accepted = all.reduce((sum, { accepted }) => sum + accepted, 0)
@@ -95,30 +106,14 @@ describe.skipIf(!hasMosquitto)('gateways behind one Mosquitto', () => {
     publisher.on('error', () => {})
     try {
       await isConnected(gateway)
-      let sent = 0
-      const publishingEnds = new AbortController()
-      const publishing = (async () => {
-        while (!publishingEnds.signal.aborted) {
-          const batch = Array.from({ length: 20 }, () => {
-            const reading = { ts: START + sent, metrics: { fume: 1 } }
-            return publisher.publishAsync(
-              `v1/${DEVICES[sent++ % DEVICES.length]}/readings`,
-              JSON.stringify(reading),
-              { qos: 1 },
-            )
-          })
-          await Promise.all(batch)
-          await sleep(5)
-        }
-      })()
+      const traffic = publishing(publisher)
       for (let restart = 0; restart < 4; restart++) {
-        const before = sent
-        await eventually('traffic', () => (sent > before + 300 ? true : undefined))
+        const before = traffic.sent
+        await eventually('traffic', () => (traffic.sent > before + 300 ? true : undefined))
         await broker.stop()
         await broker.start()
       }
-      publishingEnds.abort()
-      await publishing
+      const sent = await traffic.end()
       await eventually('every reading', async () => {
         const { accepted, pending } = await ledgerOf(gateway)
         return accepted >= sent && pending === 0 ? true : undefined
