@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { StatusCodes } from 'node-opcua-client'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -208,6 +209,8 @@ describe('secured endpoints', () => {
     // As its message says.
     const rejected = join(pki, 'rejected')
     await soon(() => expect(readdirSync(rejected)).toHaveLength(1))
+    // A person is not so quick that the file is still being written and listed.
+    await sleep(1500)
     const [file] = readdirSync(rejected)
     renameSync(join(rejected, file!), join(pki, 'trusted', 'certs', file!))
     await soon(() => expect(last('north')).toEqual({ ts: at, metrics: { ph: 7 } }), 25_000)
