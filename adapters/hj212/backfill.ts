@@ -36,8 +36,9 @@ export interface BackfillParts {
 
 /**
  * After an outage, of the device's network or of the gateway, the device is asked for what it has kept of the gap
- * (2051 or 2061). The gap is what the historian shows: from the last window with a value until the first reading with
- * which the device was back, by that reading's own time. Best effort: when it does not work now, it is tried at the next connection.
+ * (2051 or 2061). The gap is what the historian shows: from the last window with a value until the device
+ * speaks of now again, by its reading's own time. Best effort: when it does not work now, it is tried at the next
+ * connection.
  */
 export class Backfill {
   readonly #parts: BackfillParts
@@ -71,7 +72,7 @@ export class Backfill {
     this.#returned.set(device, { session, metric, ts })
     const timer = setTimeout(() => {
       this.#timers.delete(timer)
-      this.#waiting.push(() => this.#fill(device).finally(() => this.#returned.delete(device)))
+      this.#waiting.push(() => this.#fill(device))
       this.#next()
     }, settleMs)
     this.#timers.add(timer)
@@ -106,6 +107,8 @@ export class Backfill {
 
   async #fill(device: string): Promise<void> {
     const { session, metric, ts } = this.#returned.get(device)!
+    // What is heard from here on is not in this look: it is named again once the device has rested.
+    this.#returned.delete(device)
     const now = this.#parts.clock.now()
     const back = Math.min(ts, now)
     this.#restsUntil.set(device, now + REST_MS.seen)
