@@ -197,11 +197,13 @@ function compareKinds(kind: string): void {
   const more = measure({
     make: making(kind),
     few: judging(load),
+    some: judging({ ...load, devices: 1000 }),
     many: judging({ ...load, devices: 20_000 }),
     late: judging({ ...load, lateShare: 0.01 }),
   })
   const plain = without(more['few']!, more['make']!)
-  say(`${kind}: the same beside the next two`, plain)
+  say(`${kind}: the same beside the next three`, plain)
+  say(`${kind}: 1,000 devices instead of 200`, without(more['some']!, more['make']!), plain)
   const many = without(more['many']!, more['make']!)
   say(`${kind}: 20,000 devices instead of 200`, many, plain, '1.2 × at most')
   say(`${kind}: 1 % late`, without(more['late']!, more['make']!), plain)

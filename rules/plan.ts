@@ -258,9 +258,13 @@ function isSteady({ credibility, heard, run, windows }: Feed): boolean {
 /** Windows one behind the other, and where they and everything else have their numbers. */
 function placed(signals: readonly Signal[], rules: number): Pick<Plan, 'windows' | 'cells'> {
   const over = signals.flatMap(({ key, window }) => (window === undefined ? [] : [{ key, ...window }]))
-  // A pane is a part of the width, and most readings have all metrics.
+  // A pane is a part of the width, and most readings have all metrics, but few bring a change: beside a window that
+  // fills with every reading, one of changes would be given as much room.
   const rings = ringsOf(
-    over.map(({ aggregate, width }) => ({ pace: width, recordSize: AGGREGATES[aggregate].recordSize })),
+    over.map(({ aggregate, width }) => {
+      const pace = `${aggregate === 'changes' ? 'changes' : 'readings'} ${width}`
+      return { pace, recordSize: AGGREGATES[aggregate].recordSize }
+    }),
   )
   let at = new CellMap(signals.length, rules, 0).windows
   const windows = over.map(({ key, aggregate, width }, index) => {

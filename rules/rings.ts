@@ -25,7 +25,7 @@ const GROUP_NUMBERS = 2
 const FIRST_ROWS = 32
 
 /** `pace`: rings of the same are a group. */
-export function ringsOf(all: readonly { readonly pace: number; readonly recordSize: number }[]): Ring[] {
+export function ringsOf(all: readonly { readonly pace: string; readonly recordSize: number }[]): Ring[] {
   const paces = [...new Set(all.map(({ pace }) => pace))]
   const rowSizes = paces.map(() => 0)
   const placed = all.map(({ pace, recordSize }) => {

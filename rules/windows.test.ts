@@ -18,7 +18,7 @@ class Watcher implements WindowMemory {
   base: Float64Array
 
   constructor(aggregate: OverWindow) {
-    const [ring] = ringsOf([{ pace: WIDTH, recordSize: AGGREGATES[aggregate].recordSize }])
+    const [ring] = ringsOf([{ pace: 'readings', recordSize: AGGREGATES[aggregate].recordSize }])
     this.window = new AGGREGATES[aggregate]({ width: WIDTH, at: 1, ring: ring! }, aggregate)
     this.cells = new Float64Array(1 + this.window.panes.numbers)
     this.window.panes.clear(this.cells)
