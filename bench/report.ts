@@ -80,18 +80,29 @@ function figures({ title, systems }: Figures): string {
   return `${text}\n`
 }
 
+/** Nothing where nothing was measured. */
+function section(title: string, heads: readonly string[], rows: readonly (readonly string[])[]): string {
+  return rows.length === 0 ? '' : `### ${title}\n\n${head(heads)}${rows.map(line).join('')}\n`
+}
+
 /** The result as Markdown: medians of the runs, ratios within them. */
 export function report({ machine, runs, seconds, tables, highest, idle }: Bench): string {
   let text = `Machine: ${machine}. Medians of ${runs} runs of ${seconds} s; "lost" is the worst of them.\n\n`
   for (const table of tables) if (Object.keys(table.systems).length > 0) text += figures(table)
   const own = highest['gridwhistle']
-  text += '### Highest open-loop rate with nothing lost, 1,000 connections\n\n'
-  text += head(['system', 'readings/s', 'Gridwhistle / it'])
-  for (const [name, rate] of Object.entries(highest)) {
-    text += line([name, whole(rate), own === undefined ? '–' : (own / rate).toFixed(2)])
-  }
-  text += '\n### Memory of an idle connection\n\n'
-  text += head(['system', 'KiB'])
-  for (const [name, bytes] of Object.entries(idle)) text += line([name, (bytes / 1024).toFixed(1)])
+  text += section(
+    'Highest open-loop rate with nothing lost, 1,000 connections',
+    ['system', 'readings/s', 'Gridwhistle / it'],
+    Object.entries(highest).map(([name, rate]) => [
+      name,
+      whole(rate),
+      own === undefined ? '–' : (own / rate).toFixed(2),
+    ]),
+  )
+  text += section(
+    'Memory of an idle connection',
+    ['system', 'KiB'],
+    Object.entries(idle).map(([name, bytes]) => [name, (bytes / 1024).toFixed(1)]),
+  )
   return text
 }
