@@ -7,9 +7,11 @@ import { loadConfig } from '../config.ts'
 import { EmbeddedHistorian } from '../historian/embedded.ts'
 import { createLog } from '../log.ts'
 import { loadKinds } from '../model/kinds.ts'
+import type { History } from '../model/pipeline.ts'
 import type { Reading } from '../model/reading.ts'
 import { backTest } from './backtest.ts'
 import { MANNING } from './crews.ts'
+import { judgeHistory } from './judgement.ts'
 import { withSources } from './sources.ts'
 import { backTestInThreads } from './threads.ts'
 
@@ -66,6 +68,37 @@ describe('a back-test by several threads', () => {
       const answer = await backTestInThreads(few, config, sources, 2, () => {}, never)
       expect(answer).toEqual(await backTest(few, sources))
       expect(answer.devices).toBe(2)
+    })
+  })
+
+  test('counts a device as looked at when no rule can hold for it: it is no name that is mistyped', async () => {
+    const rule = request.rules.find(({ id }) => id === 'device-flapping')!
+    const asked = { ...request, rules: [rule], devices: ['fume-3', 'fume-none'] }
+    await withSources(config, END, async (sources) => {
+      for (const threads of [1, 2]) {
+        const answer = await backTestInThreads(asked, config, sources, threads, () => {}, never)
+        expect(answer).toMatchObject({ devices: 1, readings: 0, alarms: [] })
+      }
+    })
+  })
+
+  test('gives each device to one thread, also when one of them knows of a device more', async () => {
+    await withSources(config, END, async (sources) => {
+      const { history } = sources
+      const judgedBy = async (first: number, unseen: readonly string[]) => {
+        const judged = new Set<string>()
+        const watched: History = {
+          devices: async (kind) => [...unseen, ...(await history.devices(kind))],
+          scan: (stretch) => history.scan(stretch),
+          close: () => history.close(),
+        }
+        const note = (_: number, device: string) => judged.add(device)
+        await judgeHistory(request, { ...sources, history: watched }, { first, of: 2 }, note)
+        return judged
+      }
+      const [some, others] = [await judgedBy(0, []), await judgedBy(1, ['fume-000'])]
+      expect([...some].filter((device) => others.has(device))).toEqual([])
+      expect(new Set([...some, ...others]).size).toBeGreaterThanOrEqual(DEVICES)
     })
   })
 
