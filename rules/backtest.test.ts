@@ -59,6 +59,20 @@ describe('a replay', () => {
     ])
   })
 
+  test('knows of a mean that it could not come before its period was over', () => {
+    const span = 60 * MINUTE
+    const { changes } = told([
+      fume(0, 3, { span }),
+      fume(60, 1, { span }),
+      fume(120, 3, { span, delay: 61 * MINUTE }),
+    ])
+    expect(changes.map(({ alarm, delay }) => [alarm.state, alarm.stale, delay])).toEqual([
+      ['firing', undefined, span],
+      ['cleared', undefined, span],
+      ['firing', true, span + 61 * MINUTE],
+    ])
+  })
+
   test('gives an alarm the place that its device had', () => {
     const { changes } = told([fume(0, 3), fume(1, 1), fume(2, 3)], (index) => (index < 2 ? 'here' : 'there'))
     expect(changes.map(({ alarm }) => alarm.site)).toEqual(['here', 'here', 'there'])

@@ -1,7 +1,7 @@
 import type { Alarm } from '../gateway/model/alarm.ts'
 import { DURATION_PATTERN, durationMs } from '../gateway/model/duration.ts'
 import type { Recorded } from '../gateway/model/pipeline.ts'
-import type { Origin } from '../gateway/model/reading.ts'
+import { arrivalOf, type Origin } from '../gateway/model/reading.ts'
 import type { Rule } from '../gateway/model/rule.ts'
 import { alarmOf } from './alarm-of.ts'
 import { DeviceState, type Bounds, type Finding } from './device-state.ts'
@@ -46,16 +46,17 @@ export class Replay {
 
   /** The next reading; `source` as {@link observe} has it, always 0 where the plan has but one. */
   take({ origin, reading }: Recorded, source = 0): readonly Change[] {
-    const { ts, behind = 0, delay = 0 } = reading
+    const { ts, behind = 0 } = reading
+    const receivedAt = arrivalOf(reading)
     if (behind > this.#bounds.latenessMs) {
       if (source === 0) this.late++
       return nothing
     }
     if (source === 0) this.#origin = origin
     const found = this.#isAlone
-      ? follow(this.#state, reading, ts + delay)
-      : observe(this.#state, [reading], ts + delay, source)
-    return found.length === 0 ? nothing : this.#changes(found, ts, delay)
+      ? follow(this.#state, reading, receivedAt)
+      : observe(this.#state, [reading], receivedAt, source)
+    return found.length === 0 ? nothing : this.#changes(found, ts, receivedAt - ts)
   }
 
   /** No further reading until `now`, by the gateway's clock: timers that have run out by then, and last values. */

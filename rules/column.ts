@@ -34,7 +34,7 @@ export function metricColumn(metric: string): Column {
 /** Of copies of a reading the first tells how long it was under way. */
 const delay: Column = {
   key: DELAY_METRIC,
-  read: ({ ts }, receivedAt) => delayOf(ts, receivedAt) * (MILLION / 1000),
+  read: (reading, receivedAt) => delayOf(reading, receivedAt) * (MILLION / 1000),
   joins: 'least',
 }
 

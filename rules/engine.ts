@@ -224,7 +224,7 @@ function layOut(
 ): void {
   const { columns } = plan
   row[0] = reading.ts
-  row[1] = receivedAt - reading.ts > bounds.staleAfterMs ? 1 : 0
+  row[1] = receivedAt - reading.ts - (reading.span ?? 0) > bounds.staleAfterMs ? 1 : 0
   for (let index = 0; index < columns.length; index++) {
     const column = columns[index]!
     row[ROW_HEADER + index] = column.source === source ? column.read(reading, receivedAt, local) : NaN

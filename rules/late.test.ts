@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { observe } from './engine.ts'
 import { MINUTE, rule, START, Watched, x } from './watched.fixture.ts'
 
 describe('late readings', () => {
@@ -49,6 +50,19 @@ describe('late readings', () => {
     const watched = new Watched(high).observe(readings, START + 30 * MINUTE)
     expect(watched.alarms).toEqual([['r', 'yellow', 10, 20]])
     expect(watched.state.late).toBe(0)
+  })
+
+  test('a mean is stale by the end of its period, which is when it can be sent', () => {
+    const HOUR = 60 * MINUTE
+    const mean = (start: number) => ({ ts: START + start * HOUR, metrics: { x: 3 }, span: HOUR })
+    const punctual = new Watched(high)
+    expect(observe(punctual.state, [mean(0)], START + HOUR + 5000)).toMatchObject([{ stale: false }])
+    const buffered = new Watched(high)
+    expect(observe(buffered.state, [mean(0), mean(1)], START + 2 * HOUR + 5000)).toMatchObject([
+      { stale: false, startedAt: START },
+    ])
+    const old = new Watched(high)
+    expect(observe(old.state, [mean(0)], START + 3 * HOUR)).toMatchObject([{ stale: true }])
   })
 
   test('a very fast device has a shorter bound instead of an endless tail', () => {

@@ -1,4 +1,4 @@
-import { PERIODS, type Period } from './readings.ts'
+import { PERIOD_MS, PERIODS, type Period } from './readings.ts'
 
 /** From when to when values have come without a longer pause than {@link PAUSE_MS}; epoch milliseconds. */
 type Run = [from: number, to: number]
@@ -7,14 +7,6 @@ type Run = [from: number, to: number]
 const PAUSE_MS = 10 * 60_000
 /** Runs kept of a metric, newest last. */
 const RUNS = 32
-
-/** Lengths of periods. Minute data stands for 1 to 30 minutes; its first minute tells whether finer values came. */
-const LENGTH_MS: Readonly<Record<Period, number>> = {
-  instant: 0,
-  minute: 60_000,
-  hour: 3_600_000,
-  day: 86_400_000,
-}
 
 /**
  * A monitor says the same several times: every half minute, then as the mean of ten minutes, of the hour, of the day.
@@ -44,7 +36,8 @@ export class Coverage {
   has(device: string, metric: string, period: Period, ts: number): boolean {
     if (period === 'instant') return false
     const periods = this.#devices.get(device)?.get(metric) ?? []
-    const end = ts + LENGTH_MS[period]
+    // Of minute data its first minute tells.
+    const end = ts + PERIOD_MS[period]
     return periods
       .slice(0, PERIODS.indexOf(period))
       .some((runs) => runs.some(([from, to]) => from < end && to >= ts))

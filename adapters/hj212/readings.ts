@@ -9,6 +9,14 @@ import { timeIn, timeOf } from './time.ts'
 export const PERIODS = ['instant', 'minute', 'hour', 'day'] as const
 export type Period = (typeof PERIODS)[number]
 
+/** Lengths of periods. Minute data stands for 1 to 30 minutes: this is the least. */
+export const PERIOD_MS: Readonly<Record<Period, number>> = {
+  instant: 0,
+  minute: 60_000,
+  hour: 3_600_000,
+  day: 86_400_000,
+}
+
 /** Uploads of §6.6.5 that carry values, and for how much time these stand. */
 const UPLOADS: ReadonlyMap<string, Period> = new Map([
   ['2011', 'instant'], // real-time data

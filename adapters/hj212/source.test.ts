@@ -343,6 +343,27 @@ describe('readings', () => {
     expect(rig.messages[0]!.wire).toEqual(keptOf(first, second))
   })
 
+  test('means say for how long they stand: minute data from one to the next', async () => {
+    await rigged()
+    const monitor = rig.monitor()
+    const MINUTE = 60_000
+    const sent = [
+      ['2011', NOON - 120 * MINUTE],
+      ['2051', NOON],
+      ['2051', NOON + 10 * MINUTE],
+      ['2051', NOON + 100 * MINUTE],
+      ['2061', NOON + 120 * MINUTE],
+      ['2031', NOON + 12 * 60 * MINUTE],
+    ] as const
+    for (const [cn, at] of sent) {
+      monitor.send(upload({ mn: FUME, cn, at, cp: `a34041-${cn === '2011' ? 'Rtd' : 'Avg'}=1.2` }).frame)
+      await monitor.next()
+    }
+    expect(rig.messages.map(({ span }) => span)).toEqual(
+      [undefined, 1, 10, 10, 60, 1440].map((minutes) => minutes && minutes * MINUTE),
+    )
+  })
+
   test('a part whose sender waits for its acknowledgement gets it, without the others', async () => {
     await rigged()
     const monitor = rig.monitor()

@@ -3,8 +3,11 @@ import type { Flag } from '../../gateway/model/reading.ts'
 import type { Packet } from './codec.ts'
 import { Coverage } from './coverage.ts'
 import { wireFramesOf, type KeptFrame } from './kept-frame.ts'
-import { periodOf, type Upload } from './readings.ts'
+import { PERIOD_MS, periodOf, type Upload } from './readings.ts'
 import type { Member } from './roster.ts'
+
+/** Minute data stands for so long at the most (HJ 212-2017, `MinInterval`), ms. */
+const LONGEST_MINUTES_MS = 30 * 60_000
 
 /** Codes without a metric that are remembered of a device, so that each is told of once. */
 const CODES = 256
@@ -25,6 +28,8 @@ export class Uploads {
   readonly #intake: Intake
   readonly #coverage = new Coverage()
   readonly #told = new Map<string, Set<string>>()
+  /** By device: when its newest minute data began, and for how long such data stands as far as is known, ms. */
+  readonly #minutes = new Map<string, { ts: number; span: number }>()
   /** What became of the newest readings of a device, or will. */
   readonly #newest = new Map<string, Promise<unknown>>()
 
@@ -39,7 +44,8 @@ export class Uploads {
     // A mean whose instants have come is as durable as they are.
     if (payload.length === 0) return this.#newest.get(device) ?? Promise.resolve()
     const wire = wireFramesOf(frames, binding.crc)
-    const durable = this.#intake.accept({ device, payload, receivedAt, wire })
+    const span = this.#spanOf(device, packet, payload[0]!.ts)
+    const durable = this.#intake.accept({ device, payload, receivedAt, ...(span > 0 && { span }), wire })
     this.#newest.set(device, durable)
     return durable
   }
@@ -54,6 +60,7 @@ export class Uploads {
   forget(device: string): void {
     this.#coverage.forget(device)
     this.#told.delete(device)
+    this.#minutes.delete(device)
     this.#newest.delete(device)
   }
 
@@ -92,6 +99,19 @@ export class Uploads {
     const readings = isWhole ? [wireOf(ts, metrics, flags)] : []
     if (rest !== undefined) readings.push(wireOf(ts, rest))
     return readings
+  }
+
+  /** For how long the values of the packet stand from its time on, ms: minute data from one to the next. */
+  #spanOf(device: string, packet: Packet, ts: Wire['ts']): number {
+    const period = periodOf(packet)!
+    if (period !== 'minute' || typeof ts !== 'number') return PERIOD_MS[period]
+    const known = this.#minutes.get(device)
+    if (known !== undefined && ts <= known.ts) return known.span
+    const since = known === undefined ? 0 : ts - known.ts
+    const isNext = since >= PERIOD_MS.minute && since <= LONGEST_MINUTES_MS
+    const span = isNext ? since : (known?.span ?? PERIOD_MS.minute)
+    this.#minutes.set(device, { ts, span })
+    return span
   }
 
   #toTell(device: string, { values, unmapped }: Upload): string[] {

@@ -1,5 +1,5 @@
 import type { Recorded } from '../model/pipeline.ts'
-import { CLOCK_AHEAD_LIMIT } from '../model/reading.ts'
+import { arrivalOf, CLOCK_AHEAD_LIMIT } from '../model/reading.ts'
 import { Schedule } from '../judge/schedule.ts'
 
 /** A reading as somebody sees it who looks at several devices. */
@@ -92,9 +92,10 @@ class Head {
   }
 
   /** Of readings that came in order, none came before one that is older. */
-  #arrivalOf({ reading: { ts, delay = 0, behind } }: Recorded): number {
-    if (behind !== undefined) return ts + delay
-    this.#newest = Math.max(this.#newest, ts + delay)
+  #arrivalOf({ reading }: Recorded): number {
+    const arrival = arrivalOf(reading)
+    if (reading.behind !== undefined) return arrival
+    this.#newest = Math.max(this.#newest, arrival)
     return this.#newest
   }
 

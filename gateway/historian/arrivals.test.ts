@@ -41,6 +41,15 @@ test('the delay is noted to the millisecond, and how far a reading is behind wha
   ])
 })
 
+test('of a mean the delay is counted from the end of its period, before which nobody could send it', () => {
+  const span = 60 * MINUTE
+  const [punctual, late] = [5000, 20_000].map((after): Delivery => {
+    const ts = after === 5000 ? T : T + span
+    return { seq: 0, origin, receivedAt: ts + span + after, readings: [{ ts, metrics: { fume: 1 }, span }] }
+  })
+  expect(noted([punctual!, late!]).map(({ delay }) => delay)).toEqual([undefined, 20_000])
+})
+
 test('where the journal is taken up in its middle, a late reading is known by what came before', () => {
   const [late] = noted([at(T + 1, T - 10 * MINUTE)], [at(T - MINUTE, T - MINUTE), at(T, T)])
   expect(late).toMatchObject({ behind: 10 * MINUTE })

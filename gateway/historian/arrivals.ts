@@ -34,7 +34,7 @@ export class Arrivals {
     const newest = this.#newestOf(delivery).ts
     for (const reading of readings) {
       const open = reading as { -readonly [K in keyof StoredReading]: StoredReading[K] }
-      const delay = delayOf(reading.ts, receivedAt)
+      const delay = delayOf(reading, receivedAt)
       if (delay !== 0) open.delay = delay
       // Behind what came before the message: the parts of one are put in order before they are judged.
       if (reading.ts < newest) open.behind = newest - reading.ts
@@ -44,7 +44,7 @@ export class Arrivals {
 
   /** What comes at once cannot be late, whatever came before. */
   #isStrange({ origin, receivedAt, readings }: Delivery): boolean {
-    return !this.#newest.has(origin.device) && readings.some(({ ts }) => delayOf(ts, receivedAt) > 0)
+    return !this.#newest.has(origin.device) && readings.some((reading) => delayOf(reading, receivedAt) > 0)
   }
 
   #take(delivery: Delivery): void {

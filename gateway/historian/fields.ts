@@ -4,7 +4,7 @@ export type FieldValue = MetricValue | string
 
 /**
  * What a reading stores (contract §6): its metrics, `{metric}_flag` where a flag is not N, `lon`, `lat`, `alt`;
- * and `delay` and `behind`, ms, where it did not come at once or not in order.
+ * `span`, ms, of a mean; and `delay` and `behind`, ms, where it did not come at once or not in order.
  */
 export function fieldsOf(reading: StoredReading): readonly (readonly [name: string, value: FieldValue])[] {
   const fields: (readonly [string, FieldValue])[] = Object.entries(reading.metrics)
@@ -17,6 +17,7 @@ export function fieldsOf(reading: StoredReading): readonly (readonly [name: stri
     fields.push(['lon', lon], ['lat', lat])
     if (alt !== undefined) fields.push(['alt', alt])
   }
+  if (reading.span !== undefined) fields.push(['span', reading.span])
   if (reading.delay !== undefined) fields.push(['delay', reading.delay])
   if (reading.behind !== undefined) fields.push(['behind', reading.behind])
   return fields
@@ -29,6 +30,7 @@ export class ReadingBuilder {
   #metrics: Record<string, MetricValue> = {}
   #flags: Record<string, Flag> | undefined
   #position: number[] | undefined
+  #span: number | undefined
   #delay: number | undefined
   #behind: number | undefined
 
@@ -41,6 +43,8 @@ export class ReadingBuilder {
         return (value) => this.#placeAt(1, value)
       case 'alt':
         return (value) => this.#placeAt(2, value)
+      case 'span':
+        return (value) => (this.#span = Number(value))
       case 'delay':
         return (value) => (this.#delay = Number(value))
       case 'behind':
@@ -59,9 +63,10 @@ export class ReadingBuilder {
     this.#metrics = {}
     if (this.#flags !== undefined) reading.flags = this.#flags
     if (this.#position !== undefined) reading.position = this.#position as unknown as Position
+    if (this.#span !== undefined) reading.span = this.#span
     if (this.#delay !== undefined) reading.delay = this.#delay
     if (this.#behind !== undefined) reading.behind = this.#behind
-    this.#flags = this.#position = this.#delay = this.#behind = undefined
+    this.#flags = this.#position = this.#span = this.#delay = this.#behind = undefined
     return reading
   }
 

@@ -34,6 +34,7 @@ export class LineProtocol {
       fields += `,lon=${position[0]},lat=${position[1]}`
       if (position.length === 3) fields += `,alt=${position[2]}`
     }
+    if (reading.span !== undefined) fields += `,span=${reading.span}`
     if (reading.delay !== undefined) fields += `,delay=${reading.delay}`
     if (reading.behind !== undefined) fields += `,behind=${reading.behind}`
     if (fields === '') return ''

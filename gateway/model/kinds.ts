@@ -17,7 +17,7 @@ const builtIn = fileURLToPath(new URL('./kinds', import.meta.url))
  * Columns that every measurement has beside its metrics (contract §6), and `constructor`, which every
  * object seems to have: no metric may bear such a name.
  */
-const taken = new Set('time device site street grid lon lat alt delay behind constructor'.split(' '))
+const taken = new Set('time device site street grid lon lat alt span delay behind constructor'.split(' '))
 
 /** The alarms' own measurement (contract §6). */
 const takenKinds = new Set(['alarm'])

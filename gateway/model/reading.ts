@@ -27,6 +27,11 @@ export interface Reading {
   readonly position?: Position
   /** Present when the device sent no time and the gateway's receive time stands in for it. */
   readonly clock?: 'gateway'
+  /**
+   * For how long its values stand from `ts` on, ms: those of a mean, which nobody can send before its period is over.
+   * Said by adapters, never by a device's JSON.
+   */
+  readonly span?: number
 }
 
 /**
@@ -36,10 +41,18 @@ export interface Reading {
  */
 export const AT_ONCE_MS = 10_000
 
-/** How long a reading had been under way when it came in, ms; below 0 when the device's clock is ahead. */
-export function delayOf(ts: number, receivedAt: number): number {
-  const delay = receivedAt - ts
+/**
+ * How long a reading had been under way when it came in, ms, a mean since the end of its period; below 0 when the
+ * device's clock is ahead.
+ */
+export function delayOf({ ts, span = 0 }: Reading, receivedAt: number): number {
+  const delay = receivedAt - ts - span
   return Math.abs(delay) > AT_ONCE_MS ? delay : 0
+}
+
+/** When a stored reading came in, gateway's clock, epoch milliseconds, to within {@link AT_ONCE_MS}. */
+export function arrivalOf({ ts, span = 0, delay = 0 }: StoredReading): number {
+  return ts + span + delay
 }
 
 /** A reading as the historian keeps it: with what a back-test needs to know of how it came. */

@@ -78,6 +78,28 @@ test('hourly means of a river station are its readings, and are judged', async (
   })
 })
 
+test('a mean of the hour that has just ended is news and no backlog: a station that reports hours has its cases', async () => {
+  const mn = '320613000000000000000102'
+  const protocols = { hj212: { mn, profile: 'water' } }
+  await register(gateway, { id: 'river-2', kind: 'river_station', attributes: { target: 'III' }, protocols })
+  const hour = Math.floor(Date.now() / (60 * MINUTE)) * 60 * MINUTE - 60 * MINUTE
+  await monitored(async (monitor) => {
+    for (const at of [hour - 60 * MINUTE, hour]) {
+      monitor.send(upload({ mn, cn: '2061', at, cp: 'w01009-Avg=1.2;w21003-Avg=5.1' }).frame)
+      expect(await monitor.next()).toMatchObject({ cn: '9014' })
+    }
+  })
+  const alarm = await eventually('the alarm with its case', async () => {
+    const { items } = await gateway.api<{ items: { rule: string; case: string | null }[] }>(
+      'GET',
+      '/api/v1/alarms?device=river-2',
+    )
+    return items.find(({ rule, case: its }) => rule === 'river-worse-than-target' && its !== null)
+  })
+  expect(alarm).not.toHaveProperty('stale')
+  expect((await points('river-2', 'nh3n', 2)).map(([ts]) => ts)).toEqual([hour - 60 * MINUTE, hour])
+})
+
 test('values under maintenance raise no alarm, the same values unmarked do', async () => {
   await bound('fume-2', 'MAINTAINED')
   const now = Date.now()

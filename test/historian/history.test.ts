@@ -105,6 +105,7 @@ const arbitraryReading = fc
         .filter((metrics) => Object.keys(metrics).length > 0),
       flags: fc.record({ ph: fc.constantFrom(...FLAGS), do: fc.constantFrom(...FLAGS) }, optional),
       position: fc.oneof(fc.tuple(value, value), fc.tuple(value, value, value)),
+      span: fc.constantFrom(60_000, 3_600_000),
       delay: fc.integer({ min: -300_000, max: 1e10 }),
       behind: fc.integer({ min: 1, max: 1e10 }),
     },
@@ -134,7 +135,7 @@ function merged(written: readonly Recorded[], device: string): Recorded[] {
     const before = points.get(key)?.reading
     const flags = { ...before?.flags, ...onlyAbnormal(reading.flags) }
     const [lon, lat, alt] = Object.assign([] as number[], before?.position, reading.position)
-    const { delay = before?.delay, behind = before?.behind } = reading
+    const { span = before?.span, delay = before?.delay, behind = before?.behind } = reading
     points.set(key, {
       origin,
       reading: {
@@ -142,6 +143,7 @@ function merged(written: readonly Recorded[], device: string): Recorded[] {
         metrics: { ...before?.metrics, ...reading.metrics },
         ...(Object.keys(flags).length > 0 ? { flags } : {}),
         ...(lon === undefined ? {} : { position: alt === undefined ? [lon, lat] : [lon, lat, alt] }),
+        ...(span === undefined ? {} : { span }),
         ...(delay === undefined ? {} : { delay }),
         ...(behind === undefined ? {} : { behind }),
       },
