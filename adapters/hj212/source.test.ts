@@ -280,7 +280,7 @@ describe('readings', () => {
     const monitor = rig.monitor()
     monitor.send(TEN_MINUTES)
     await monitor.next()
-    expect(rig.readings).toEqual([{ device: 'fume-1', ts: NOON, metrics: { fume: 2.21 } }])
+    expect(rig.readings).toEqual([{ device: 'fume-1', ts: NOON, metrics: { fume: 2.21 }, span: 60_000 }])
   })
 
   test('a mean is taken where its instants were no values', async () => {
@@ -292,7 +292,7 @@ describe('readings', () => {
     await monitor.next()
     expect(rig.readings).toEqual([
       { device: 'fume-1', ts: NOON, metrics: { fan: true }, flags: { fume: 'D' } },
-      { device: 'fume-1', ts: NOON, metrics: { fume: 2.21 } },
+      { device: 'fume-1', ts: NOON, metrics: { fume: 2.21 }, span: 60_000 },
     ])
   })
 
@@ -338,7 +338,7 @@ describe('readings', () => {
       { qn: '20240601090000535', cn: '9014' },
     ])
     expect(rig.readings).toEqual([
-      { device: 'river-1', ts: Date.UTC(2024, 5, 1), metrics: { ph: 7.5, do: 6.2 } },
+      { device: 'river-1', ts: Date.UTC(2024, 5, 1), metrics: { ph: 7.5, do: 6.2 }, span: 3_600_000 },
     ])
     expect(rig.messages[0]!.wire).toEqual(keptOf(first, second))
   })
@@ -359,7 +359,7 @@ describe('readings', () => {
       monitor.send(upload({ mn: FUME, cn, at, cp: `a34041-${cn === '2011' ? 'Rtd' : 'Avg'}=1.2` }).frame)
       await monitor.next()
     }
-    expect(rig.messages.map(({ span }) => span)).toEqual(
+    expect(rig.readings.map((reading) => (reading as { span?: number }).span)).toEqual(
       [undefined, 1, 10, 10, 60, 1440].map((minutes) => minutes && minutes * MINUTE),
     )
   })

@@ -3,7 +3,7 @@ import type { Flag } from '../../gateway/model/reading.ts'
 import type { Packet } from './codec.ts'
 import { Coverage } from './coverage.ts'
 import { wireFramesOf, type KeptFrame } from './kept-frame.ts'
-import { PERIOD_MS, periodOf, type Upload } from './readings.ts'
+import { PERIOD_MS, periodOf, type Period, type Upload } from './readings.ts'
 import type { Member } from './roster.ts'
 
 /** Minute data stands for so long at the most (HJ 212-2017, `MinInterval`), ms. */
@@ -17,6 +17,7 @@ interface Wire {
   ts?: number | string
   metrics: Record<string, number | boolean | string>
   flags?: Record<string, Flag>
+  span?: number
 }
 
 /**
@@ -44,8 +45,7 @@ export class Uploads {
     // A mean whose instants have come is as durable as they are.
     if (payload.length === 0) return this.#newest.get(device) ?? Promise.resolve()
     const wire = wireFramesOf(frames, binding.crc)
-    const span = this.#spanOf(device, packet, payload[0]!.ts)
-    const durable = this.#intake.accept({ device, payload, receivedAt, ...(span > 0 && { span }), wire })
+    const durable = this.#intake.accept({ device, payload, receivedAt, wire })
     this.#newest.set(device, durable)
     return durable
   }
@@ -96,14 +96,13 @@ export class Uploads {
         rest[code] = unmapped.get(code)!
       }
     }
-    const readings = isWhole ? [wireOf(ts, metrics, flags)] : []
+    const readings = isWhole ? [wireOf(ts, metrics, flags, this.#spanOf(device, period, ts))] : []
     if (rest !== undefined) readings.push(wireOf(ts, rest))
     return readings
   }
 
-  /** For how long the values of the packet stand from its time on, ms: minute data from one to the next. */
-  #spanOf(device: string, packet: Packet, ts: Wire['ts']): number {
-    const period = periodOf(packet)!
+  /** For how long values stand from their time on, ms: minute data from one to the next. */
+  #spanOf(device: string, period: Period, ts: Upload['ts']): number {
     if (period !== 'minute' || typeof ts !== 'number') return PERIOD_MS[period]
     const known = this.#minutes.get(device)
     if (known !== undefined && ts <= known.ts) return known.span
@@ -125,8 +124,9 @@ export class Uploads {
   }
 }
 
-function wireOf(ts: number | string | null, metrics: Wire['metrics'], flags?: Wire['flags']): Wire {
+function wireOf(ts: Upload['ts'], metrics: Wire['metrics'], flags?: Wire['flags'], span = 0): Wire {
   const wire: Wire = ts === null ? { metrics } : { ts, metrics }
   if (flags !== undefined) wire.flags = flags
+  if (span > 0) wire.span = span
   return wire
 }

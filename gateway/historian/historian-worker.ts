@@ -189,7 +189,7 @@ class Feeder {
 
 /** What the quarantine keeps is what a device would send, so that a retry can take it in again. */
 function refusalOf({ delivery, reading, reason }: Reject): Refusal {
-  const { clock: _clock, span: _span, delay: _delay, behind: _behind, ...sent }: StoredReading = reading
+  const { clock: _clock, delay: _delay, behind: _behind, ...sent }: StoredReading = reading
   const raw = new TextEncoder().encode(JSON.stringify(sent))
   return {
     device: delivery.origin.device,

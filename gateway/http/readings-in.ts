@@ -24,6 +24,7 @@ const Sent = Type.Unsafe<{ readonly device?: unknown }>({
     metrics: { type: 'object', additionalProperties: { type: ['number', 'boolean'] } },
     flags: { type: 'object', additionalProperties: { type: 'string' } },
     position: { type: 'array', items: { type: 'number' } },
+    span: { type: 'integer', description: 'ms from ts on for which the values are the mean' },
   },
 })
 

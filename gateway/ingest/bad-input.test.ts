@@ -93,6 +93,8 @@ const cases: [name: string, payload: string | object, code: RefusalCode, message
       'bad_type',
       /flags: "F" is a string; expected an object of marks/,
     ],
+    ['a mean of no time', { ...fume(1), span: 0 }, 'out_of_range', /span: 0; expected whole milliseconds/],
+    ['a mean of longer than a year', { ...fume(1), span: 2 * YEAR }, 'out_of_range', /span: \d+; expected/],
     ['half a position', { ...fume(1), position: [120] }, 'bad_reading', /position: expected \[longitude/],
     ['a position of four', { ...fume(1), position: [120, 32, 1, 2] }, 'bad_reading', /position: expected/],
     [

@@ -74,7 +74,7 @@ export class ReadingIntake implements Intake {
   }
 
   accept(message: Message): Promise<Outcome> {
-    const { device, payload, receivedAt, span, wire } = message
+    const { device, payload, receivedAt, wire } = message
     const text = payload instanceof Uint8Array ? payload : message.text
     const readings = readingsIn(payload, this.#options.maxMessageBytes)
     if ('code' in readings) {
@@ -91,7 +91,6 @@ export class ReadingIntake implements Intake {
     for (let i = 0; i < readings.length; i++) {
       const reading = readings[i]
       const fault = this.#fault(device, origin, reading, receivedAt)
-      if (fault === null && span !== undefined) (reading as { span?: number }).span = span
       if (fault === null && this.#isNew(device, reading as Reading, receivedAt)) {
         accepted?.push(reading as Reading)
         continue

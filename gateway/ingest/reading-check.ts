@@ -1,7 +1,7 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import type { Kind, Kinds, Metric } from '../model/kind.ts'
 import { CLOCK_AHEAD_LIMIT, FLAGS, type Flag, type MetricValue, type RefusalCode } from '../model/reading.ts'
-import { LATEST, wireSchema } from './wire-schema.ts'
+import { LATEST, LONGEST_SPAN_MS, wireSchema } from './wire-schema.ts'
 
 /** Why a reading is refused: a code for programs and a line that says where, what and what was expected. */
 export interface Fault {
@@ -15,6 +15,8 @@ export interface WireReading {
   metrics: Record<string, MetricValue>
   flags?: Record<string, Flag>
   position?: [number, number] | [number, number, number]
+  /** ms. */
+  span?: number
 }
 
 interface Bounds {
@@ -121,7 +123,7 @@ function unknownKey(path: readonly string[], key: string, kind: Kind): Fault {
   if (path.length === 0) {
     return {
       code: 'bad_reading',
-      message: `${key}: unknown key; expected ts, metrics, flags and position only`,
+      message: `${key}: unknown key; expected ts, metrics, flags, position and span only`,
     }
   }
   const known = Object.keys(kind.metrics).join(', ')
@@ -138,6 +140,8 @@ function expected(path: readonly string[], kind: Kind): string {
       return 'an object such as {"ts":…,"metrics":{…}}'
     case 'ts':
       return `whole milliseconds since 1970 up to ${LATEST}`
+    case 'span':
+      return `whole milliseconds, up to ${LONGEST_SPAN_MS}`
     case 'position':
       return name === undefined
         ? '[longitude, latitude, altitude?]'

@@ -5,6 +5,9 @@ import { FLAGS } from '../model/reading.ts'
 /** The end of the year 2100. A clock that says more counts other units than milliseconds. */
 export const LATEST = Date.UTC(2101, 0, 1) - 1
 
+/** Of a mean: a year. */
+export const LONGEST_SPAN_MS = 366 * 86_400_000
+
 /** WGS-84; altitude in metres, from below every sea to above every aircraft. */
 const Position = {
   type: 'array',
@@ -40,6 +43,7 @@ export function wireSchema(kind: Kind): TObject {
         Type.Object(Object.fromEntries(names.map((name) => [name, mark])), { additionalProperties: false }),
       ),
       position: Type.Optional(Type.Unsafe(Position)),
+      span: Type.Optional(Type.Integer({ minimum: 1, maximum: LONGEST_SPAN_MS })),
     },
     { additionalProperties: false },
   )

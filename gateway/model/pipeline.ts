@@ -22,8 +22,6 @@ export interface Message {
   /** JSON text that says the same as the readings of a codec, where it has it; on loan, like the payload. */
   readonly text?: Uint8Array
   readonly receivedAt: number
-  /** {@link Reading.span} of all of its readings. */
-  readonly span?: number
   /** What came over the wire where the payload is what a codec made of it. */
   readonly wire?: WireFrames
 }

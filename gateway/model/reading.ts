@@ -29,7 +29,6 @@ export interface Reading {
   readonly clock?: 'gateway'
   /**
    * For how long its values stand from `ts` on, ms: those of a mean, which nobody can send before its period is over.
-   * Said by adapters, never by a device's JSON.
    */
   readonly span?: number
 }
