@@ -3,6 +3,7 @@ import type { Rule } from '../gateway/model/rule.ts'
 import { FOLD, TIME } from './cells.ts'
 import type { ClosedAlarm } from './course.ts'
 import { Fold, type Folded, type Frozen } from './fold.ts'
+import { devicesBehind } from './links.ts'
 import { localOf, type Attributes, type Local } from './local.ts'
 import type { Panes } from './panes.ts'
 import type { Plan } from './plan.ts'
@@ -53,6 +54,8 @@ export class DeviceState implements Folded {
   markClosed = 0
   /** Alarms that began and ended since the base. */
   closed: ClosedAlarm[] = []
+  /** Event time of the newest reading of each of the plan's sources, where there are several; Infinity where it is nobody. */
+  readonly heard: Float64Array | null
   /** Readings that came later than the bound. */
   late = 0
   /** What has been said, of alarms that may still change. */
@@ -78,6 +81,7 @@ export class DeviceState implements Folded {
     this.mark = new Float64Array(plan.blank.length)
     this.rings = plan.rings.slice()
     this.tail = tail ?? new Tail(plan.columns)
+    this.heard = plan.sources.length > 1 ? nothingHeard(plan, device, attributes) : null
   }
 
   /** The device's fold up to its present, to go on with. */
@@ -146,4 +150,9 @@ export class DeviceState implements Folded {
   get hasMoved(): boolean {
     return this.head[this.plan.cells.fold + FOLD.moved] === 1
   }
+}
+
+function nothingHeard(plan: Plan, device: string, attributes: Attributes): Float64Array {
+  const behind = devicesBehind(plan, device, attributes)
+  return Float64Array.from(behind, (one) => (one === undefined ? Infinity : -Infinity))
 }

@@ -22,6 +22,9 @@ import { ROW_HEADER } from './tail.ts'
  * were run, as long as none comes later than the bound; those are counted and judge nothing. The base follows
  * the device's newest reading, never the clock, so that a timer that ran out too early can be taken back.
  *
+ * Of several devices that are looked at together each is late by its own newest reading, and the base waits for the one
+ * that is furthest behind: as long as that is not stale, for one that is silent must not hold it up for ever.
+ *
  * The tail holds at most {@link MAX_ROWS} readings; a device faster than that has a shorter bound.
  */
 const MAX_ROWS = 1000
@@ -46,7 +49,7 @@ export function observe(
   let wrongFrom = Infinity
   for (const reading of inOrder(readings)) {
     const { ts } = reading
-    if (isLate(state, ts)) state.late++
+    if (isLate(state, ts, source)) state.late++
     else if (!take(state, reading, receivedAt, source, wrongFrom < Infinity) && ts < wrongFrom) wrongFrom = ts
   }
   if (wrongFrom < Infinity) refold(state, wrongFrom)
@@ -171,8 +174,23 @@ export function inOrder(readings: readonly Reading[]): readonly Reading[] {
   return readings
 }
 
-function isLate(state: DeviceState, ts: number): boolean {
-  return ts < state.newest - state.bounds.latenessMs || ts <= state.settledTs
+function isLate(state: DeviceState, ts: number, source: number): boolean {
+  const { heard, bounds } = state
+  if (ts <= state.settledTs) return true
+  if (heard === null) return ts < state.newest - bounds.latenessMs
+  return ts < heard[source]! - bounds.latenessMs || ts < longestWait(state)
+}
+
+/** Event time before which nobody is waited for, of those that are looked at together. */
+function longestWait({ newest, bounds }: DeviceState): number {
+  return newest - bounds.latenessMs - bounds.staleAfterMs
+}
+
+/** Event time before which everything is late. */
+function horizonOf(state: DeviceState): number {
+  const { heard, bounds } = state
+  if (heard === null) return state.newest - bounds.latenessMs
+  return Math.max(Math.min(...heard) - bounds.latenessMs, longestWait(state))
 }
 
 /** Puts the reading in its place; false when the head has to be folded again because of it. */
@@ -188,6 +206,7 @@ function take(
   layOut(row, state, reading, receivedAt, source)
   const { ts } = reading
   const put = ts > state.newest ? tail.append(row) : tail.put(row)
+  if (state.heard !== null && ts > state.heard[source]!) state.heard[source] = ts
   if (ts > state.newest) {
     state.newest = ts
     state.lag = receivedAt - ts
@@ -248,7 +267,7 @@ function setMark(state: DeviceState): void {
  */
 function settle(state: DeviceState): void {
   const { tail } = state
-  const horizon = state.newest - state.bounds.latenessMs
+  const horizon = horizonOf(state)
   if (state.markTs < horizon && state.markRows >= MARK_ROWS) promote(state)
   if (tail.rows <= MAX_ROWS) return
   while (tail.rows > 0 && tail.data[tail.first]! < horizon) absorb(state)

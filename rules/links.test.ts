@@ -93,6 +93,43 @@ describe('another device', () => {
     expect(watched.alarms).toEqual([['between', 'red', 2, null]])
   })
 
+  test('each is late by its own newest reading: one that is always further behind than the bound is heard', () => {
+    const watched = Watched.linked([LINKED[0]!], ATTRIBUTES)
+    for (let minute = 0; minute < 60; minute++) {
+      see(watched, 0, minute, { x: minute < 20 ? 6 : 2 })
+      if (minute >= 50) watched.observe([reading(minute - 50, { x: 3 })], START + minute * MINUTE, 1)
+    }
+    expect(watched.state.late).toBe(0)
+    expect(watched.alarms).toEqual([['between', 'red', 0, 20]])
+  })
+
+  test('what two have sent in one go says the same, one device after the other or minute by minute', () => {
+    const minutes = Array.from({ length: 40 }, (_, minute) => minute)
+    const own = minutes.map((minute) => reading(minute, { x: minute % 20 < 10 ? 6 : 2 }))
+    const others = minutes.map((minute) => reading(minute, { x: minute < 30 ? 3 : 9 }))
+    const apart = Watched.linked([LINKED[0]!], ATTRIBUTES)
+    apart.observe(own, START + 40 * MINUTE, 0).observe(others, START + 40 * MINUTE, 1)
+    const together = Watched.linked([LINKED[0]!], ATTRIBUTES)
+    for (const minute of minutes) {
+      together.observe([own[minute]!], START + 40 * MINUTE, 0)
+      together.observe([others[minute]!], START + 40 * MINUTE, 1)
+    }
+    expect(apart.alarms).toEqual([
+      ['between', 'red', 0, 10],
+      ['between', 'red', 20, 30],
+    ])
+    expect(apart.settled).toEqual(together.settled)
+  })
+
+  test.each([
+    ['one that is silent is waited for until its readings would be stale', ATTRIBUTES, 135],
+    ['nobody is waited for where a link names nobody', {}, 45],
+  ])('%s', (_, attributes, rows) => {
+    const watched = Watched.linked(LINKED.slice(0, 2), attributes)
+    for (let minute = 0; minute < 300; minute++) see(watched, 0, minute, { x: 1 })
+    expect(watched.state.tail.rows).toBeLessThanOrEqual(rows)
+  })
+
   test('the alarms depend on the union of the readings, not on the order in which they came', () => {
     const history = array(
       record({
@@ -109,12 +146,12 @@ describe('another device', () => {
       { minLength: 1, maxLength: 40 },
     )
     assert(
-      property(history, (steps) => {
+      property(history, constantFrom(0, 10 * MINUTE, 50 * MINUTE), (steps, lag) => {
         let ts = START
         const arrivals = steps.map(({ gap, source, metrics, isFaulty, delay, restart }) => {
           ts += gap
           const reading: Reading = { ts, metrics, flags: isFaulty ? { x: 'D' } : {} }
-          return { reading, source, at: ts + delay, restart }
+          return { reading, source, at: ts + delay + (source === 1 ? lag : 0), restart }
         })
         const inOrder = Watched.linked(LINKED, ATTRIBUTES)
         for (const { reading, source } of arrivals) inOrder.observe([reading], reading.ts, source)

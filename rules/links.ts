@@ -4,7 +4,8 @@ import type { Plan } from './plan.ts'
 /**
  * Rules that look at other devices (`of`) are judged in a second state of their device, by a plan of their own
  * (`planLinkedRules`): so a link never changes how the device's own rules judge. That state takes the readings of
- * all of them, in order of their time; the lateness bound is that of the union.
+ * all of them, in order of their time; each device is late by its own newest reading, as everywhere, and those that
+ * are behind are waited for until what they say would be stale.
  */
 export interface Looker {
   readonly device: string

@@ -23,6 +23,8 @@ export interface Snapshot {
   readonly lag: number
   readonly clock: Num
   readonly absentClock: Num
+  /** By source, where the plan has several: event time of its newest reading. Of old there was but one for all of them. */
+  readonly heard?: Readonly<Record<string, Num>>
   /** Those in force; absent when there are none. */
   readonly attributes?: Attributes
   /** By rule: up to when no reading concerns it, for what its former self has judged stays judged. */
@@ -53,6 +55,7 @@ export function snapshotOf(state: DeviceState): Snapshot {
     lag: state.lag,
     clock: pack(state.clock),
     absentClock: pack(state.absentClock),
+    ...(state.heard !== null && { heard: heardOf(state) }),
     ...(Object.keys(attributes).length > 0 && { attributes }),
     ...(state.frozen !== null && { frozen: frozenOf(state) }),
   }
@@ -68,9 +71,17 @@ export function restore(snapshot: Snapshot, device: string, plan: Plan, bounds: 
   state.lag = snapshot.lag
   state.clock = unpack(snapshot.clock)
   state.absentClock = unpack(snapshot.absentClock)
+  for (const [index, source] of plan.sources.entries()) {
+    const known = snapshot.heard === undefined ? snapshot.newest : snapshot.heard[source]
+    if (known !== undefined && state.heard?.[index] === -Infinity) state.heard[index] = unpack(known)
+  }
   freeze(state, snapshot.frozen ?? {})
   present(state)
   return state
+}
+
+function heardOf({ plan, heard }: DeviceState): Readonly<Record<string, Num>> {
+  return Object.fromEntries(plan.sources.map((source, index) => [source, pack(heard![index]!)]))
 }
 
 /** Folds the head; all that it finds counts as said. */
@@ -113,7 +124,10 @@ export function underNewRules(
   const known = snapshotOfFold(state, state.head)
   if (strangers.length > 0) {
     const base = without(known, strangers)
-    const next = restore({ ...snapshot, base, rows: [], frozen: {} }, state.device, plan, state.bounds)
+    const heard = Object.fromEntries(
+      Object.entries(snapshot.heard ?? {}).filter(([source]) => !strangers.some((role) => role === source)),
+    )
+    const next = restore({ ...snapshot, heard, base, rows: [], frozen: {} }, state.device, plan, state.bounds)
     next.fold.of(next, next.base, []).resetTimers(changed)
     next.present.resetTimers(changed)
     return next
@@ -202,6 +216,10 @@ function carriedOver(
   next.lag = state.lag
   next.clock = state.clock
   next.absentClock = state.absentClock
+  for (const [index, source] of plan.sources.entries()) {
+    const former = state.plan.sources.indexOf(source)
+    if (next.heard !== null && former >= 0) next.heard[index] = state.heard?.[former] ?? state.newest
+  }
   const frozen = { ...frozenOf(state) }
   if (Number.isFinite(state.newest)) for (const { rule } of changed) frozen[rule.id] = state.newest
   freeze(next, frozen)

@@ -22,7 +22,7 @@ const CHUNK = 2048
 
 /**
  * Streams that are each in order of time, merged into one in the order in which their readings came in: what
- * judges several devices at once is late by the newest of all of them. To within some seconds, for that is as
+ * judges several devices at once waits for none of them beyond some time. To within some seconds, for that is as
  * far as the history knows (`AT_ONCE_MS`).
  */
 export async function* inArrivalOrder(streams: readonly Stream[]): AsyncIterable<readonly Sighting[]> {

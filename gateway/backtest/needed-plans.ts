@@ -25,7 +25,7 @@ export class NeededPlans {
     const its = this.#rules.filter((rule) => isAbout(rule, kind))
     const may = its.filter((rule) => mayHoldFor(rule, attributes))
     if (may.length === 0) return undefined
-    // Rules that look at others share what is late: by the newest of all devices that any of them looks at.
+    // Rules that look at others share what is late: all devices that any of them looks at are waited for.
     const needed = may.some(looksAtOthers) ? its : may
     const key = JSON.stringify([kind, ...needed.map(({ id }) => id)])
     const plan = this.#plans.get(key) ?? planKind(kind, needed, this.#world)
