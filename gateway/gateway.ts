@@ -239,7 +239,10 @@ export class Gateway {
 
     devices.onChange(({ what, id }) => {
       if (what === 'removed') judge.forget(id)
-      if (what === 'created' || what === 'changed') judge.heed(id)
+      if (what === 'created' || what === 'changed') {
+        judge.heed(id)
+        for (const line of judge.unreadable(id)) log.warn({ device: id }, line)
+      }
       if (what === 'created' || what === 'changed' || what === 'removed') {
         hj212?.changed(id)
         opcua.deviceChanged()

@@ -126,7 +126,8 @@ function retreat(fold: Folding, rule: JudgedRule, index: number, level: number, 
     enter(fold, rule, PHASE.clearing)
     cells[at + CELL.since] = fold.now
   }
-  if (level >= 0 || !hasLasted(fold, rule, rule.clearForMs, byReading)) return
+  // A rule that is not in force any more has nothing to wait for.
+  if (inForce && (level >= 0 || !hasLasted(fold, rule, rule.clearForMs, byReading))) return
   enter(fold, rule, PHASE.idle)
   fold.note(FOLD.changed)
   fold.closed.push({
@@ -171,6 +172,7 @@ export function setTimer(fold: Folding, rule: JudgedRule): void {
     const end = cells[rule.cell + CELL.since]! + (phase === PHASE.pending ? rule.forMs : rule.clearForMs)
     if (end > fold.now && end <= cells[rule.evidence]! + rule.holdMs) due = end
   }
+  if (phase! >= PHASE.firing && rule.until > fold.now && rule.until < due) due = rule.until
   if (rule.absents.length > 0) due = Math.min(due, endOfSilence(fold, rule, fold.now))
   // Of a device that was never heard no hour is the next.
   const hours = fold.now > -Infinity ? rule.boundaries.length : 0

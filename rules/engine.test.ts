@@ -144,6 +144,16 @@ test('a rule judges only what happened while it was in force', () => {
   expect(watched.alarms).toEqual([['r', 'red', 10, 20]])
 })
 
+test('an alarm ends with the force of its rule, whether or not its device speaks, and waits for nothing', () => {
+  const brief = rule(
+    { red: x({ above: 2 }) },
+    { effective: { to: '2024-06-01T08:20:00+08:00' }, clear: { for: '30m' } },
+  )
+  const silent = new Watched(brief).at(0, { x: 3 }).tick(60)
+  const speaking = new Watched(brief).at(0, { x: 3 }).at(40, { x: 3 })
+  for (const watched of [silent, speaking]) expect(watched.alarms).toEqual([['r', 'red', 0, 20]])
+})
+
 describe('a changed rule', () => {
   test('keeps the running state of the devices that it still covers; a removed one has none', () => {
     const watched = new Watched(

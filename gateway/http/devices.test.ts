@@ -36,6 +36,18 @@ test('a device is registered, changed, given a new secret and removed', async ()
   expect((await site.call('GET', '/api/v1/devices/fume-1', { token })).status).toBe(404)
 })
 
+test('whoever registers or changes a device is told which of its attributes no rule can read', async () => {
+  const warnings = ['attributes.fume_limit: "1 mg" is not understood; expected a number without a unit']
+  site.unreadable.set('warned', warnings)
+  const body = fume('warned', 'wenfeng', { attributes: { fume_limit: '1 mg' } })
+  expect((await site.call('POST', '/api/v1/devices', { token, body })).body).toMatchObject({ warnings })
+  const patch = { attributes: { floor: 2 } }
+  const changed = () => site.call('PATCH', '/api/v1/devices/warned', { token, body: patch })
+  expect((await changed()).body).toMatchObject({ warnings })
+  site.unreadable.delete('warned')
+  expect((await changed()).body).not.toHaveProperty('warnings')
+})
+
 test('a change that cannot be written into the audit is not made', async () => {
   await site.device(fume('kept'))
   const people = site.users.list({ limit: 100 }).items

@@ -19,16 +19,23 @@ const DeviceShape = Type.Object({
   last: Nullable(ReadingShape),
 })
 
+/** Attributes that rules cannot read; absent when there are none. */
+const Warnings = Type.Optional(Type.Array(Type.String()))
+
 const Credential = Type.Object({ id: Type.String(), secret: Type.String() })
 
 /** The registry of devices. What a device must be, the registry itself says. */
-export function devices(api: Api, { devices, audit }: HttpParts, live: LiveReadings): void {
+export function devices(api: Api, { devices, audit, judge }: HttpParts, live: LiveReadings): void {
   const tags = ['devices']
   const shown = (device: Device) => ({
     ...devices.shown(device),
     presence: devices.presence(device.id) ?? null,
     last: live.get(device.id) ?? null,
   })
+  const warned = (id: string) => {
+    const warnings = judge.unreadable(id)
+    return warnings.length > 0 ? { warnings: [...warnings] } : {}
+  }
   /** Outside of the caller's part of the district a device does not exist. */
   const find = (id: string, scope: Scope) => {
     const device = devices.get(id)
@@ -71,12 +78,16 @@ export function devices(api: Api, { devices, audit }: HttpParts, live: LiveReadi
       schema: {
         tags,
         summary: 'Register a device',
-        description: 'The secret is made up unless one is given, and shown this once.',
+        description:
+          'The secret is made up unless one is given, and shown this once. `warnings` names attributes that rules ' +
+          'compare with and cannot read.',
         body: Type.Object(
           { ...DeviceSchema.properties, secret: Type.Optional(Type.String({ maxLength: 256 })) },
           { additionalProperties: false },
         ),
-        response: { 201: Type.Object({ ...DeviceSchema.properties, secret: Type.String() }) },
+        response: {
+          201: Type.Object({ ...DeviceSchema.properties, secret: Type.String(), warnings: Warnings }),
+        },
       },
     },
     async (request, reply) => {
@@ -85,7 +96,7 @@ export function devices(api: Api, { devices, audit }: HttpParts, live: LiveReadi
         audit.note(userOf(request).user.name, 'device.create', device.id),
       )
       reply.code(201).header('location', `/api/v1/devices/${device.id}`)
-      return { ...device, secret }
+      return { ...device, secret, ...warned(device.id) }
     },
   )
   api.get(
@@ -108,7 +119,7 @@ export function devices(api: Api, { devices, audit }: HttpParts, live: LiveReadi
           'are in keep the place they came from.',
         params: DeviceId,
         body: Type.Record(Type.String(), Type.Unknown()),
-        response: { 200: DeviceShape },
+        response: { 200: Type.Object({ ...DeviceShape.properties, warnings: Warnings }) },
       },
     },
     (request) => {
@@ -117,7 +128,7 @@ export function devices(api: Api, { devices, audit }: HttpParts, live: LiveReadi
       const device = devices.patch(id, request.body, () =>
         audit.note(userOf(request).user.name, 'device.change', id, keys),
       )
-      return shown(device)
+      return { ...shown(device), ...warned(id) }
     },
   )
   api.delete(

@@ -60,7 +60,7 @@ export interface HttpParts {
   readonly ruleBook: RuleBook
   /** What the report of river sections goes by. */
   readonly sections: SectionSettings
-  readonly judge: { late(): number }
+  readonly judge: { late(): number; unreadable(device: string): readonly string[] }
   readonly alarms: Alarms
   readonly cases: Cases
   readonly precisions: Precisions

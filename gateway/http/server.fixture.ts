@@ -73,6 +73,8 @@ export function fume(id: string, street = 'tangzhazhen', more: Partial<Device> =
 
 export class Site {
   readonly folder = mkdtempSync(join(tmpdir(), 'gridwhistle-http-'))
+  /** What the judge says of a device's attributes. */
+  readonly unreadable = new Map<string, readonly string[]>()
   readonly clock = { ahead: 0, now: () => Date.now() + this.clock.ahead }
   readonly published: { topic: string; payload: string }[] = []
   readonly journal: SqliteJournal
@@ -271,7 +273,7 @@ export class Site {
       recorder: this.recorder,
       ruleBook: this.ruleBook,
       sections: loadSectionSettings(),
-      judge: { late: () => 0 },
+      judge: { late: () => 0, unreadable: (device) => this.unreadable.get(device) ?? [] },
       alarms: this.alarms,
       cases: this.cases,
       precisions: new Precisions(this.#database),

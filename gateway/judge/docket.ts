@@ -1,7 +1,7 @@
 import { DeviceState, type Bounds, type Finding } from '../../rules/device-state.ts'
 import { advance, findings, isEnding, observe, refresh, runClocks } from '../../rules/engine.ts'
 import { attributesThatCount, devicesBehind, Links } from '../../rules/links.ts'
-import type { Attributes } from '../../rules/local.ts'
+import { unreadable, type Attributes } from '../../rules/local.ts'
 import { planLinkedRules, planRules, type Plan, type World } from '../../rules/plan.ts'
 import { MANY_DEVICES, prefetch } from '../../rules/prefetch.ts'
 import { restore, snapshotOf, underNewRules } from '../../rules/snapshot.ts'
@@ -79,6 +79,13 @@ export class Docket {
       }
     }
     for (const { id } of this.#devices.all()) this.#link(id)
+  }
+
+  /** Attributes of the device that the rules in force name and cannot read, a line each. */
+  unreadable(device: string): readonly string[] {
+    const { kind, attributes = {} } = this.#devices.get(device) ?? {}
+    const plans = PARTS.flatMap((part) => this.#plans[part].get(kind ?? '') ?? [])
+    return [...new Set(plans.flatMap((plan) => unreadable(plan, attributes)))]
   }
 
   /** How many rules look at a reading of this device, its own and those of devices that look at it. */

@@ -202,6 +202,11 @@ export class Judge implements Part {
     }
   }
 
+  /** Attributes of the device that the rules in force name and cannot read, a line each. */
+  unreadable(device: string): readonly string[] {
+    return this.#docket.unreadable(device)
+  }
+
   /**
    * Goes by these rules from the next reading on; they have passed `checkRules`. `along` is written in the same
    * transaction, which is on disk when this resolves. Rejects with {@link JudgeBusy}, or with what the database throws:
