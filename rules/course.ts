@@ -2,6 +2,15 @@ import { CELL, FOLD, PHASE } from './cells.ts'
 import type { Facts } from './facts.ts'
 import type { JudgedRule } from './plan.ts'
 
+/**
+ * How long one reading speaks for the time after it when none follows, as far as durations are concerned:
+ * `for` and `clear.for` run on through silence, but no further than this beyond the last reading that the
+ * rule looked at. A longer duration is satisfied by the next reading that still agrees. So one old sample
+ * never satisfies ten minutes, and a station that reports hourly still can. Where it is silence itself that a rule
+ * has found, it waits without limit.
+ */
+const HOLD_MS = 5 * 60_000
+
 /** An alarm that began and ended within what was folded. */
 export interface ClosedAlarm {
   /** Index into the plan's rules. */
@@ -160,7 +169,24 @@ function hasLasted(fold: Folding, rule: JudgedRule, duration: number, byReading:
   if (fold.now < fold.cells[rule.cell + CELL.since]! + duration) return false
   // What has to last no time needs no evidence: it holds at the hour, and nobody has to have spoken since.
   if (duration === 0) return true
-  return byReading || fold.now <= fold.cells[rule.evidence]! + rule.holdMs
+  return byReading || fold.now <= heldUntil(fold, rule)
+}
+
+/** Event time up to which what has begun is taken to last though nobody speaks. */
+function heldUntil(fold: Folding, rule: JudgedRule): number {
+  const { cells } = fold
+  const isAboutSilence = rule.spoken.length > 0
+  if (isAboutSilence && (cells[rule.phase]! >= PHASE.firing || !isSpoken(fold, rule))) return Infinity
+  return cells[rule.evidence]! + HOLD_MS
+}
+
+/** Whether any severity of a rule about silence holds by what was said alone. */
+function isSpoken(fold: Folding, { spoken }: JudgedRule): boolean {
+  for (let level = 0; level < spoken.length; level++) {
+    const test = spoken[level]!
+    if (test !== null && test(fold)) return true
+  }
+  return false
 }
 
 /** Sets the rule's timer by what is known now. */
@@ -170,7 +196,7 @@ export function setTimer(fold: Folding, rule: JudgedRule): void {
   let due = Infinity
   if (phase === PHASE.pending || phase === PHASE.clearing) {
     const end = cells[rule.cell + CELL.since]! + (phase === PHASE.pending ? rule.forMs : rule.clearForMs)
-    if (end > fold.now && end <= cells[rule.evidence]! + rule.holdMs) due = end
+    if (end > fold.now && end <= heldUntil(fold, rule)) due = end
   }
   if (phase! >= PHASE.firing && rule.until > fold.now && rule.until < due) due = rule.until
   if (rule.absents.length > 0) due = Math.min(due, endOfSilence(fold, rule, fold.now))

@@ -144,6 +144,23 @@ test('a rule judges only what happened while it was in force', () => {
   expect(watched.alarms).toEqual([['r', 'red', 10, 20]])
 })
 
+describe('a duration of a rule that waits for silence too', () => {
+  const either = rule({ red: { any: [{ absent: '6h' }, x({ above: 2 })] } }, { for: '10m' })
+  const heard = rule({ red: { all: [{ not: { absent: '1h' } }, x({ above: 2 })] } }, { for: '10m' })
+
+  test.each([
+    ['or silence', either],
+    ['and no silence', heard],
+  ])('is not satisfied by one sample of the other thing: a value %s', (_, one) => {
+    expect(new Watched(one).at(0, { x: 3 }).tick(50).alarms).toEqual([])
+    expect(new Watched(one).at(0, { x: 3 }).at(9, { x: 3 }).tick(50).alarms).toEqual([['r', 'red', 10, null]])
+  })
+
+  test('is satisfied by the silence', () => {
+    expect(new Watched(either).at(0, { x: 1 }).tick(600).alarms).toEqual([['r', 'red', 370, null]])
+  })
+})
+
 test('an alarm ends with the force of its rule, whether or not its device speaks, and waits for nothing', () => {
   const brief = rule(
     { red: x({ above: 2 }) },

@@ -31,6 +31,8 @@ import { targetClass } from './surface-water.ts'
  */
 export interface CompiledCondition {
   readonly test: Test
+  /** Whether it holds by what was said alone: the same, but for silence that it waits for. */
+  readonly spoken: Test
   /** Columns whose judged numbers it looks at. */
   readonly columns: readonly number[]
   /** Columns of which it looks at all numbers, believed or not. */
@@ -54,7 +56,8 @@ export function compile(condition: Condition, scope: Scope, negated = false): Co
   const judged = isCalendar(condition)
     ? calendar(condition, scope.layout, negated)
     : deviceLeaf(condition, scope, negated)
-  return { columns: [], doubts: [], absents: [], boundaries: [], subjects: [], ...judged }
+  const { test } = judged
+  return { columns: [], doubts: [], absents: [], boundaries: [], subjects: [], spoken: test, ...judged }
 }
 
 function isCalendar(leaf: DeviceLeaf | CalendarLeaf): leaf is CalendarLeaf {
@@ -69,17 +72,31 @@ function join(
   isAll: boolean,
 ): CompiledCondition {
   const parts = conditions.map((condition) => compile(condition, scope, negated))
-  const tests = parts.map((part) => part.test)
+  const test = joined(
+    parts.map((part) => part.test),
+    isAll,
+  )
+  const isSpoken = parts.every((part) => part.spoken === part.test)
   return {
-    test: (facts) => {
-      for (const test of tests) if (test(facts) !== isAll) return !isAll
-      return isAll
-    },
+    test,
+    spoken: isSpoken
+      ? test
+      : joined(
+          parts.map((part) => part.spoken),
+          isAll,
+        ),
     columns: parts.flatMap((part) => part.columns),
     doubts: parts.flatMap((part) => part.doubts),
     absents: parts.flatMap((part) => part.absents),
     boundaries: parts.flatMap((part) => part.boundaries),
     subjects: parts.flatMap((part) => part.subjects),
+  }
+}
+
+function joined(tests: readonly Test[], isAll: boolean): Test {
+  return (facts) => {
+    for (const test of tests) if (test(facts) !== isAll) return !isAll
+    return isAll
   }
 }
 
@@ -159,8 +176,10 @@ function absent(leaf: Absent, layout: Layout, source: number, negated: boolean):
   const test: Test = negated
     ? ({ cells, now }) => now - cells[signal]! < silence
     : ({ cells, now }) => now - cells[signal]! >= silence
-  return { test, columns: [column], absents: [{ signal, silence }] }
+  return { test, ...(!negated && { spoken: never }), columns: [column], absents: [{ signal, silence }] }
 }
+
+const never: Test = () => false
 
 /** `isInside`: whether it has to be in the area, or out of it. */
 function inArea(name: string, { layout, areas }: Scope, source: number, isInside: boolean): Judged {

@@ -16,15 +16,6 @@ import { emptyRings, ringsOf } from './rings.ts'
 import { ROW_HEADER } from './tail.ts'
 import { AGGREGATES, type Window } from './window.ts'
 
-/**
- * How long one reading speaks for the time after it when none follows, as far as durations are concerned:
- * `for` and `clear.for` run on through silence, but no further than this beyond the last reading that the
- * rule looked at. A longer duration is satisfied by the next reading that still agrees. So one old sample
- * never satisfies ten minutes, and a station that reports hourly still can. Rules with `absent` are about
- * silence itself and wait without limit.
- */
-const HOLD_MS = 5 * 60_000
-
 /** What rules may speak of beside a device's readings. */
 export interface World {
   readonly kinds: Kinds
@@ -39,6 +30,8 @@ export interface JudgedRule extends RuleCells {
   /** By index into SEVERITIES; null where the rule has no such severity. */
   readonly levels: readonly (Test | null)[]
   readonly subjects: readonly Subject[]
+  /** Of its levels, whether each holds by what was said alone; empty where it waits for nobody's silence. */
+  readonly spoken: readonly (Test | null)[]
   /** null: the negation of all severities. */
   readonly clear: Test | null
   readonly absents: CompiledCondition['absents']
@@ -51,7 +44,6 @@ export interface JudgedRule extends RuleCells {
   readonly isRated: boolean
   readonly forMs: number
   readonly clearForMs: number
-  readonly holdMs: number
   /** In force, event time: `from` included, `until` not. */
   readonly from: number
   readonly until: number
@@ -301,6 +293,7 @@ function judgedRule(
     levels: levels.map((level) => level?.test ?? null),
     subjects,
     isRated: subjects.some(({ signal }) => ratings.some((rating) => rating.signal === signal)),
+    spoken: absents.length > 0 ? levels.map((level) => level?.spoken ?? null) : [],
     clear: clear?.test ?? null,
     absents,
     boundaries,
@@ -308,7 +301,6 @@ function judgedRule(
     isTimeless: absents.length === 0 && boundaries.length === 0,
     forMs: durationMs(rule.for ?? '0s'),
     clearForMs: durationMs(rule.clear?.for ?? '0s'),
-    holdMs: absents.length > 0 ? Infinity : HOLD_MS,
     from: rule.effective?.from === undefined ? -Infinity : instantOf(rule.effective.from),
     until: rule.effective?.to === undefined ? Infinity : instantOf(rule.effective.to),
   }
