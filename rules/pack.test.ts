@@ -2,10 +2,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { SEVERITIES } from '../gateway/model/alarm.ts'
+import { durationMs } from '../gateway/model/duration.ts'
 import { loadKinds } from '../gateway/model/kinds.ts'
 import { BUILT_IN_CATEGORIES } from './categories.ts'
 import { BUILT_IN_PACKS, loadRules, readRules, RuleError } from './pack.ts'
-import { TestCase } from './testcase.fixture.ts'
+import { TestCase, type MaintainedOutcome, type Maintenance } from './testcase.fixture.ts'
 
 const kinds = loadKinds()
 const ALTERNATIVES = join(BUILT_IN_PACKS, 'alternatives')
@@ -33,6 +35,65 @@ describe.each(packs.flatMap(({ prefix, rules }) => rules.map((rule) => ({ name: 
     })
   },
 )
+
+const sending = packs.flatMap(({ prefix, rules }) =>
+  rules.flatMap(({ id, dispatch, family, ...rule }) =>
+    dispatch === undefined
+      ? []
+      : [
+          {
+            name: prefix + id,
+            from: dispatch.from,
+            lasting: durationMs(rule.for ?? '0s'),
+            lifeAtStake: ['gas', 'crowd', 'flood', 'storm-mode'].includes(family!),
+          },
+        ],
+  ),
+)
+
+/** Wherever in its case it begins, of all devices and of each. */
+describe.each(sending)('maintenance in the case of $name', ({ name, from, lasting, lifeAtStake }) => {
+  const story = new TestCase(name)
+  const whose = story.devices.length > 1 ? [undefined, ...story.devices] : [undefined]
+
+  const sentFor = (found: readonly MaintainedOutcome[]) =>
+    found.filter(({ severity }) => SEVERITIES.indexOf(severity) >= SEVERITIES.indexOf(from))
+
+  /** What crews are sent for, and had not been when the maintenance began. */
+  function sentSince(maintenance: Maintenance): MaintainedOutcome[] {
+    const known = sentFor(story.runMaintained(undefined, maintenance.from))
+    return sentFor(story.runMaintained(maintenance)).filter(
+      ({ id, severity }) => !known.some((one) => one.id === id && one.severity === severity),
+    )
+  }
+
+  test('sends nobody, whatever was over the limit before it', () => {
+    for (const begin of story.moments) {
+      for (const device of whose) {
+        const found = sentSince({ from: begin, ...(device && { device }) })
+        expect(found, `from ${begin / 60_000}m on at ${device ?? 'all'}`).toEqual([])
+      }
+    }
+  })
+
+  test(`of a metric that it does not judge ${lifeAtStake ? 'changes nothing' : 'sends nobody'}`, () => {
+    const found = sentFor(story.runMaintained({ from: story.moments[0]!, metric: 'another' }))
+    expect(found).toEqual(lifeAtStake ? sentFor(story.runMaintained(undefined)) : [])
+  })
+
+  test('is no time for which a limit was exceeded', () => {
+    for (const begin of story.moments) {
+      const end = story.moments.find((moment) => moment >= begin + lasting)
+      if (lasting === 0 || end === undefined) continue
+      for (const device of whose) {
+        const found = sentSince({ from: begin, to: end, ...(device && { device }) })
+        // What fired before it gets worse at once, as it would without it.
+        const early = found.filter((alarm) => alarm.from > begin && alarm.from < end + lasting)
+        expect(early, `from ${begin / 60_000}m to ${end / 60_000}m at ${device ?? 'all'}`).toEqual([])
+      }
+    }
+  })
+})
 
 describe('the built-in packs', () => {
   test.each(packs.flatMap(({ rules }) => rules))('$id says what it goes by, in both languages', (rule) => {

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { xorshift128plus } from 'pure-rand/generator/xorshift128plus'
 import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { parse } from 'yaml'
+import type { Severity } from '../gateway/model/alarm.ts'
 import type { AreaGeometry } from '../gateway/model/area.ts'
 import { durationMs } from '../gateway/model/duration.ts'
 import { loadKinds } from '../gateway/model/kinds.ts'
@@ -91,6 +92,17 @@ export interface Disturbance {
   readonly shuffledBy?: number
 }
 
+/** A stretch of time in which what devices say is flagged M, in ms from the start; unlike the above it may matter. */
+export interface Maintenance {
+  readonly from: number
+  /** For good without it. */
+  readonly to?: number
+  /** All of them without it. */
+  readonly device?: string
+  /** Only this metric, whether or not it is read; all that is read without it. */
+  readonly metric?: string
+}
+
 const DEFAULT_DEVICE = 'd'
 
 export function caseNames(): string[] {
@@ -130,6 +142,15 @@ export class TestCase {
     return this.#arrivals.length
   }
 
+  get devices(): readonly string[] {
+    return [...this.#devices.keys()]
+  }
+
+  /** When anything was read, in ms from the start. */
+  get moments(): readonly number[] {
+    return [...new Set(this.#arrivals.map(({ reading }) => reading.ts - this.#start))].sort((a, b) => a - b)
+  }
+
   /** First and last minute of the lines that show it; undefined when there are none. */
   phase(wanted: NonNullable<Line['phase']>): { readonly from: number; readonly to: number } | undefined {
     const lines = this.#lines.filter(({ phase }) => phase === wanted)
@@ -152,6 +173,31 @@ export class TestCase {
     }
     run.advance(this.#start + offset(this.expected.until))
     return run.alarms().map((alarm) => this.#outcome(alarm))
+  }
+
+  /** The alarms by `until`, in ms from the start, of what was read before it, with what is under maintenance flagged. */
+  runMaintained(
+    maintenance: Maintenance | undefined,
+    until = offset(this.expected.until),
+  ): readonly MaintainedOutcome[] {
+    const run = new Run(this.rules, this.#devices, this.#areas)
+    for (const arrival of this.#arrivals.toSorted((a, b) => a.receivedAt - b.receivedAt)) {
+      if (arrival.receivedAt - this.#start >= until) break
+      run.advance(arrival.receivedAt)
+      const isMaintained = maintenance !== undefined && this.#isMaintained(arrival, maintenance)
+      run.take(
+        isMaintained ? { ...arrival, reading: maintained(arrival.reading, maintenance.metric) } : arrival,
+      )
+    }
+    run.advance(this.#start + until)
+    return run
+      .alarms()
+      .map(({ id, severity, startedAt }) => ({ id, severity, from: startedAt - this.#start }))
+  }
+
+  #isMaintained({ device, reading }: Arrival, { from, to = Infinity, device: only = device }: Maintenance) {
+    const at = reading.ts - this.#start
+    return device === only && at >= from && at < to
   }
 
   #kindOfRules(name: string): string {
@@ -199,6 +245,13 @@ export class TestCase {
       ...(stale && { stale }),
     }
   }
+}
+
+export interface MaintainedOutcome {
+  readonly id: string
+  readonly severity: Severity
+  /** In ms from the start. */
+  readonly from: number
 }
 
 type Found = Finding & { readonly device: string }
@@ -264,6 +317,11 @@ class Run {
   #note(device: string, found: readonly Finding[]): void {
     for (const finding of found) this.#book.set(finding.id, { ...finding, device })
   }
+}
+
+function maintained({ flags, ...reading }: Reading, metric?: string): Reading {
+  const names = metric === undefined ? Object.keys({ ...reading.metrics, ...flags }) : [metric]
+  return { ...reading, flags: { ...flags, ...Object.fromEntries(names.map((name) => [name, 'M' as const])) } }
 }
 
 function isUse(content: unknown): content is Use {
