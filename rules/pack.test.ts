@@ -6,6 +6,7 @@ import { SEVERITIES } from '../gateway/model/alarm.ts'
 import { durationMs } from '../gateway/model/duration.ts'
 import { loadKinds } from '../gateway/model/kinds.ts'
 import { BUILT_IN_CATEGORIES } from './categories.ts'
+import { conditionsOf, leavesOf } from './conditions.ts'
 import { BUILT_IN_PACKS, loadRules, readRules, RuleError } from './pack.ts'
 import { TestCase, type MaintainedOutcome, type Maintenance } from './testcase.fixture.ts'
 
@@ -109,6 +110,24 @@ describe('the built-in packs', () => {
       if (dispatch !== undefined) categories.set(family!, known.add(dispatch.category))
     }
     expect([...categories].filter(([, found]) => found.size > 1)).toEqual([])
+  })
+
+  test('send somebody for each value that its kind calls implausible', () => {
+    const doubted = new Set(
+      packs.flatMap(({ rules }) =>
+        rules.flatMap((rule) =>
+          conditionsOf(rule).flatMap(([, condition]) =>
+            leavesOf(condition).flatMap(([, leaf]) =>
+              'implausible' in leaf && rule.dispatch !== undefined ? `${rule.kind}.${leaf.metric}` : [],
+            ),
+          ),
+        ),
+      ),
+    )
+    const bounded = [...kinds].flatMap(([kind, { metrics }]) =>
+      Object.entries(metrics).flatMap(([metric, { plausible }]) => (plausible ? `${kind}.${metric}` : [])),
+    )
+    expect(bounded.filter((metric) => !doubted.has(metric))).toEqual([])
   })
 
   test('send crews for the built-in categories, and each of those is one of a pack', () => {
