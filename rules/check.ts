@@ -17,8 +17,9 @@ import { conditionsOf, leavesOf } from './conditions.ts'
 import { instantOf } from './effective.ts'
 import { explain, listed, type Found } from './explain.ts'
 import { checkLeaf, checkLength, type Vocabulary } from './leaf-check.ts'
+import { rangeOf } from './interval.ts'
 import { attributeOf } from './limit.ts'
-import { canHold, rangeOf, type Goal, type Patience, type Ranges } from './reach.ts'
+import { canHold, type Goal, type Patience, type Ranges } from './reach.ts'
 
 /** One mistake: where it is, and what was expected. */
 export interface Problem extends Found {

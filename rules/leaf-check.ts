@@ -13,8 +13,8 @@ import {
 } from '../gateway/model/rule.ts'
 import { hoursOf } from './calendar.ts'
 import { listed, type Found } from './explain.ts'
+import { intervalsOf, isEmpty, rangeOf } from './interval.ts'
 import { attributeOf, isSameUnit, limitOf } from './limit.ts'
-import { intervalOf, isEmpty, rangeOf } from './reach.ts'
 import { factorsOf } from './surface-water.ts'
 
 /** What the rules of a file may speak of. */
@@ -176,7 +176,7 @@ class LeafCheck {
       return [this.#at(comparison, 'expected the lower end first')]
     }
     const range = rangeOf(metric, over)
-    const parts = intervalOf(leaf, false)
+    const parts = intervalsOf(leaf)
     if (parts === null || !parts.every((part) => isEmpty(part, range))) return []
     const what = over === undefined ? leaf.metric : `${over} of ${leaf.metric}`
     const [low, high] = [range.low, range.high].map((end) =>

@@ -68,7 +68,7 @@ export class Panes implements Ring {
     this.numbers = OPEN + paneSize + own.length
     this.#empty = own
     this.told = told ?? own.length
-    this.#grain = Math.max(1, Math.floor(width / PANES_PER_WINDOW))
+    this.#grain = grainOf(width)
   }
 
   /** Makes it a window without samples. */
@@ -139,6 +139,16 @@ export class Panes implements Ring {
   end(cells: Float64Array): number {
     return cells[this.at + END]!
   }
+}
+
+/** Length of a pane of such a window, ms. */
+function grainOf(width: number): number {
+  return Math.max(1, Math.floor(width / PANES_PER_WINDOW))
+}
+
+/** How far back a window of this width reaches at most, ms: times are whole, so panes of one ms add nothing. */
+export function spanOf(width: number): number {
+  return width + grainOf(width) - 1
 }
 
 /** How many numbers there are of what. */

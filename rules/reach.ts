@@ -1,38 +1,25 @@
-import { durationMs } from '../gateway/model/duration.ts'
-import type { Metric } from '../gateway/model/kind.ts'
-import { FLAGS } from '../gateway/model/reading.ts'
-import {
-  OVER_WINDOW,
-  type CalendarLeaf,
-  type Condition,
-  type DeviceLeaf,
-  type Leaf,
-  type OverWindow,
-  type Threshold,
-} from '../gateway/model/rule.ts'
-import { limitOf } from './limit.ts'
-import { targetClass } from './surface-water.ts'
+import type { Condition, Leaf, Threshold } from '../gateway/model/rule.ts'
+import { demandsOf, type Demand } from './demand.ts'
+import type { Interval } from './interval.ts'
+import { Numbers } from './numbers.ts'
+import { meetWeeks, WHOLE_WEEK, type Week } from './week.ts'
 
 /**
- * Whether conditions can hold at the same moment, whatever is measured. Every number that leaves look at is taken
- * to be free of the others (a mean may be anything, whatever the maximum is), so what is found impossible truly is.
+ * Whether conditions can hold at the same moment, whatever is measured.
+ *
+ * A condition that is to hold is a choice of demands, one for each of its leaves: that numbers are before or behind
+ * others, and that it is some hour of the week (`demand.ts`). Numbers, limits and attributes are points on a line, of
+ * which some are before others whatever is measured (`numbers.ts`): the least value of a window is never above its mean, nor the
+ * latest value above the greatest of any window. A choice is possible unless its demands lead round in a circle, or
+ * leave no hour of the week. Of what else numbers have to do with each other nothing is assumed: so what is found
+ * impossible truly is.
  */
-export interface Interval {
-  readonly low: number
-  readonly high: number
-  /** Whether the ends belong to it. */
-  readonly hasLow: boolean
-  readonly hasHigh: boolean
-}
 
 /** A condition that is to hold, or the opposite of it. */
 export interface Goal {
   readonly condition: Condition
   readonly negated: boolean
 }
-
-/** Numbers that have to lie in intervals, all of them, by name. */
-type Demand = readonly (readonly [name: string, interval: Interval])[]
 
 /** How many steps may still be taken; what is left over when it has run out is taken to be possible. */
 export interface Patience {
@@ -42,170 +29,60 @@ export interface Patience {
 /** Range of a metric by its name, as seen by the kind that a rule is about. */
 export type Ranges = (leaf: Threshold) => Interval
 
+/** Points of the line that are passed at the cost of one step. */
+const POINTS_PER_STEP = 32
+
 export function canHold(goals: readonly Goal[], ranges: Ranges, patience: Patience): boolean {
-  const search = ([goal, ...rest]: readonly Goal[], box: ReadonlyMap<string, Interval>): boolean => {
+  const numbers = new Numbers()
+  const demands = new Map<Leaf, { yes?: readonly Demand[]; no?: readonly Demand[] }>()
+  const demanded = (leaf: Leaf, negated: boolean): readonly Demand[] => {
+    const known = demands.get(leaf) ?? {}
+    demands.set(leaf, known)
+    return (known[negated ? 'no' : 'yes'] ??= demandsOf(leaf, negated, ranges, numbers))
+  }
+  for (const { condition, negated } of goals) eachLeaf(condition, negated, demanded)
+  const line = numbers.line()
+  const search = ([goal, ...rest]: readonly Goal[], week: Week): boolean => {
     if (goal === undefined || --patience.steps < 0) return true
     const { condition, negated } = goal
-    if ('not' in condition) return search([{ condition: condition.not, negated: !negated }, ...rest], box)
-    for (const key of ['all', 'any'] as const) {
-      const parts = (condition as Partial<Record<typeof key, Condition[]>>)[key]
-      if (parts === undefined) continue
-      const goals = parts.map((part): Goal => ({ condition: part, negated }))
-      return (key === 'all') !== negated
-        ? search([...goals, ...rest], box)
-        : goals.some((one) => search([one, ...rest], box))
+    if ('not' in condition) return search([{ condition: condition.not, negated: !negated }, ...rest], week)
+    const parts = partsOf(condition)
+    if (parts !== null) {
+      const goals = parts.of.map((part): Goal => ({ condition: part, negated }))
+      return parts.isAll !== negated
+        ? search([...goals, ...rest], week)
+        : goals.some((one) => search([one, ...rest], week))
     }
-    return demandsOf(condition as Leaf, negated, ranges).some((demand) => {
-      const narrowed = new Map(box)
-      for (const [name, interval] of demand) {
-        const met = meet(narrowed.get(name) ?? interval, interval)
-        if (isEmpty(met)) return false
-        narrowed.set(name, met)
-      }
-      return search(rest, narrowed)
+    return demanded(condition as Leaf, negated).some((demand) => {
+      const hours = demand.week === undefined ? week : meetWeeks(week, demand.week)
+      if (hours.length === 0) return false
+      const said = line.length
+      const before = line.work
+      const isPossible = demand.before.every(([low, high, isStrict]) => line.say(low, high, isStrict))
+      patience.steps -= (line.work - before) / POINTS_PER_STEP
+      if (isPossible && search(rest, hours)) return true
+      line.forget(said)
+      return false
     })
   }
-  return search(goals, new Map())
+  return search(goals, WHOLE_WEEK)
 }
 
-/** Range of what a leaf judges of a metric. */
-export function rangeOf({ type, minimum, maximum }: Metric, over: OverWindow | undefined): Interval {
-  const [low, high] = type === 'boolean' ? [0, 1] : [minimum ?? -Infinity, maximum ?? Infinity]
-  switch (over) {
-    case 'rate':
-      return between(-Infinity, Infinity)
-    case 'sum':
-      return between(low >= 0 ? low : -Infinity, Infinity)
-    // It is judged when a reading comes, and that one counts.
-    case 'count':
-      return between(1, Infinity)
-    case 'changes':
-      return between(0, Infinity)
-    case 'range':
-      return between(0, high - low)
-    case undefined:
-    case 'mean':
-    case 'min':
-    case 'max':
-    case 'p95':
-      return between(low, high)
-    default:
-      return over satisfies never
-  }
-}
-
-export function isEmpty(interval: Interval, within: Interval = interval): boolean {
-  const { low, high, hasLow, hasHigh } = meet(interval, within)
-  return low > high || (low === high && !(hasLow && hasHigh))
-}
-
-/** Where the value has to be, in one of them; null when that is the device's to say. */
-export function intervalOf(leaf: Threshold, negated: boolean): readonly Interval[] | null {
-  const numbers = (written: readonly (number | string | boolean)[]): number[] | null => {
-    const limits = written.map((one) => limitOf(typeof one === 'boolean' ? Number(one) : one))
-    return limits.some((limit) => 'attribute' in limit)
-      ? null
-      : limits.map((limit) => ('number' in limit ? limit.number : NaN))
-  }
-  const range = leaf.inside ?? leaf.outside
-  if (range !== undefined) {
-    const ends = numbers(range)
-    if (ends === null) return null
-    const isInside = (leaf.inside !== undefined) !== negated
-    return isInside ? [between(ends[0]!, ends[1]!)] : [below(ends[0]!, false), above(ends[1]!, false)]
-  }
-  const limit = numbers([(leaf.above ?? leaf.atLeast ?? leaf.below ?? leaf.atMost ?? leaf.is)!])?.[0]
-  if (limit === undefined) return null
-  if (leaf.is !== undefined) {
-    return negated ? [below(limit, false), above(limit, false)] : [between(limit, limit)]
-  }
-  const isUpward = leaf.above !== undefined || leaf.atLeast !== undefined
-  const hasLimit = (leaf.atLeast !== undefined || leaf.atMost !== undefined) !== negated
-  return [isUpward !== negated ? above(limit, hasLimit) : below(limit, hasLimit)]
-}
-
-function demandsOf(leaf: Leaf, negated: boolean, ranges: Ranges): readonly Demand[] {
-  if ('days' in leaf || 'hours' in leaf) return [yesOrNo(JSON.stringify(leaf), !negated)]
-  return demandsOfDevice(leaf as Exclude<Leaf, CalendarLeaf>, negated, ranges)
-}
-
-function demandsOfDevice(leaf: DeviceLeaf, negated: boolean, ranges: Ranges): readonly Demand[] {
-  const whose = leaf.of ?? ''
-  if ('absent' in leaf) return [atLeast(`${whose}/silence`, durationMs(leaf.absent), negated)]
-  if ('flat' in leaf) return [atLeast(`${whose}/${leaf.metric} unchanged`, durationMs(leaf.flat), negated)]
-  if ('implausible' in leaf) {
-    return [yesOrNo(`${whose}/${leaf.metric} implausible`, leaf.implausible !== negated)]
-  }
-  if ('insideArea' in leaf) return [yesOrNo(`${whose}/in ${leaf.insideArea}`, !negated)]
-  if ('outsideArea' in leaf) return [yesOrNo(`${whose}/in ${leaf.outsideArea}`, negated)]
-  if ('worseThan' in leaf) {
-    const target = targetClass(leaf.worseThan)
-    if (target === undefined) return [yesOrNo(`${whose}/worse than target`, !negated)]
-    return [[[`${whose}/class`, negated ? between(1, target) : between(target + 1, 6)]]]
-  }
-  if ('flag' in leaf) {
-    const { metric, flag } = leaf
-    if (metric !== undefined) {
-      const allowed = FLAGS.filter((known) => flag.includes(known) !== negated)
-      return allowed.map((one) => [[`${whose}/${metric} flag`, point(FLAGS.indexOf(one))]])
-    }
-    const each = flag.map((one) => yesOrNo(`${whose}/any ${one}`, !negated))
-    return negated ? [each.flat()] : each
-  }
-  return demandsOfThreshold(leaf, whose, negated, ranges)
-}
-
-function demandsOfThreshold(
-  leaf: Threshold,
-  whose: string,
+function eachLeaf(
+  condition: Condition,
   negated: boolean,
-  ranges: Ranges,
-): readonly Demand[] {
-  const over = OVER_WINDOW.find((key) => leaf[key] !== undefined)
-  const name = `${whose}/${leaf.metric} ${over === undefined ? '' : `${over} ${durationMs(leaf[over]!)}`}`
-  const intervals = intervalOf(leaf, negated)
-  if (intervals !== null) {
-    const range = ranges(leaf)
-    return intervals.map((interval): Demand => [[name, meet(interval, range)]])
-  }
-  // An attribute's number is not known here, but it is the same in every leaf that names it.
-  const { above, atLeast, below, atMost } = leaf
-  if (above !== undefined || atMost !== undefined) {
-    return [yesOrNo(`${name} above ${above ?? atMost}`, (above !== undefined) !== negated)]
-  }
-  if (atLeast !== undefined || below !== undefined) {
-    return [yesOrNo(`${name} from ${atLeast ?? below}`, (atLeast !== undefined) !== negated)]
-  }
-  const isIn = (leaf.outside === undefined) !== negated
-  return [yesOrNo(`${name} in ${String(leaf.inside ?? leaf.outside ?? leaf.is)}`, isIn)]
+  visit: (leaf: Leaf, negated: boolean) => void,
+): void {
+  if ('not' in condition) return eachLeaf(condition.not, !negated, visit)
+  const parts = partsOf(condition)
+  if (parts === null) return visit(condition as Leaf, negated)
+  for (const part of parts.of) eachLeaf(part, negated, visit)
 }
 
-function meet(a: Interval, b: Interval): Interval {
-  const lower = a.low > b.low || (a.low === b.low && !a.hasLow) ? a : b
-  const upper = a.high < b.high || (a.high === b.high && !a.hasHigh) ? a : b
-  return { low: lower.low, hasLow: lower.hasLow, high: upper.high, hasHigh: upper.hasHigh }
-}
-
-function between(low: number, high: number): Interval {
-  return { low, high, hasLow: true, hasHigh: true }
-}
-
-function above(low: number, hasLow: boolean): Interval {
-  return { low, hasLow, high: Infinity, hasHigh: true }
-}
-
-function below(high: number, hasHigh: boolean): Interval {
-  return { low: -Infinity, hasLow: true, high, hasHigh }
-}
-
-function point(value: number): Interval {
-  return between(value, value)
-}
-
-function yesOrNo(name: string, isYes: boolean): Demand {
-  return [[name, point(Number(isYes))]]
-}
-
-function atLeast(name: string, least: number, negated: boolean): Demand {
-  return [[name, negated ? meet(between(0, least), below(least, false)) : between(least, Infinity)]]
+function partsOf(
+  condition: Condition,
+): { readonly of: readonly Condition[]; readonly isAll: boolean } | null {
+  if ('all' in condition) return { of: condition.all, isAll: true }
+  if ('any' in condition) return { of: condition.any, isAll: false }
+  return null
 }
