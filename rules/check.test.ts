@@ -174,6 +174,12 @@ describe('a contradiction is one line', () => {
       'severity.blue: has no effect: a higher one holds whenever it does',
     ],
     [
+      'a least value within the latest',
+      { severity: { yellow: fume({ min: '10m', above: 2 }), red: fume({ above: 2 }) } },
+      'severity.yellow: has no effect: red holds whenever it does',
+    ],
+    ['a clear condition of no hour', { clear: { when: { all: [{ hours: '08:00-09:00' }, { hours: '20:00-21:00' }] } } }, `clear.when: ${never}`], // prettier-ignore
+    [
       'a limit that every value is over',
       red(fume({ above: -1 })),
       'severity.red: always holds, so it says nothing and its alarm never clears',
@@ -334,6 +340,22 @@ describe('areas', () => {
         ],
       },
       '[200, 3] is no',
+    ],
+    [
+      'a bow-tie',
+      {
+        ...square,
+        coordinates: [
+          [
+            [120, 32],
+            [121, 33],
+            [121, 32],
+            [120, 33],
+            [120, 32],
+          ],
+        ],
+      },
+      'f: areas.a: a ring crosses itself near [120.5, 32.5]',
     ],
   ])('%s is refused', (_, geometry, expected) => {
     expect(lines([drone], { a: geometry })).toEqual([expect.stringContaining(expected)])

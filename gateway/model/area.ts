@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import { crossingOf, isFlat } from './ring.ts'
 
 /** Points of one ring at most: a district's border has some thousands. */
 const RING_LIMIT = 20_000
@@ -23,7 +24,10 @@ const MultiPolygonSchema = Type.Object(
 export const AreaGeometrySchema = Type.Union([PolygonSchema, MultiPolygonSchema])
 export type AreaGeometry = Static<typeof AreaGeometrySchema>
 
-/** What a schema cannot say: rings that close, on the globe. Null when all is well. */
+/**
+ * What a schema cannot say: rings that close, on the globe, and enclose something without crossing themselves. Null
+ * when all is well.
+ */
 export function areaFault({ type, coordinates }: AreaGeometry): string | null {
   const rings = type === 'Polygon' ? coordinates : coordinates.flat()
   for (const ring of rings) {
@@ -31,6 +35,14 @@ export function areaFault({ type, coordinates }: AreaGeometry): string | null {
     if (first[0] !== last[0] || first[1] !== last[1]) return 'a ring does not end where it begins'
     const outside = ring.find(([lon, lat]) => Math.abs(lon!) > 180 || Math.abs(lat!) > 90)
     if (outside !== undefined) return `[${outside.join(', ')}] is no [longitude, latitude]`
+    const crossing = crossingOf(ring)
+    if (crossing !== null) return `a ring crosses itself near [${crossing.map(inMetres).join(', ')}]`
+    if (isFlat(ring)) return 'a ring encloses no surface'
   }
   return null
+}
+
+/** To a metre or so, which is enough to find it on a map. */
+function inMetres(degrees: number): number {
+  return Math.round(degrees * 1e5) / 1e5
 }
