@@ -41,6 +41,14 @@ test('report sections: a line for each, what is worse than the target, and what 
   expect(lines.at(-1)).toMatch(/Reference only.*仅供参考/)
 })
 
+test('report sections: a class from too few factors does not read as a target that is met', async () => {
+  const ts = Date.parse('2024-07-15T12:00:00+08:00')
+  const body = [{ device: 'river-10', ts, metrics: { ph: 7 } }]
+  await site.call('POST', '/api/v1/readings', { token: ADMIN_TOKEN, body })
+  await vi.waitFor(() => expect(site.journal.ledger().pending).toBe(0), 10_000)
+  expect(await run('sections', '2024-07')).toMatch(/^river-10-site +Ⅰ\? \(Ⅲ\) +- +load: undecided/)
+})
+
 test('report sections --json and --csv have every page', async () => {
   const { month, notice, items } = JSON.parse(await report('--json')) as Record<string, object>
   expect({ month, notice }).toMatchObject({ month: '2024-06', notice: { zh: expect.any(String) as string } })

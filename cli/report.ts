@@ -53,13 +53,18 @@ function written(items: readonly SectionReport[], { month, csv, json }: Options)
   const lines = items.map((item) =>
     [
       item.section.padEnd(28),
-      `${item.class === null ? '-' : CLASS_NAMES[item.class]} (${CLASS_NAMES[item.target]})`.padEnd(10),
+      `${classOf(item)} (${CLASS_NAMES[item.target]})`.padEnd(10),
       (excesses(item) || '-').padEnd(28),
       money('load', item.load).padEnd(36),
       money('tiers', item.tiers),
     ].join(' '),
   )
   return `${[...lines, `${NOTICE.en} ${NOTICE.zh}`].join('\n')}\n`
+}
+
+/** `Ⅰ?` of too few factors to say that the target is met. */
+function classOf({ class: found, meetsTarget }: SectionReport): string {
+  return found === null ? '-' : `${CLASS_NAMES[found]}${meetsTarget === null ? '?' : ''}`
 }
 
 /** `nh3n +0.35, do`: what is worse than the target, and by how much where that means something. */

@@ -20,6 +20,9 @@ const MeanShape = {
   mean: Nullable(Type.Number()),
   days: Type.Integer({ description: 'days with at least one valid hour' }),
   flaggedHours: Type.Integer({ description: 'hours left out: a reading in them was marked other than N' }),
+  implausibleHours: Type.Integer({
+    description: 'further hours left out: a reading in them was not plausible, by the kind’s `plausible`',
+  }),
   expected: Type.Integer({ description: 'readings due so far' }),
   valid: Type.Integer({ description: 'of those due, how many have a valid hour' }),
 }
@@ -48,9 +51,18 @@ const SectionShape = Type.Unsafe<SectionReport>(
     target: Class('1 to 5: Ⅰ to Ⅴ of GB 3838-2002'),
     upstream: Nullable(Type.String()),
     downstream: Nullable(Type.String()),
-    class: Nullable(Class('of the worst factor; 6 is worse than Ⅴ (劣Ⅴ)')),
-    meetsTarget: Nullable(Type.Boolean()),
+    class: Nullable(
+      Class('of the worst factor that was measured: not better than that; 6 is worse than Ⅴ (劣Ⅴ)'),
+    ),
+    meetsTarget: Nullable(
+      Type.Boolean({
+        description: 'null where no factor is worse and one that is paid for was not measured',
+      }),
+    ),
     worse: Type.Array(Type.Enum(RATED_METRICS), { description: 'factors worse than the target' }),
+    missing: Type.Array(Type.Enum(PAID_METRICS), {
+      description: 'factors that are paid for and were not measured',
+    }),
     factors: Type.Array(
       Type.Object({
         metric: Type.Enum(RATED_METRICS),
@@ -84,8 +96,8 @@ const Report = Type.Object({
 })
 
 /** `GET /reports/sections`: a month of the river sections. */
-export function sectionReport(api: Api, { recorder, devices, sections, clock }: HttpParts): void {
-  const reporter = new SectionReporter({ query: (query) => recorder.query(query), settings: sections })
+export function sectionReport(api: Api, { recorder, devices, kinds, sections, clock }: HttpParts): void {
+  const reporter = new SectionReporter({ query: (query) => recorder.query(query), kinds, settings: sections })
   api.get(
     '/api/v1/reports/sections',
     {
@@ -95,8 +107,8 @@ export function sectionReport(api: Api, { recorder, devices, sections, clock }: 
         summary: 'A month of the river sections: class, excess and two-way compensation; reference only',
         description:
           'A section is the site of one or more `river_station` devices; boats are none. Hourly means make ' +
-          'daily means, those the monthly mean; an hour with a reading marked other than N is left out. ' +
-          'The class is that of the worst factor by GB 3838-2002 table 1. As CSV, the header `link` leads to ' +
+          'daily means, those the monthly mean; an hour with a reading marked other than N, or not plausible, is ' +
+          'left out. The class is that of the worst factor by GB 3838-2002 table 1. As CSV, the header `link` leads to ' +
           'what the limit cut off.',
         querystring: Type.Object({
           month: Type.String({ pattern: MONTH_PATTERN, description: 'such as 2026-10' }),

@@ -67,28 +67,36 @@ export function tierCompensation(month: SectionMonth, { factors, tiers }: Sectio
   return { ...settled, direction: 'downstream_pays', yuan: tiers.reward }
 }
 
+/** Factors that are paid for, as far as such water is rated by them, of which the month has no mean. */
+export function unmeasured({ water, means }: SectionMonth, paid: readonly PaidMetric[]): PaidMetric[] {
+  return ratedOf(water, paid).filter((metric) => (means[metric] ?? null) === null)
+}
+
+function ratedOf(water: WaterBody, paid: readonly PaidMetric[]): PaidMetric[] {
+  return PAID_METRICS.filter((metric) => paid.includes(metric) && factorsOf(water).has(metric))
+}
+
 function settle(
   month: SectionMonth,
   factors: readonly PaidMetric[],
   priced: readonly FactorCompensation[],
 ): Compensation {
-  const rated = factors.filter((metric) => factorsOf(month.water).has(metric))
   const yuan = round(
     priced.reduce((sum, factor) => sum + (factor.yuan ?? 0), 0),
     2,
   )
   if (priced.some(({ excess }) => excess > 0))
     return { direction: 'upstream_pays', yuan, reason: null, factors: priced }
-  if (priced.length < rated.length || rated.length === 0)
+  if (unmeasured(month, factors).length > 0 || priced.length === 0)
     return { direction: 'undecided', yuan: null, reason: 'not_measured', factors: priced }
   return { direction: yuan > 0 ? 'downstream_pays' : 'nobody_pays', yuan, reason: null, factors: priced }
 }
 
 function measuredFactors({ water, target, means }: SectionMonth, factors: readonly PaidMetric[]) {
-  return PAID_METRICS.filter((metric) => factors.includes(metric)).flatMap((metric) => {
-    const factor = factorsOf(water).get(metric)
+  return ratedOf(water, factors).flatMap((metric) => {
+    const factor = factorsOf(water).get(metric)!
     const mean = means[metric] ?? null
-    if (factor === undefined || mean === null) return []
+    if (mean === null) return []
     const excess = round(excessMultiple(factor, mean, target)!, 6)
     return [{ metric, excess, beyond: mean - factor.limits[target - 1]! }]
   })

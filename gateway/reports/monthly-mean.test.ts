@@ -5,10 +5,15 @@ import { monthlyMean, type StationMonth } from './monthly-mean.ts'
 const october = monthNamed('2026-10')
 const at = (day: number, hour: number): number => october.from + (day - 1) * DAY + hour * HOUR
 
-function station(means: [day: number, hour: number, mean: number][], flagged: [number, number][] = []) {
+function station(
+  means: [day: number, hour: number, mean: number][],
+  flagged: [number, number][] = [],
+  implausible: [number, number][] = [],
+) {
   return {
     means: means.map(([day, hour, mean]) => [at(day, hour), mean] as const),
     flagged: new Set(flagged.map(([day, hour]) => at(day, hour))),
+    implausible: new Set(implausible.map(([day, hour]) => at(day, hour))),
   } satisfies StationMonth
 }
 
@@ -33,6 +38,7 @@ test('hours make days and days make the month: a day with many hours does not ou
     mean: 3.5,
     days: 2,
     flaggedHours: 0,
+    implausibleHours: 0,
     expected: 186,
     valid: 4,
   })
@@ -43,6 +49,16 @@ test('an hour with a reading that was not normal is left out, and counted', () =
   expect(monthlyMean([hours], october, october.to, 4)).toMatchObject({
     mean: 1.5,
     flaggedHours: 1,
+    valid: 2,
+  })
+})
+
+test('an hour with a reading that rules do not believe is left out, and counted once', () => {
+  const hours = station([[1, 0, 1], [1, 4, 50_000], [2, 0, 2], [2, 4, 9]], [[2, 4]], [[1, 4], [2, 4]]) // prettier-ignore
+  expect(monthlyMean([hours], october, october.to, 4)).toMatchObject({
+    mean: 1.5,
+    flaggedHours: 1,
+    implausibleHours: 1,
     valid: 2,
   })
 })
@@ -64,6 +80,7 @@ test('two stations of one section are one series', () => {
     mean: 1.5,
     days: 1,
     flaggedHours: 1,
+    implausibleHours: 0,
     expected: 31,
     valid: 1,
   })

@@ -5,6 +5,8 @@ export interface StationMonth {
   readonly means: readonly (readonly [hour: number, mean: number])[]
   /** Hours in which at least one reading of the metric was marked other than N. */
   readonly flagged: ReadonlySet<number>
+  /** Hours in which at least one normal reading was none that rules believe (the kind's `plausible`). */
+  readonly implausible: ReadonlySet<number>
 }
 
 export interface MonthlyMean {
@@ -14,6 +16,8 @@ export interface MonthlyMean {
   readonly days: number
   /** Hours with values that were left out because a reading in them was marked other than N. */
   readonly flaggedHours: number
+  /** Of the others, hours that were left out because a reading in them was not plausible. */
+  readonly implausibleHours: number
   /** Readings that were due so far … */
   readonly expected: number
   /** … and for how many of them there is at least one valid hour. */
@@ -23,7 +27,7 @@ export interface MonthlyMean {
 /**
  * Hourly means → daily means → monthly mean, each the plain arithmetic one, pH too. An hour counts only when all
  * of its readings were normal: HJ 212-2017 annex C.16 marks an hour of water as abnormal when any part of it
- * was. `everyHours` is how often a reading is due; a station that reports more often is not more than complete.
+ * was. A reading that is not plausible counts as one with a mark, as it does to rules. `everyHours` is how often a reading is due; a station that reports more often is not more than complete.
  * Stations of one section are taken together. `until` is the end of what can be there yet.
  */
 export function monthlyMean(
@@ -37,10 +41,15 @@ export function monthlyMean(
   const filled = new Set<number>()
   const days = new Map<number, { sum: number; count: number }>()
   let flaggedHours = 0
-  for (const { means, flagged } of stations) {
+  let implausibleHours = 0
+  for (const { means, flagged, implausible } of stations) {
     for (const [hour, mean] of means) {
       if (flagged.has(hour)) {
         flaggedHours++
+        continue
+      }
+      if (implausible.has(hour)) {
+        implausibleHours++
         continue
       }
       filled.add(Math.floor((hour - month.from) / slot))
@@ -57,6 +66,7 @@ export function monthlyMean(
     mean: daily.length === 0 ? null : inMillionths(daily.reduce((sum, mean) => sum + mean, 0) / daily.length),
     days: daily.length,
     flaggedHours,
+    implausibleHours,
     expected,
     valid: [...filled].filter((index) => index < expected).length,
   }

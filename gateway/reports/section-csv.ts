@@ -17,6 +17,7 @@ const HEADER = [
   'class',
   'meets_target',
   'worse_than_target',
+  'not_measured',
   ...RATED_METRICS.flatMap((metric) => [
     metric,
     `${metric}_class`,
@@ -24,11 +25,14 @@ const HEADER = [
     `${metric}_valid`,
     `${metric}_expected`,
     `${metric}_flagged_hours`,
+    `${metric}_implausible_hours`,
   ]),
   'flow_m3_per_s',
   'volume_m3',
   'flow_valid',
   'flow_expected',
+  'flow_flagged_hours',
+  'flow_implausible_hours',
   'upstream',
   'downstream',
   'load_direction',
@@ -59,16 +63,19 @@ function row(month: string, item: SectionReport): (string | number | boolean | n
     className(item.class),
     item.meetsTarget,
     item.worse.join(' '),
+    item.missing.join(' '),
     ...RATED_METRICS.flatMap((metric) => {
       const factor = item.factors.find((factor) => factor.metric === metric)
-      if (factor === undefined) return [null, null, null, null, null, null]
-      const { mean, excess, valid, expected, flaggedHours } = factor
-      return [mean, className(factor.class), excess, valid, expected, flaggedHours]
+      if (factor === undefined) return [null, null, null, null, null, null, null]
+      const { mean, excess, valid, expected, flaggedHours, implausibleHours } = factor
+      return [mean, className(factor.class), excess, valid, expected, flaggedHours, implausibleHours]
     }),
     flow.mean,
     flow.volume,
     flow.valid,
     flow.expected,
+    flow.flaggedHours,
+    flow.implausibleHours,
     item.upstream,
     item.downstream,
     load.direction,

@@ -20,6 +20,7 @@ function hours(values: Record<number, number>, flagged: number[] = []): StationM
   return {
     means: Object.entries(values).map(([hour, value]) => [at(hour), value] as const),
     flagged: new Set(flagged.map(at)),
+    implausible: new Set(),
   }
 }
 
@@ -122,6 +123,29 @@ describe('the report of a section', () => {
     expect(tenDays.flow).toMatchObject({ volume: 8_640_000, expected: 240 })
   })
 
+  test('from too few factors says what it knows, and never that the target is met', () => {
+    const of = (metrics: Record<string, number>) =>
+      reportSection(
+        section!,
+        new Map(Object.entries(metrics).map(([metric, value]) => [metric, [hours({ 0: value })]])),
+        october,
+        october.to,
+        settings,
+      )
+    expect(of({ ph: 7 })).toMatchObject({
+      class: 1,
+      meetsTarget: null,
+      missing: ['codmn', 'nh3n', 'tp'],
+      load: { direction: 'undecided' },
+      tiers: { direction: 'undecided' },
+    })
+    expect(of({ codmn: 4, nh3n: 0.1 })).toMatchObject({ class: 2, meetsTarget: null, missing: ['tp'] })
+    expect(of({ codmn: 4, nh3n: 0.1, tp: 0.1 })).toMatchObject({ meetsTarget: true, missing: [] })
+    // One that is worse is enough to know, whether anybody pays for it or not.
+    expect(of({ nh3n: 1.1 })).toMatchObject({ class: 4, meetsTarget: false, missing: ['codmn', 'tp'] })
+    expect(of({ do: 1 })).toMatchObject({ class: 6, meetsTarget: false, load: { direction: 'undecided' } })
+  })
+
   test('of a section that was not measured says so and judges nothing', () => {
     expect(reportSection(section!, new Map(), october, october.to, settings)).toMatchObject({
       class: null,
@@ -159,6 +183,9 @@ describe('the CSV', () => {
       nh3n_valid: '3',
       nh3n_expected: '186',
       nh3n_flagged_hours: '1',
+      nh3n_implausible_hours: '0',
+      flow_implausible_hours: '0',
+      not_measured: '',
       do_excess: '',
       cod: '',
       tn: '',

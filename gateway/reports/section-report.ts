@@ -10,10 +10,10 @@ import {
   type WaterClass,
 } from '../../rules/surface-water.ts'
 import type { Device } from '../model/device.ts'
-import { loadCompensation, tierCompensation, type Compensation } from './compensation.ts'
+import { loadCompensation, tierCompensation, unmeasured, type Compensation } from './compensation.ts'
 import type { Month } from './month.ts'
 import { monthlyMean, type MonthlyMean, type StationMonth } from './monthly-mean.ts'
-import { defaultTarget, dueEvery, type SectionSettings } from './section-settings.ts'
+import { defaultTarget, dueEvery, type PaidMetric, type SectionSettings } from './section-settings.ts'
 
 /** Stands on every report: nobody is billed by an automatic station's month. */
 export const NOTICE = {
@@ -57,11 +57,17 @@ export interface SectionReport {
   readonly target: TargetClass
   readonly upstream: string | null
   readonly downstream: string | null
-  /** Of the worst factor; null when none was measured. */
+  /** Of the worst factor that was measured: the water is not better than that. Null when none was. */
   readonly class: WaterClass | null
+  /**
+   * Whether no factor is worse than the target. Null where none that was measured is, and one that is paid for was not:
+   * what compensation leaves undecided.
+   */
   readonly meetsTarget: boolean | null
   /** The factors that are worse than the target. */
   readonly worse: readonly RatedMetric[]
+  /** The factors that are paid for and were not measured. */
+  readonly missing: readonly PaidMetric[]
   readonly factors: readonly FactorMonth[]
   readonly flow: FlowMonth
   readonly load: Compensation
@@ -154,6 +160,7 @@ export function reportSection(
     volume,
     means: Object.fromEntries(factors.map(({ metric, mean }) => [metric, mean])),
   }
+  const load = loadCompensation(paid, settings)
   return {
     section: section.id,
     title: section.title,
@@ -164,11 +171,22 @@ export function reportSection(
     upstream: section.upstream,
     downstream: section.downstream,
     class: worst,
-    meetsTarget: worst === null ? null : worst <= target,
+    meetsTarget: meetsTarget(worst, target, load),
     worse: factors.flatMap((factor) => ((factor.class ?? 0) > target ? factor.metric : [])),
+    missing: unmeasured(paid, settings.factors),
     factors,
     flow: { ...flow, volume },
-    load: loadCompensation(paid, settings),
+    load,
     tiers: tierCompensation(paid, settings),
   }
+}
+
+/** One factor is enough to miss a target; to meet it takes all that are paid for. */
+function meetsTarget(
+  worst: WaterClass | null,
+  target: TargetClass,
+  { direction }: Compensation,
+): boolean | null {
+  if (worst !== null && worst > target) return false
+  return worst === null || direction === 'undecided' ? null : true
 }

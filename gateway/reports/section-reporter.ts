@@ -1,5 +1,7 @@
 import type { Device } from '../model/device.ts'
+import type { Kinds } from '../model/kind.ts'
 import type { Point, Query } from '../model/pipeline.ts'
+import { implausibleHours } from './implausible-hours.ts'
 import { HOUR, type Month } from './month.ts'
 import type { StationMonth } from './monthly-mean.ts'
 import { metricsOf, reportSection, sectionsOf, type SectionReport } from './section-report.ts'
@@ -15,8 +17,10 @@ export class TooManyReports extends Error {
 }
 
 export interface ReporterParts {
-  /** Any of the historians: only hourly means and counts are asked. */
+  /** Any of the historians: what is made of hours is asked, and points where a kind says how far they may step. */
   readonly query: (query: Query) => Promise<readonly Point[]>
+  /** Say which values are plausible. */
+  readonly kinds: Kinds
   readonly settings: SectionSettings
 }
 
@@ -55,7 +59,7 @@ export class SectionReporter {
           const months: StationMonth[] = []
           for (const station of section.stations) {
             page.signal.throwIfAborted()
-            months.push(await this.#stationMonth(station, metric, month))
+            months.push(await this.#stationMonth(station, metric, month, page.signal))
           }
           measured.set(metric, months)
         }
@@ -65,17 +69,27 @@ export class SectionReporter {
     })
   }
 
-  async #stationMonth({ id, kind }: Device, metric: string, month: Month): Promise<StationMonth> {
-    const { query } = this.#parts
-    const hourly = { device: id, kind, from: month.from, to: month.to, every: HOUR, limit: HOURS }
+  async #stationMonth(
+    { id, kind }: Device,
+    metric: string,
+    { from, to }: Month,
+    signal: AbortSignal,
+  ): Promise<StationMonth> {
+    const { query, kinds } = this.#parts
+    const hourly = { device: id, kind, from, to, every: HOUR, limit: HOURS }
     const [means, flags] = await Promise.all([
       query({ ...hourly, metric, agg: 'mean' }),
       // Only marks other than N are stored.
       query({ ...hourly, metric: `${metric}_flag`, agg: 'count' }),
     ])
+    const plausible = kinds.get(kind)?.metrics[metric]?.plausible
     return {
       means: means.flatMap(([hour, mean]) => (typeof mean === 'number' ? [[hour, mean] as const] : [])),
       flagged: new Set(flags.map(([hour]) => hour)),
+      implausible:
+        plausible === undefined || means.length === 0
+          ? new Set()
+          : await implausibleHours(query, { device: id, kind, metric, from, to }, plausible, signal),
     }
   }
 

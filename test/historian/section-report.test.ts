@@ -7,6 +7,8 @@ import { uniformInt } from 'pure-rand/distribution/uniformInt'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createHistorian } from '../../gateway/historian/historian.ts'
 import type { Device } from '../../gateway/model/device.ts'
+import type { Kind, Kinds } from '../../gateway/model/kind.ts'
+import { loadKinds } from '../../gateway/model/kinds.ts'
 import type { Historian } from '../../gateway/model/pipeline.ts'
 import type { Reading } from '../../gateway/model/reading.ts'
 import { HOUR, monthNamed } from '../../gateway/reports/month.ts'
@@ -77,8 +79,8 @@ async function filled(type: (typeof stores)[number]): Promise<Historian> {
   return store
 }
 
-function reporterOf(store: Historian): SectionReporter {
-  return new SectionReporter({ query: (query) => store.query(query), settings: loadSectionSettings() })
+function reporterOf(store: Historian, kinds: Kinds = loadKinds()): SectionReporter {
+  return new SectionReporter({ query: (query) => store.query(query), kinds, settings: loadSectionSettings() })
 }
 
 describe('the section report', () => {
@@ -133,7 +135,65 @@ describe('the section report', () => {
   })
 })
 
+describe.each(stores)('what rules do not believe does not count, over %s', (type) => {
+  let stations = 0
+
+  /** Ammonia of a month, a reading every four hours, but for some. A store outlives a test, so each has its station. */
+  async function ammoniaOf(others: Record<number, Partial<Reading>>, kinds?: Kinds) {
+    const store = await filled(type)
+    const id = `month-${++stations}`
+    try {
+      const readings = Array.from({ length: 180 }, (_, i): Reading => {
+        const ts = june.from + 4 * i * HOUR
+        return { ts, metrics: { nh3n: 0.5, codmn: 1, tp: 0.1, flow: 10 }, ...others[i] }
+      })
+      await store.write([delivery(originOf(id, 'river_station'), readings)])
+      const { items } = await reporterOf(store, kinds).report([station(id, 'x')], june, june.to, whole)
+      return { ...items[0]!, nh3n: items[0]!.factors.find(({ metric }) => metric === 'nh3n')! }
+    } finally {
+      await store.stop()
+    }
+  }
+
+  test('a value out of bounds makes no class and costs nobody anything', async () => {
+    const { nh3n, meetsTarget, load } = await ammoniaOf({ 77: { metrics: { nh3n: 50_000 } } })
+    expect(nh3n).toMatchObject({ mean: 0.5, class: 2, flaggedHours: 0, implausibleHours: 1, valid: 179 })
+    expect([meetsTarget, load.yuan]).toEqual([true, 0])
+  })
+
+  test('one that its station marked is counted as marked', async () => {
+    const marked = { metrics: { nh3n: 50_000 }, flags: { nh3n: 'C' as const } }
+    const { nh3n } = await ammoniaOf({ 77: marked })
+    expect(nh3n).toMatchObject({ mean: 0.5, flaggedHours: 1, implausibleHours: 0, valid: 179 })
+  })
+
+  test('a jump is believed when the readings after it agree with it, as it is by rules', async () => {
+    const kinds = new Map(loadKinds())
+    const river = kinds.get('river_station')!
+    const plausible = { maximum: 1000, step: 1 }
+    const metrics = { ...river.metrics, nh3n: { ...river.metrics['nh3n']!, plausible } }
+    kinds.set('river_station', { ...river, metrics } satisfies Kind)
+    const high = { metrics: { nh3n: 8 } }
+    const marked = { metrics: { nh3n: 8 }, flags: { nh3n: 'M' as const } }
+    // One alone, one that is marked between two that are not, and three in a row of which the last is believed.
+    const { nh3n } = await ammoniaOf(
+      { 10: high, 50: high, 51: marked, 52: high, 177: high, 178: high, 179: high },
+      kinds,
+    )
+    // The last day: three of 0.5, and the 8 that was believed after all. The other days: 0.5.
+    const last = (3 * 0.5 + 8) / 4
+    expect(nh3n).toMatchObject({
+      mean: Math.round(((29 * 0.5 + last) / 30) * 1e6) / 1e6,
+      flaggedHours: 1,
+      implausibleHours: 5,
+      valid: 174,
+    })
+  })
+})
+
 describe('a reporter', () => {
+  const kinds = loadKinds()
+
   /** Answers after a turn of the loop, and counts. */
   function countingStore(onAsk = () => {}) {
     const store = { underWay: 0, most: 0, asked: 0 }
@@ -145,7 +205,7 @@ describe('a reporter', () => {
       store.underWay--
       return []
     }
-    return { store, reporter: new SectionReporter({ query, settings: loadSectionSettings() }) }
+    return { store, reporter: new SectionReporter({ query, kinds, settings: loadSectionSettings() }) }
   }
 
   test('asks two questions at once, whoever wants reports, and refuses a crowd', async () => {
@@ -175,7 +235,7 @@ describe('a reporter', () => {
       if (isAway) throw new Error('away')
       return []
     }
-    const reporter = new SectionReporter({ query, settings: loadSectionSettings() })
+    const reporter = new SectionReporter({ query, kinds, settings: loadSectionSettings() })
     await expect(reporter.report(devices, june, june.to, whole)).rejects.toThrow('away')
     isAway = false
     expect((await reporter.report(devices, june, june.to, whole)).items).toHaveLength(2)
