@@ -98,10 +98,10 @@ interface Turn extends Pick<Dial, 'path' | 'leaf' | 'limit' | 'sign' | 'includes
 function dialOf(rule: Rule): Dial {
   if (rule.dispatch === undefined)
     throw new NoSuggestion('the rule sends nobody, so nobody says whether it is right')
-  const turns = SEVERITIES.map((level) => turnsOf(rule.severity[level]))
+  const turns = SEVERITIES.map((level) => turnsOf(rule.severity[level], `severity.${level}`))
   const every = turns.flat()
   const first = every[0]
-  if (first === undefined) throw new NoSuggestion('the rule has no limit')
+  if (first === undefined) throw new NoSuggestion(NOTHING_TO_TURN)
   if (every.some(({ signal, sign }) => signal !== first.signal || sign !== first.sign))
     throw new NoSuggestion('the rule has limits on several values: of a peak nobody knows which one it is of')
   const from = SEVERITIES.findIndex(
@@ -115,7 +115,10 @@ function dialOf(rule: Rule): Dial {
   return { ...turn, severity: SEVERITIES[from]!, next: turns.slice(from + 1).flat()[0]?.limit ?? null }
 }
 
-function turnsOf(condition: Condition | undefined): Turn[] {
+const NOTHING_TO_TURN = 'the rule has no threshold that could be suggested'
+
+/** `at`: where the condition stands in the rule. */
+function turnsOf(condition: Condition | undefined, at: string): Turn[] {
   if (condition === undefined) return []
   return leavesOf(condition).flatMap(([path, leaf]) => {
     if (!('metric' in leaf) || 'flag' in leaf || isSwitch(leaf)) {
@@ -124,7 +127,7 @@ function turnsOf(condition: Condition | undefined): Turn[] {
     }
     const key = (Object.keys(TURNED) as Turned[]).find((name) => name in leaf)
     if (key === undefined || path.includes('.not'))
-      throw new NoSuggestion(`"${path.slice(1)}" is no limit to turn`)
+      throw new NoSuggestion(`${NOTHING_TO_TURN}: ${at}${path} judges ${insteadOfLimit(leaf)}`)
     const threshold = leaf as Threshold
     const limit = limitOf(threshold[key]!)
     if ('attribute' in limit) throw new NoSuggestion(`the limit is each device's own ($${limit.attribute})`)
@@ -133,6 +136,15 @@ function turnsOf(condition: Condition | undefined): Turn[] {
     const turned = { sign: TURNED[key], includesLimit: key === 'atLeast' || key === 'atMost' }
     return [{ path: `${path}.${key}`, leaf: threshold, limit: limit.number, signal, ...turned }]
   })
+}
+
+/** What a leaf judges that has no one side which is worse the further it goes. */
+function insteadOfLimit(leaf: Extract<Leaf, { metric?: unknown }>): string {
+  if ('flat' in leaf) return `how long ${leaf.metric} stays the same`
+  if ('implausible' in leaf) return `whether ${leaf.metric} is plausible`
+  if ('inside' in leaf || 'outside' in leaf) return `an interval of ${leaf.metric}`
+  if ('is' in leaf) return `one exact value of ${leaf.metric}`
+  return `that ${leaf.metric} is not beyond a limit`
 }
 
 /** It has no number that could be a peak. */
