@@ -138,7 +138,8 @@ class LeafCheck {
     const found = over === undefined ? [] : checkLength(`${this.#path}.${over}`, leaf[over]!, 1)
     const isBoolean = metric.type === 'boolean' && over !== 'count' && over !== 'changes'
     if (isBoolean && over !== undefined) {
-      found.push(this.#at(over, `${leaf.metric} is true or false; it has no ${over}`))
+      const expected = 'expected "is: true" or "is: false" without it, or changes or count'
+      return [this.#at(over, `${leaf.metric} is true or false; it has no ${over}; ${expected}`)]
     }
     if (isBoolean && typeof leaf[comparison] !== 'boolean') {
       const message = `${leaf.metric} is true or false; expected "is: true" or "is: false"`

@@ -190,7 +190,7 @@ describe('a mistake', () => {
   }
 
   test.each<[string, object, string]>([
-    ['an unknown key', { severitty: 1 }, 'rule good: severitty: unknown key; expected one of id, version,'],
+    ['an unknown key', { severitty: 1 }, 'rule good: severitty: unknown key; did you mean severity?'],
     ['a missing key', { basis: undefined }, 'rule good: basis: is missing'],
     [
       'an unknown kind',
@@ -215,7 +215,7 @@ describe('a mistake', () => {
     [
       'a leaf that nobody knows',
       { severity: { red: { metric: 'fume', median: '1h', above: 1 } } },
-      'rule good: severity.red.median: unknown key; expected one of all, any, not, absent,',
+      'rule good: severity.red.median: unknown key; beside metric expected one of above, atLeast,',
     ],
     [
       'a mistake deep inside',

@@ -113,7 +113,7 @@ test('a rule takes the areas of its file along', async () => {
 describe('a bad rule is told in one line what is wrong, and changes nothing', () => {
   const leaf = { metric: 'fume', above: 1 }
   test.each<[string, unknown, string]>([
-    ['an unknown key', draft({ sevrity: {} }), 'body/sevrity: unknown key; expected one of'],
+    ['an unknown key', draft({ sevrity: {} }), 'body/sevrity: unknown key; did you mean severity?'],
     [
       'an unknown metric',
       draft({ severity: { red: { ...leaf, metric: 'fum' } } }),
