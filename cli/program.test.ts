@@ -140,6 +140,15 @@ describe('rules check', () => {
     expect(JSON.parse(out)).toMatchObject({ ok: true, problems: [] })
   })
 
+  test('takes the rule files of a folder, as rules.dir would, and says so of one that has none', async () => {
+    const { code, out } = await run(['rules', 'check', join(root, 'rules/packs')])
+    expect([code, out]).toEqual([0, expect.stringMatching(/^\d\d rules in 10 files, all right\n$/)])
+    const none = await run(['rules', 'check', join(root, 'rules/testcases')])
+    expect(none.code).toBe(1)
+    expect(none.err).toContain('rules/testcases: holds no rule file; expected at least one .yaml')
+    expect(none.err).not.toContain('EISDIR')
+  })
+
   test('knows the areas of the district that --config names', async () => {
     const district = `id: small
 title: { en: Small, zh: 小 }

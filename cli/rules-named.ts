@@ -6,7 +6,7 @@ import { areasOf, loadDistrict } from '../gateway/district/district.ts'
 import { loadKinds } from '../gateway/model/kinds.ts'
 import type { Rule } from '../gateway/model/rule.ts'
 import { RulePicture } from '../gateway/rule-book/rule-picture.ts'
-import { BUILT_IN_PACKS, loadRules, readRules } from '../rules/pack.ts'
+import { BUILT_IN_PACKS, loadRules, readRules, ruleFilesIn } from '../rules/pack.ts'
 import { WrongUsage } from '../simulators/wrong-usage.ts'
 
 /** Looks into `registry.db` without a gateway, or beside one that runs. */
@@ -25,10 +25,10 @@ export function withRulePicture<T>(
   }
 }
 
-/** All rules of the files, checked together, with the district's areas and categories. */
-export function rulesIn(files: readonly string[], config: Pick<Config, 'district'>): readonly Rule[] {
+/** All rules of the files and folders, checked together, with the district's areas and categories. */
+export function rulesIn(paths: readonly string[], config: Pick<Config, 'district'>): readonly Rule[] {
   const district = loadDistrict(config.district.file)
-  return readRules(files, loadKinds(), areasOf(district), categoriesOf(district))
+  return readRules(ruleFilesIn(paths), loadKinds(), areasOf(district), categoriesOf(district))
 }
 
 /** The rules of `FILE.yaml`, the one rule `ID` that is in force, or `ID@VERSION` as it once was. */

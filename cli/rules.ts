@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { loadConfig } from '../gateway/config.ts'
-import { RuleError } from '../rules/pack.ts'
+import { RuleError, ruleFilesIn } from '../rules/pack.ts'
 import { backTestCommand } from './backtest.ts'
 import { diffCommand } from './diff.ts'
 import { precisionCommand } from './precision.ts'
@@ -20,7 +20,7 @@ export function rulesCommand(): Command {
 function checkCommand(): Command {
   return new Command('check')
     .description('hold rule files against the rule language, the kinds and the district; needs no gateway')
-    .argument('<file...>', 'rule files (YAML)')
+    .argument('<file...>', 'rule files (YAML), or folders of which all are taken, as rules.dir would')
     .option('--config <file>', 'gateway.yaml that names the district, whose areas rules may name')
     .option('--json', 'print the findings as JSON')
     .addHelpText(
@@ -29,8 +29,9 @@ function checkCommand(): Command {
 Example:
   gridwhistle rules check rules/packs/*.yaml`,
     )
-    .action((files: string[], { json, config }: { json?: true; config?: string }) => {
+    .action((paths: string[], { json, config }: { json?: true; config?: string }) => {
       try {
+        const files = ruleFilesIn(paths)
         const rules = rulesIn(files, loadConfig(config, process.env)).map(({ id, version }) => ({
           id,
           version,

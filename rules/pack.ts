@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { AreaGeometry } from '../gateway/model/area.ts'
@@ -37,17 +37,8 @@ export function loadRules(
   areas?: Areas,
   categories?: ReadonlySet<string>,
 ): readonly Rule[] {
-  const names = namesIn(dir).filter((name) => /\.ya?ml$/.test(name))
-  if (names.length === 0) {
-    const message = 'holds no rule file; rules.dir expects a folder with at least one .yaml'
-    throw new RuleError([{ file: dir, rule: null, path: '', message }])
-  }
-  return readRules(
-    names.sort().map((name) => join(dir, name)),
-    kinds,
-    areas,
-    categories,
-  )
+  const files = filesOf(dir, 'rules.dir expects a folder with at least one .yaml')
+  return readRules(files, kinds, areas, categories)
 }
 
 function namesIn(dir: string): string[] {
@@ -57,6 +48,24 @@ function namesIn(dir: string): string[] {
     const message = `rules.dir expects a folder with rule files: ${(error as Error).message}`
     throw new RuleError([{ file: dir, rule: null, path: '', message }])
   }
+}
+
+/**
+ * The rule files that are meant by these paths: of a folder all of its YAML files, as the gateway would load them.
+ * Throws {@link RuleError} for a folder that holds none.
+ */
+export function ruleFilesIn(paths: readonly string[]): readonly string[] {
+  return paths.flatMap((path) => (isFolder(path) ? filesOf(path, 'expected at least one .yaml') : [path]))
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+}
+
+function filesOf(dir: string, expected: string): string[] {
+  const names = namesIn(dir).filter((name) => /\.ya?ml$/.test(name))
+  if (names.length > 0) return names.sort().map((name) => join(dir, name))
+  throw new RuleError([{ file: dir, rule: null, path: '', message: `holds no rule file; ${expected}` }])
 }
 
 /** All rules of the files, checked together; throws {@link RuleError}. */
