@@ -38,13 +38,17 @@ const delay: Column = {
   joins: 'least',
 }
 
+const NORMAL = FLAGS.indexOf('N')
+
 /** The flag of a metric, as its place among {@link FLAGS}. */
 export function flagColumn(metric: string): Column {
   return {
     key: `${metric} flag`,
     read: ({ metrics, flags }) => {
-      const flag = flags?.[metric] ?? (metrics[metric] === undefined ? undefined : 'N')
-      return flag === undefined ? NaN : FLAGS.indexOf(flag)
+      const flag = flags === undefined ? undefined : flags[metric]
+      // Nearly all: nothing is marked.
+      if (flag === undefined) return metrics[metric] === undefined ? NaN : NORMAL
+      return FLAGS.indexOf(flag)
     },
   }
 }

@@ -217,9 +217,11 @@ export class Fold implements Folding, WindowMemory {
       if (Number.isNaN(value)) continue
       const column = columns[index]!
       // Nobody looks at it but for a change, and it has not changed: most of what devices say of themselves.
-      if (column.steady >= 0 && cells[column.steady] === value && !isAnyAwake) continue
+      const { steady, reported } = column
+      if (steady >= 0 && cells[steady] === value && !isAnyAwake) {
+        if (reported < 0 || cells[reported] === value) continue
+      }
       if (column.credibility !== null) {
-        const { reported } = column
         const doubted = reported >= 0 ? cells[reported + 1] : NaN
         const isBelieved = this.#believes(column, value)
         if (reported >= 0) {

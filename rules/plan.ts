@@ -55,7 +55,10 @@ export interface PlanColumn extends Readonly<Omit<Feed, 'column' | 'windows'>> {
   readonly key: string
   readonly read: Column['read']
   readonly joins: Joins
-  /** Where the number itself is when nothing else is kept of it, so that the same number again changes nothing; or -1. */
+  /**
+   * Where its last number is when nothing else is kept of it, so that the same number again changes nothing, unless
+   * another was {@link reported} in between; or -1.
+   */
   readonly steady: number
   /** What is made of it over time, and the cell where that goes. */
   readonly windows: readonly { readonly window: Window; readonly signal: number }[]
@@ -204,7 +207,7 @@ export function planKind(kind: string, all: readonly Rule[], { kinds, areas }: W
       memory,
       reported,
       isRated,
-      steady: isSteady(feed) && hourly(rules).length === 0 ? plain : -1,
+      steady: isSteady(feed) && hourly([...rules, ...doubters]).length === 0 ? lastOf(feed) : -1,
       windows: feed.windows.map(({ window, signal }) => ({ window: windows[window]!.window, signal })),
       key: layout.keyOf(index),
       read,
@@ -243,8 +246,13 @@ export function planKind(kind: string, all: readonly Rule[], { kinds, areas }: W
   }
 }
 
+/** What is believed by its bounds alone is believed again. */
 function isSteady({ credibility, heard, run, windows }: Feed): boolean {
-  return credibility === null && heard < 0 && run < 0 && windows.length === 0
+  return credibility?.remembers !== true && heard < 0 && run < 0 && windows.length === 0
+}
+
+function lastOf({ plain, reported }: Feed): number {
+  return plain >= 0 ? plain : reported
 }
 
 /** Windows one behind the other, and where they and everything else have their numbers. */
