@@ -1,6 +1,7 @@
 import { SEVERITIES } from '../gateway/model/alarm.ts'
 import type { Reading } from '../gateway/model/reading.ts'
 import { CELL, FOLD, PHASE } from './cells.ts'
+import { valueIn } from './column.ts'
 import type { DeviceState, Finding } from './device-state.ts'
 import type { ClosedAlarm } from './course.ts'
 import { MILLION } from './millionths.ts'
@@ -246,7 +247,10 @@ function layOut(
   row[1] = receivedAt - reading.ts - (reading.span ?? 0) > bounds.staleAfterMs ? 1 : 0
   for (let index = 0; index < columns.length; index++) {
     const column = columns[index]!
-    row[ROW_HEADER + index] = column.source === source ? column.read(reading, receivedAt, local) : NaN
+    const { metric } = column
+    if (column.source !== source) row[ROW_HEADER + index] = NaN
+    else if (metric === null) row[ROW_HEADER + index] = column.read(reading, receivedAt, local)
+    else row[ROW_HEADER + index] = valueIn(reading, metric)
   }
 }
 

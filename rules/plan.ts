@@ -54,6 +54,7 @@ export interface PlanColumn extends Readonly<Omit<Feed, 'column' | 'windows'>> {
   /** Known by it in saved states. */
   readonly key: string
   readonly read: Column['read']
+  readonly metric: string | null
   readonly joins: Joins
   /**
    * Where its last number is when nothing else is kept of it, so that the same number again changes nothing, unless
@@ -197,7 +198,7 @@ export function planKind(kind: string, all: readonly Rule[], { kinds, areas }: W
     const doubters = concerned((part) => part.doubts, index)
     // Name by name, here and for rules: copies by spread may be of a shape each, and every access to them slow.
     const { source, plain, heard, run, credibility, memory, reported, isRated } = feed
-    const { read, joins = 'greatest' } = feed.column
+    const { read, metric = null, joins = 'greatest' } = feed.column
     return {
       source,
       plain,
@@ -211,6 +212,7 @@ export function planKind(kind: string, all: readonly Rule[], { kinds, areas }: W
       windows: feed.windows.map(({ window, signal }) => ({ window: windows[window]!.window, signal })),
       key: layout.keyOf(index),
       read,
+      metric,
       joins,
       rules: Int32Array.from(rules),
       doubters: Int32Array.from(doubters),
