@@ -195,7 +195,7 @@ describe('the command line against a running gateway', () => {
     const { code, out, err } = await cli('rules', 'check', bad)
     expect({ code, out }).toEqual({ code: 1, out: '' })
     expect(err).toMatch(
-      /^\S*mine\.yaml: rule fume-over-limit: severity\.orange\.all\.0\.abvoe: unknown key; expected /m,
+      /^gridwhistle: \S*mine\.yaml: rule fume-over-limit: severity\.orange\.all\.0\.abvoe: unknown key; did you mean above\?\n$/,
     )
     expect((await cli('rules', 'check')).code).toBe(2)
   })
