@@ -179,11 +179,11 @@ function isLate(state: DeviceState, ts: number, source: number): boolean {
   const { heard, bounds } = state
   if (ts <= state.settledTs) return true
   if (heard === null) return ts < state.newest - bounds.latenessMs
-  return ts < heard[source]! - bounds.latenessMs || ts < longestWait(state)
+  return ts < heard[source]! - bounds.latenessMs || ts < earliestAwaited(state)
 }
 
 /** Event time before which nobody is waited for, of those that are looked at together. */
-function longestWait({ newest, bounds }: DeviceState): number {
+function earliestAwaited({ newest, bounds }: DeviceState): number {
   return newest - bounds.latenessMs - bounds.staleAfterMs
 }
 
@@ -191,7 +191,7 @@ function longestWait({ newest, bounds }: DeviceState): number {
 function horizonOf(state: DeviceState): number {
   const { heard, bounds } = state
   if (heard === null) return state.newest - bounds.latenessMs
-  return Math.max(Math.min(...heard) - bounds.latenessMs, longestWait(state))
+  return Math.max(Math.min(...heard) - bounds.latenessMs, earliestAwaited(state))
 }
 
 /** Puts the reading in its place; false when the head has to be folded again because of it. */

@@ -9,8 +9,8 @@ import { meetWeeks, WHOLE_WEEK, type Week } from './week.ts'
  *
  * A condition that is to hold is a choice of demands, one for each of its leaves: that numbers are before or behind
  * others, and that it is some hour of the week (`demand.ts`). Numbers, limits and attributes are points on a line, of
- * which some are before others whatever is measured (`numbers.ts`): the least value of a window is never above its mean, nor the
- * latest value above the greatest of any window. A choice is possible unless its demands lead round in a circle, or
+ * which some are before others whatever is measured (`numbers.ts`): the least value of a window is never above its
+ * mean, nor the latest value above the greatest of any window. A choice is possible unless its demands lead round in a circle, or
  * leave no hour of the week. Of what else numbers have to do with each other nothing is assumed: so what is found
  * impossible truly is.
  */

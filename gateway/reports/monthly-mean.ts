@@ -27,7 +27,8 @@ export interface MonthlyMean {
 /**
  * Hourly means → daily means → monthly mean, each the plain arithmetic one, pH too. An hour counts only when all
  * of its readings were normal: HJ 212-2017 annex C.16 marks an hour of water as abnormal when any part of it
- * was. A reading that is not plausible counts as one with a mark, as it does to rules. `everyHours` is how often a reading is due; a station that reports more often is not more than complete.
+ * was. A reading that is not plausible counts as one with a mark, as it does to rules. `everyHours` is how often a
+ * reading is due; a station that reports more often is not more than complete.
  * Stations of one section are taken together. `until` is the end of what can be there yet.
  */
 export function monthlyMean(
